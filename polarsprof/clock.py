@@ -1,0 +1,83 @@
+"""Time, passed in: the clock of the machine here, a settable one in `polarsprof.testing`. Imports nothing above.
+
+A clock tells the time and runs work that is due. The work says itself when it wants to run next, so that a stream which
+falls silent still seals its windows, and no test has to sleep.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Work = Callable[[], int | None]
+    """Does what is due and returns when it wants to run next, in microseconds; None: when woken."""
+
+
+_PAUSE_AFTER_ERROR_US: Final = 1_000_000
+
+
+class Alarm(Protocol):
+    """The running of one piece of work."""
+
+    def wake(self) -> None:
+        """Have the work run soon."""
+
+    def stop(self) -> None:
+        """Never run the work again; it may still be running when this returns."""
+
+
+class Clock(Protocol):
+    """Where the time comes from."""
+
+    def now_us(self) -> int:
+        """Microseconds since the Unix epoch, UTC."""
+
+    def alarm(self, work: Work) -> Alarm:
+        """Have `work` run when woken and when it asked for."""
+
+
+class SystemClock:
+    """The wall clock of the machine; work runs on a daemon thread of its own."""
+
+    def now_us(self) -> int:
+        """Microseconds since the Unix epoch, UTC."""
+        return time.time_ns() // 1_000
+
+    def alarm(self, work: Work) -> Alarm:
+        """Start a thread that runs `work`."""
+        return _ThreadAlarm(self, work)
+
+
+class _ThreadAlarm:
+    def __init__(self, clock: SystemClock, work: Work) -> None:
+        self._clock = clock
+        self._work = work
+        self._woken = threading.Event()
+        self._stopped = False
+        threading.Thread(target=self._run, name="polarsprof", daemon=True).start()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._woken.set()
+
+    def _run(self) -> None:
+        due_us: int | None = None
+        while True:
+            # A wall clock that was set back only makes the thread look once more.
+            self._woken.wait(None if due_us is None else max(0.0, (due_us - self._clock.now_us()) / 1e6))
+            if self._stopped:
+                return
+            self._woken.clear()
+            try:
+                due_us = self._work()
+            except Exception:  # noqa: BLE001 - shown like that of any thread; the work goes on all the same
+                threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
+                due_us = self._clock.now_us() + _PAUSE_AFTER_ERROR_US
