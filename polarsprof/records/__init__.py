@@ -1,0 +1,12 @@
+"""Records in, `TypedColumns` out: the only place where records (Python mappings) exist; imports nothing above `batch`.
+
+A record is copied into a `RecordBuffer`, made plain (`nesting`), laid out as columns (`columns`), and each column
+becomes one series per kind of value (`lanes`). JSON lines are decoded here too.
+"""
+
+from polarsprof.records.batch import RecordBatch
+from polarsprof.records.buffer import RecordBuffer
+from polarsprof.records.columns import typed_columns
+from polarsprof.records.json_lines import RejectedRow, decode_json
+
+__all__ = ["RecordBatch", "RecordBuffer", "RejectedRow", "decode_json", "typed_columns"]
