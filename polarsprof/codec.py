@@ -1,0 +1,140 @@
+"""Bytes ⇄ header and column messages: magic, version, limits, checksums. docs/file-format.md describes the layout.
+
+A prefix of 28 bytes and the header it announces are covered by one CRC-32, every column by its own, and the columns
+lie one behind the other to the end of the file, so that no byte is left unchecked and one column of many is read and
+verified alone. Profile bytes are hostile until they are parsed: nothing is allocated before its size was checked.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from google.protobuf.message import DecodeError, Message
+
+from polarsprof.errors import CorruptProfile, UnsupportedVersion
+from polarsprof.proto import profile_pb2 as pb
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+MAGIC: Final = b"POLPROF\n"
+MAJOR_VERSION: Final = 1
+MINOR_VERSION: Final = 0
+MAX_FILE_BYTES: Final = 1 << 30
+MAX_HEADER_BYTES: Final = 1 << 26
+MAX_COLUMN_BYTES: Final = 1 << 24
+MAX_COLUMNS: Final = 100_000
+
+# Magic, major, minor, header bytes, file bytes; then the CRC-32 of those and the header.
+_PREFIX: Final = struct.Struct("<8sHHIQ")
+_CRC: Final = struct.Struct("<I")
+PREFIX_BYTES: Final = _PREFIX.size + _CRC.size
+
+_AnyMessage = TypeVar("_AnyMessage", bound=Message)
+
+
+def encode(header: pb.Header, columns: Iterable[tuple[str, pb.Column]]) -> bytes:
+    """The bytes of a profile file; `header.columns` is filled in here, in the order of the paths."""
+    bodies = []
+    offset = 0
+    del header.columns[:]
+    for path, column in sorted(columns):
+        body = column.SerializeToString(deterministic=True)
+        header.columns.add(path=path, offset=offset, length=len(body), crc32=zlib.crc32(body))
+        bodies.append(body)
+        offset += len(body)
+    head = header.SerializeToString(deterministic=True)
+    file_bytes = PREFIX_BYTES + len(head) + offset
+    prefix = _PREFIX.pack(MAGIC, MAJOR_VERSION, MINOR_VERSION, len(head), file_bytes)
+    return b"".join([prefix, _CRC.pack(zlib.crc32(head, zlib.crc32(prefix))), head, *bodies])
+
+
+class Sections:
+    """A profile file whose header has been read and checked; columns are read and checked when asked for.
+
+    Parameters
+    ----------
+    read
+        (offset, length) → that part of the file, shorter where the file ends.
+    file_bytes
+        Size of the file.
+
+    Raises
+    ------
+    CorruptProfile
+        For bytes that are truncated, altered, foreign or beyond a limit.
+    UnsupportedVersion
+        For a newer major version.
+    """
+
+    def __init__(self, read: Callable[[int, int], bytes], file_bytes: int) -> None:
+        self._read = read
+        head_bytes = _check_prefix(read(0, PREFIX_BYTES), file_bytes)
+        head = read(PREFIX_BYTES, head_bytes)
+        prefix = read(0, PREFIX_BYTES)
+        if zlib.crc32(head, zlib.crc32(prefix[: _PREFIX.size])) != _CRC.unpack_from(prefix, _PREFIX.size)[0]:
+            raise CorruptProfile(_text("the checksum of the header does not match"))
+        self.header = _parsed(pb.Header, head)
+        self._body = PREFIX_BYTES + head_bytes
+        _check_entries(self.header.columns, file_bytes - self._body)
+
+    @classmethod
+    def of_bytes(cls, data: bytes) -> Sections:
+        """The sections of a file held in memory."""
+        return cls(lambda offset, length: bytes(data[offset : offset + length]), len(data))
+
+    def column(self, entry: pb.ColumnEntry) -> pb.Column:
+        """The message of one column of the header's list."""
+        body = self._read(self._body + entry.offset, entry.length)
+        if zlib.crc32(body) != entry.crc32:
+            raise CorruptProfile(_text(f"the checksum of column {entry.path!r:.80} does not match"))
+        return _parsed(pb.Column, body)
+
+
+def _check_prefix(prefix: bytes, file_bytes: int) -> int:
+    if prefix[: len(MAGIC)] != MAGIC:
+        raise CorruptProfile(_text(f"it starts with {bytes(prefix[:8])!r} instead of {MAGIC!r}"))
+    if len(prefix) < PREFIX_BYTES:
+        raise CorruptProfile(_text(f"it has {len(prefix)} bytes, fewer than its prefix"))
+    _, major, _, head_bytes, announced = _PREFIX.unpack_from(prefix)
+    if major > MAJOR_VERSION:
+        msg = f"the profile has file format version {major}; this release reads up to version {MAJOR_VERSION}"
+        raise UnsupportedVersion(msg)
+    if major < 1 or announced != file_bytes or file_bytes > MAX_FILE_BYTES:
+        raise CorruptProfile(_text(f"it has {file_bytes} bytes where its prefix announces {announced}"))
+    if head_bytes > min(MAX_HEADER_BYTES, file_bytes - PREFIX_BYTES):
+        raise CorruptProfile(_text(f"its header claims {head_bytes} bytes"))
+    return int(head_bytes)
+
+
+def _check_entries(entries: Any, body_bytes: int) -> None:
+    if len(entries) > MAX_COLUMNS:
+        raise CorruptProfile(_text(f"it has {len(entries)} columns, more than {MAX_COLUMNS}"))
+    offset = 0
+    previous = None
+    for entry in entries:
+        if entry.offset != offset or entry.length > MAX_COLUMN_BYTES:
+            raise CorruptProfile(_text(f"column {entry.path!r:.80} lies at the wrong place"))
+        if previous is not None and entry.path <= previous:
+            raise CorruptProfile(_text(f"column {entry.path!r:.80} is out of order"))
+        offset += entry.length
+        previous = entry.path
+    if offset != body_bytes:
+        raise CorruptProfile(_text(f"its columns take {offset} bytes of {body_bytes}"))
+
+
+def _parsed(kind: type[_AnyMessage], data: bytes) -> _AnyMessage:
+    message = kind()
+    try:
+        message.ParseFromString(data)
+    except DecodeError as error:
+        raise CorruptProfile(_text("a message does not parse")) from error
+    # What a newer minor version wrote beyond our fields must not ride along into files we write.
+    message.DiscardUnknownFields()
+    return message
+
+
+def _text(what: str) -> str:
+    return f"not a readable profile: {what}"

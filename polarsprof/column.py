@@ -1,0 +1,492 @@
+"""`ColumnProfile`: what is known of one column, one `GroupProfile` per statistics group met in it.
+
+Which group keeps which statistics stands in one table, `STATISTICS`. Every figure of nothing is None, counts are 0.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import numpy as np
+
+from polarsprof.batch import ColumnBatch
+from polarsprof.errors import CorruptProfile, argument_error
+from polarsprof.hashing import hash_integers
+from polarsprof.sketches import (
+    Counters,
+    Distinct,
+    Estimate,
+    Extremes,
+    FrequentItem,
+    FrequentItems,
+    Moments,
+    Quantiles,
+)
+from polarsprof.sketches.frequent import parse_number
+from polarsprof.sketches.moments import as_float
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from polarsprof.batch import Item
+    from polarsprof.proto import profile_pb2 as pb
+    from polarsprof.spec import ProfileSpec
+
+_TEMPORAL: Final = ("counters", "extremes", "quantiles", "distinct", "frequent_items")
+
+# Statistics group → what it keeps. The order is that in which a column of mixed types speaks: numbers first.
+STATISTICS: Final[Mapping[str, tuple[str, ...]]] = {
+    "number": ("counters", "extremes", "moments", "quantiles", "distinct", "frequent_items"),
+    "datetime_utc": _TEMPORAL,
+    "datetime": _TEMPORAL,
+    "date": _TEMPORAL,
+    "time": _TEMPORAL,
+    "duration": _TEMPORAL,
+    "string": ("counters", "extremes", "distinct", "frequent_items", "length"),
+    "boolean": ("counters",),
+    "binary": ("counters", "distinct", "frequent_items", "length"),
+    "list": ("counters", "length"),
+    "struct": ("counters",),
+    "object": ("counters",),
+}
+TEMPORAL_GROUPS: Final = ("datetime_utc", "datetime", "date", "time", "duration")
+_ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
+    "integral": ("number",),
+    "fractional": ("number",),
+    "temporal": TEMPORAL_GROUPS,
+}
+
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - wall-clock time of no zone
+_NS_PER_US: Final = 1_000
+
+
+def _duration(ns: float) -> timedelta:
+    return timedelta(microseconds=ns // _NS_PER_US)
+
+
+# Statistics group → how a tick becomes the value a user sees.
+_PRESENT: Final[Mapping[str, Callable[[Any], object]]] = {
+    "datetime_utc": lambda ns: (_EPOCH + _duration(ns)).replace(tzinfo=UTC),
+    "datetime": lambda ns: _EPOCH + _duration(ns),
+    "date": lambda days: (_EPOCH + timedelta(days=int(days))).date(),
+    "time": lambda ns: (_EPOCH + _duration(ns)).time(),
+    "duration": _duration,
+}
+
+
+class GroupProfile:
+    """The statistics of the values of one group in one column.
+
+    Attributes of statistics that the group does not keep, or that the spec does not track, are None. Datetimes come
+    back to the microsecond; `min_ns` and `max_ns` are exact.
+    """
+
+    def __init__(self, name: str, spec: ProfileSpec) -> None:
+        self.name = name
+        keeps = STATISTICS[name]
+        self._spec = spec
+        self.counters = Counters(spec)
+        self.extremes = Extremes(spec) if "extremes" in keeps else None
+        self.moments = Moments(spec) if "moments" in keeps else None
+        self.quantile_sketch = Quantiles(spec) if "quantiles" in keeps and spec.quantiles else None
+        self.distinct_sketch = Distinct(spec) if "distinct" in keeps and spec.distinct else None
+        self.item_summary = FrequentItems(spec) if "frequent_items" in keeps and spec.frequent_items else None
+        self.length: GroupProfile | None = GroupProfile("number", spec) if "length" in keeps else None
+
+    def _statistics(self) -> dict[str, Any]:
+        """The statistics that are kept, by the name of their message field."""
+        named = {
+            "counters": self.counters,
+            "extremes": self.extremes,
+            "moments": self.moments,
+            "quantiles": self.quantile_sketch,
+            "distinct": self.distinct_sketch,
+            "frequent_items": self.item_summary,
+            "length": self.length,
+        }
+        return {name: statistic for name, statistic in named.items() if statistic is not None}
+
+    @property
+    def count(self) -> int:
+        """Number of values, NaN included."""
+        return self.counters["count"]
+
+    @property
+    def min(self) -> Any:
+        """Smallest value, NaN left out; of strings the first 128 characters, in byte order."""
+        return None if self.extremes is None else self._present(self.extremes.minimum)
+
+    @property
+    def max(self) -> Any:
+        """Largest value, NaN left out; of strings the first 128 characters, in byte order."""
+        return None if self.extremes is None else self._present(self.extremes.maximum)
+
+    @property
+    def min_ns(self) -> int | None:
+        """Smallest datetime, time or duration in nanoseconds, exact; None for other groups."""
+        return self._ticks(None if self.extremes is None else self.extremes.minimum)
+
+    @property
+    def max_ns(self) -> int | None:
+        """Largest datetime, time or duration in nanoseconds, exact; None for other groups."""
+        return self._ticks(None if self.extremes is None else self.extremes.maximum)
+
+    @property
+    def sum(self) -> int | float | None:
+        """Sum of the finite values: exact as long as all are integral, else a double."""
+        if self.moments is None or not self.moments.n:
+            return None
+        integral = self.counters["integral"] == self.count
+        return self.moments.integer_sum if integral else as_float(self.moments.integer_sum) + self.moments.float_sum
+
+    @property
+    def mean(self) -> float | None:
+        """Mean of the finite values."""
+        return None if self.moments is None else self.moments.mean
+
+    @property
+    def variance(self) -> float | None:
+        """Sample variance of the finite values; None below two."""
+        return None if self.moments is None else self.moments.variance
+
+    @property
+    def stddev(self) -> float | None:
+        """Sample standard deviation of the finite values; None below two."""
+        variance = self.variance
+        return None if variance is None else variance**0.5
+
+    @property
+    def skewness(self) -> float | None:
+        """Skewness g1 of the finite values; None where they do not vary."""
+        return None if self.moments is None else self.moments.skewness
+
+    @property
+    def kurtosis(self) -> float | None:
+        """Excess kurtosis g2 of the finite values; None where they do not vary."""
+        return None if self.moments is None else self.moments.kurtosis
+
+    @property
+    def distinct(self) -> Estimate | None:
+        """Number of distinct values, with bounds two standard errors away; booleans exactly."""
+        if self.name == "boolean":
+            seen = len(self._boolean_counts())
+            return Estimate(float(seen), float(seen), float(seen)) if seen else None
+        return None if self.distinct_sketch is None else self.distinct_sketch.estimate()
+
+    @property
+    def rank_error(self) -> float | None:
+        """Rank error of a quantile at 99 % confidence; 0 while the sketch holds every value."""
+        return None if self.quantile_sketch is None else self.quantile_sketch.rank_error
+
+    def quantile(self, q: float) -> Any:
+        """The smallest value with at least the share `q` of all values at or below it; see `quantiles`."""
+        values = self.quantiles([q])
+        return None if values is None else values[0]
+
+    def quantiles(self, qs: Sequence[float]) -> list[Any] | None:
+        """Quantiles at ranks in [0, 1], within `rank_error`; at 0 and 1 the exact extremes.
+
+        Returns
+        -------
+        list or None
+            One value per rank: float, datetime, date, time or timedelta; None of nothing and for other groups.
+
+        Raises
+        ------
+        ArgumentError
+            For a rank outside [0, 1].
+        """
+        for q in qs:
+            if not isinstance(q, int | float) or not 0 <= q <= 1:
+                raise argument_error("q", q, "a rank from 0 to 1")
+        values = None if self.quantile_sketch is None else self.quantile_sketch.quantiles([float(q) for q in qs])
+        return None if values is None else [self._from_ordered(value) for value in values]
+
+    def cdf(self, x: Any) -> float | None:
+        """Share of the values at or below `x`, within `rank_error`; None of nothing and for other groups."""
+        return None if self.quantile_sketch is None else self.quantile_sketch.cdf(self._to_ordered(x))
+
+    def frequent_items(self, n: int = 10) -> list[FrequentItem]:
+        """The `n` values that came most often, each with certain bounds; of long text the start and a hash."""
+        if n < 0:
+            raise argument_error("n", n, "0 or more")
+        if self.name == "boolean":
+            counts = sorted(self._boolean_counts().items(), key=lambda item: (-item[1], item[0]))
+            return [FrequentItem(value, count, count, count) for value, count in counts[:n]]
+        if self.item_summary is None:
+            return []
+        items = self.item_summary.items()[:n]
+        return [FrequentItem(self._present(i.value), i.estimate, i.lower, i.upper) for i in items]
+
+    def distinct_as_numbers(self) -> Distinct | None:
+        """The sketch of the distinct values; booleans as the numbers 0 and 1."""
+        if self.name != "boolean" or not self._spec.distinct:
+            return self.distinct_sketch
+        sketch = Distinct(self._spec)
+        values = np.array([int(value) for value in self._boolean_counts()], dtype=np.int64)
+        sketch.update(ColumnBatch("", "boolean", hashes=hash_integers(values)))
+        return sketch
+
+    def update(self, batch: ColumnBatch) -> None:
+        """Fold a batch of this group in."""
+        for name, statistic in self._statistics().items():
+            if name != "length":
+                statistic.update(batch)
+            elif batch.length is not None:
+                statistic.update(batch.length)
+
+    def merge(self, other: GroupProfile) -> None:
+        """Fold another of the same group in."""
+        theirs = other._statistics()
+        for name, statistic in self._statistics().items():
+            statistic.merge(theirs[name])
+
+    def to_message(self, message: pb.Group) -> None:
+        """Write name and statistics."""
+        message.name = self.name
+        for name, statistic in self._statistics().items():
+            statistic.to_message(getattr(message, name))
+
+    def from_message(self, message: pb.Group) -> None:
+        """Take the statistics of a message."""
+        for name, statistic in self._statistics().items():
+            part = getattr(message, name)
+            if name == "frequent_items":
+                statistic.from_message(part, _PARSE.get(self.name, int))
+            else:
+                statistic.from_message(part)
+        expected = {"number": (int, float), "string": (str,)}.get(self.name, (int,))
+        found = (self.extremes.minimum, self.extremes.maximum) if self.extremes else ()
+        if not all(isinstance(value, (*expected, type(None))) for value in found):
+            msg = f"the extremes of group {self.name} are {found!r:.80}"
+            raise CorruptProfile(msg)
+        ends = self.quantile_sketch.quantiles([0.0, 1.0]) if self.quantile_sketch else None
+        if ends and self.name != "number" and not all(map(math.isfinite, ends)):
+            msg = f"the quantiles of group {self.name} run from {ends[0]} to {ends[1]}"
+            raise CorruptProfile(msg)
+
+    def _boolean_counts(self) -> dict[bool, int]:
+        true = self.counters["true"]
+        return {value: count for value, count in ((False, self.count - true), (True, true)) if count}
+
+    def _present(self, value: Any) -> Any:
+        if value is None or self.name not in _PRESENT:
+            return value
+        try:
+            return _PRESENT[self.name](value)
+        except OverflowError:  # beyond the years Python knows: the ticks say it
+            return value
+
+    def _ticks(self, value: Item | None) -> int | None:
+        return cast("int | None", value) if self.name in TEMPORAL_GROUPS and self.name != "date" else None
+
+    def _from_ordered(self, value: float) -> object:
+        if self.name not in TEMPORAL_GROUPS or self.extremes is None:
+            return value
+        ticks = round(value) * (1 if self.name == "date" else _NS_PER_US)
+        low, high = self.extremes.minimum, self.extremes.maximum
+        if isinstance(low, int) and isinstance(high, int):  # microseconds beyond the year 2255 are rounded in doubles
+            ticks = min(max(ticks, low), high)
+        return self._present(ticks)
+
+    def _to_ordered(self, x: Any) -> float:
+        match self.name, x:
+            case "number", int() | float() if x == x:  # noqa: PLR0124 - not NaN
+                return as_float(x)
+            case "datetime_utc", datetime() if x.tzinfo is not None:
+                return (x - _EPOCH.replace(tzinfo=UTC)) / timedelta(microseconds=1)
+            case "datetime", datetime() if x.tzinfo is None:
+                return (x - _EPOCH) / timedelta(microseconds=1)
+            case "date", date() if not isinstance(x, datetime):
+                return float((x - _EPOCH.date()).days)
+            case "time", time() if x.tzinfo is None:
+                return (datetime.combine(_EPOCH, x) - _EPOCH) / timedelta(microseconds=1)
+            case "duration", timedelta():
+                return x / timedelta(microseconds=1)
+        raise argument_error("x", x, f"a value comparable with group {self.name!r}")
+
+
+# Statistics group → how the text of a frequent item becomes the item again; ticks are integers.
+_PARSE: Final[Mapping[str, Callable[[str], Any]]] = {"number": parse_number, "string": str, "binary": bytes.fromhex}
+
+
+class ColumnProfile:
+    """What is known of one column.
+
+    A column of mixed types keeps the statistics of each group side by side, see `group`. The plain attributes speak of
+    the numbers first, then of temporals, then of strings; `count`, `types`, `distinct` and `frequent_items` speak of
+    all values together, True being the number 1.
+    """
+
+    def __init__(self, path: str, spec: ProfileSpec, rows_of: Callable[[str], int]) -> None:
+        self.path = path
+        self._spec = spec
+        self._rows_of = rows_of
+        self._groups: dict[str, GroupProfile] = {}
+
+    def __repr__(self) -> str:
+        return f"ColumnProfile({self.path!r}, count={self.count}, null_count={self.null_count}, types={self.types})"
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Names of the statistics groups met, in the order in which the plain attributes speak."""
+        return tuple(name for name in STATISTICS if name in self._groups)
+
+    def group(self, name: str) -> GroupProfile:
+        """The statistics of one group; those of nothing where the group never came.
+
+        Parameters
+        ----------
+        name
+            A dtype group (`types`) or a finer one: number, datetime_utc (with a zone), datetime, date, time, duration,
+            string, boolean, binary, list, struct, object. Integral and fractional numbers share one.
+
+        Raises
+        ------
+        ArgumentError
+            For any other name.
+        """
+        if name not in STATISTICS and name not in _ALIASES:
+            raise argument_error("name", name, f"one of {', '.join([*STATISTICS, *_ALIASES])}")
+        names = _ALIASES.get(name, (name,))
+        found = next((self._groups[n] for n in names if n in self._groups), None)
+        return GroupProfile(names[0], self._spec) if found is None else found
+
+    @property
+    def _primary(self) -> GroupProfile:
+        return self.group((*self.groups, "object")[0])
+
+    @property
+    def rows(self) -> int:
+        """Number of rows; for the elements of lists, `name[]`, the number of elements."""
+        return self._rows_of(self.path)
+
+    @property
+    def count(self) -> int:
+        """Number of values that are not null; NaN is a value."""
+        return sum(group.count for group in self._groups.values())
+
+    @property
+    def null_count(self) -> int:
+        """Number of rows without a value, rows before the column first came among them."""
+        # Two columns may share one path, such as a list `a` and a column that is called `a[]`.
+        return max(0, self.rows - self.count)
+
+    @property
+    def nan_count(self) -> int:
+        """Number of NaN."""
+        return self.group("number").counters["nan"]
+
+    @property
+    def true_count(self) -> int:
+        """Number of booleans that are true."""
+        return self.group("boolean").counters["true"]
+
+    @property
+    def types(self) -> dict[str, int]:
+        """Dtype group → number of values.
+
+        The groups are integral, fractional, temporal, string, boolean, binary, list, struct and object.
+        """
+        number = self.group("number")
+        integral = number.counters["integral"]
+        counts = {"integral": integral, "fractional": number.count - integral}
+        counts["temporal"] = sum(self.group(name).count for name in TEMPORAL_GROUPS)
+        counts |= {name: self.group(name).count for name in ("string", "boolean", "binary", "list", "struct", "object")}
+        return {name: count for name, count in counts.items() if count}
+
+    @property
+    def distinct(self) -> Estimate | None:
+        """Number of distinct values over all groups, with bounds two standard errors away."""
+        groups = [self._groups[name] for name in self.groups]
+        if len(groups) == 1:
+            return groups[0].distinct
+        union = Distinct(self._spec)
+        for group in groups:
+            sketch = group.distinct_as_numbers()
+            if sketch is not None:
+                union.merge(sketch)
+        return union.estimate()
+
+    def frequent_items(self, n: int = 10) -> list[FrequentItem]:
+        """The `n` values that came most often over all groups, each with certain bounds."""
+        items = [item for name in self.groups for item in self._groups[name].frequent_items(n)]
+        return sorted(items, key=lambda item: -item.estimate)[:n]
+
+    @property
+    def min(self) -> Any:
+        """Smallest value, see `GroupProfile.min`."""
+        return self._primary.min
+
+    @property
+    def max(self) -> Any:
+        """Largest value, see `GroupProfile.max`."""
+        return self._primary.max
+
+    @property
+    def sum(self) -> int | float | None:
+        """Sum of the finite numbers, see `GroupProfile.sum`."""
+        return self._primary.sum
+
+    @property
+    def mean(self) -> float | None:
+        """Mean of the finite numbers."""
+        return self._primary.mean
+
+    @property
+    def variance(self) -> float | None:
+        """Sample variance of the finite numbers; None below two."""
+        return self._primary.variance
+
+    @property
+    def stddev(self) -> float | None:
+        """Sample standard deviation of the finite numbers; None below two."""
+        return self._primary.stddev
+
+    @property
+    def length(self) -> GroupProfile | None:
+        """Lengths: of strings in characters, of binary values in bytes, of lists in elements; None for other groups."""
+        return self._primary.length
+
+    def quantile(self, q: float) -> Any:
+        """One quantile, see `GroupProfile.quantiles`."""
+        return self._primary.quantile(q)
+
+    def quantiles(self, qs: Sequence[float]) -> list[Any] | None:
+        """Several quantiles, see `GroupProfile.quantiles`."""
+        return self._primary.quantiles(qs)
+
+    def cdf(self, x: Any) -> float | None:
+        """Share of the values at or below `x`, see `GroupProfile.cdf`."""
+        return self._primary.cdf(x)
+
+    def update(self, batch: ColumnBatch) -> None:
+        """Fold a batch in."""
+        self._own(batch.group).update(batch)
+
+    def merge(self, other: ColumnProfile) -> None:
+        """Fold another in."""
+        for name, group in other._groups.items():
+            self._own(name).merge(group)
+
+    def _own(self, name: str) -> GroupProfile:
+        group = self._groups.get(name)
+        if group is None:
+            group = self._groups[name] = GroupProfile(name, self._spec)
+        return group
+
+    def to_message(self, message: pb.Column) -> None:
+        """Write the groups, in the order of `STATISTICS`."""
+        for name in self.groups:
+            self._groups[name].to_message(message.groups.add())
+
+    def from_message(self, message: pb.Column) -> None:
+        """Take the groups of a message; groups of a newer minor version are left out."""
+        for part in message.groups:
+            if part.name in STATISTICS:
+                if part.name in self._groups:
+                    msg = f"column {self.path!r:.80}: group {part.name} stands twice"
+                    raise CorruptProfile(msg)
+                self._own(part.name).from_message(part)

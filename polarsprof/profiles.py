@@ -1,0 +1,435 @@
+"""`Profile`: the mergeable state of a data set or of one window of a stream; in bytes, one small file.
+
+Merging profiles of any cut of the data gives what one pass over all of it gives: exact figures to the last digit
+(floating-point sums within rounding), sketches within their stated bounds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from polarsprof.codec import Sections, encode
+from polarsprof.column import ColumnProfile
+from polarsprof.errors import ArgumentError, CorruptProfile, SpecMismatch, argument_error
+from polarsprof.kernels import column_batches
+from polarsprof.proto import profile_pb2 as pb
+from polarsprof.sketches.counters import MAX_COUNT
+from polarsprof.spec import ProfileSpec
+from polarsprof.views.html import profile_html
+from polarsprof.views.summary import profile_text, summary
+from polarsprof.window import Window, utc_datetime
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
+
+    import polars as pl
+
+    from polarsprof.batch import TypedColumns
+
+_LONGEST_PATH: Final = 512
+_COUNTS: Final = ("rows", "late_rows", "untimed_rows", "future_rows", "dropped_rows")
+_VERSIONED: Final = ("polarsprof", "polars", "datasketches")
+
+
+class Profile:
+    """Statistics of every column of some rows.
+
+    Parameters
+    ----------
+    spec
+        What to track; default `ProfileSpec()`.
+    dataset
+        Name of the data set, empty where there is none.
+    window
+        The window of the stream that the rows belong to; None for data that is no stream.
+    tags, metadata
+        Text to keep with the profile.
+
+    Attributes
+    ----------
+    rows
+        Number of rows profiled.
+    rejected, degraded
+        Reason → rows kept out; reason → values changed or kept out of the figures they cannot join.
+    late_rows, untimed_rows, future_rows, dropped_rows
+        Rows that came after their window had been sealed; rows without usable time, filed under their arrival; rows too
+        far in the future to advance the watermark; rows of earlier panes that no store would take.
+    panes
+        (writer id, pane number) of every pane merged into this profile.
+    positions
+        Source → the next position to read.
+    """
+
+    def __init__(
+        self,
+        spec: ProfileSpec | None = None,
+        *,
+        dataset: str = "",
+        window: Window | None = None,
+        tags: Mapping[str, str] | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        self.spec = ProfileSpec() if spec is None else spec
+        self.dataset = dataset
+        self.window = window
+        self.tags = text_pairs("tags", tags)
+        self.metadata = text_pairs("metadata", metadata)
+        self.rows = self.late_rows = self.untimed_rows = self.future_rows = self.dropped_rows = 0
+        self.rejected: Counter[str] = Counter()
+        self.degraded: Counter[str] = Counter()
+        self.first_event_us: int | None = None
+        self.last_event_us: int | None = None
+        self.panes: frozenset[tuple[str, int]] = frozenset()
+        self.positions: dict[str, int] = {}
+        self.versions = dict(_versions())
+        self._columns: dict[str, ColumnProfile] = {}
+        self._specs: dict[str, ProfileSpec] = {}
+
+    def __repr__(self) -> str:
+        return profile_text(self)
+
+    def __getitem__(self, path: str) -> ColumnProfile:
+        try:
+            return self._columns[path]
+        except KeyError:
+            raise KeyError(f"no column {path!r}; there are {', '.join(map(repr, list(self._columns)[:20]))}") from None
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._columns
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Profile.from_bytes, (self.to_bytes(),)
+
+    @property
+    def columns(self) -> dict[str, ColumnProfile]:
+        """Path → column, in the order of the paths."""
+        return dict(sorted(self._columns.items()))
+
+    @property
+    def first_event(self) -> datetime | None:
+        """The earliest event time, None where rows carry none."""
+        return None if self.first_event_us is None else utc_datetime(self.first_event_us)
+
+    @property
+    def last_event(self) -> datetime | None:
+        """The latest event time, None where rows carry none."""
+        return None if self.last_event_us is None else utc_datetime(self.last_event_us)
+
+    @property
+    def rejected_rows(self) -> int:
+        """Number of rows kept out, for whatever reason."""
+        return self.rejected.total()
+
+    def summary(self) -> pl.DataFrame:
+        """One row per column: types, counts, distinct values, extremes, moments, quantiles, top values."""
+        return summary(self)
+
+    def _repr_html_(self) -> str:
+        return profile_html(self)
+
+    def update(self, columns: TypedColumns) -> None:
+        """Fold the typed columns of a micro-batch in; where that raises, the profile is as it was."""
+        batches = list(column_batches(columns, self._spec_of))
+        self.rows += columns.rows
+        self.rejected.update(columns.rejected)
+        self.degraded.update(columns.degraded)
+        for path in _known_paths(columns):  # a column may have nothing but nulls
+            self._own(_kept_path(path))
+        for batch in batches:
+            column = self._own(_kept_path(batch.path))
+            if column is None:
+                self.degraded["too many columns"] += batch.counters["count"]
+            else:
+                column.update(batch)
+
+    def observe_times(self, first_us: int, last_us: int) -> None:
+        """Widen the span of event times seen."""
+        self.first_event_us = first_us if self.first_event_us is None else min(self.first_event_us, first_us)
+        self.last_event_us = last_us if self.last_event_us is None else max(self.last_event_us, last_us)
+
+    def merge(self, other: Profile) -> None:
+        """Fold another profile in, which stays as it is.
+
+        Text of tags and metadata that differs under one key keeps the value first in order; the window becomes the span
+        of both.
+
+        Raises
+        ------
+        SpecMismatch
+            Where one of them tracks what the other does not. Unequal sizes merge: the smaller one holds.
+        ArgumentError
+            Where both hold the same pane, whose rows would count twice.
+        """
+        self._check_mergeable(other)
+        for name in _COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.rejected.update(other.rejected)
+        self.degraded.update(other.degraded)
+        if other.first_event_us is not None and other.last_event_us is not None:
+            self.observe_times(other.first_event_us, other.last_event_us)
+        self.panes |= other.panes
+        for source, position in other.positions.items():
+            self.positions[source] = max(position, self.positions.get(source, position))
+        self.dataset = min(self.dataset or other.dataset, other.dataset or self.dataset)
+        self.window = _span(self.window, other.window)
+        for mine, theirs in ((self.tags, other.tags), (self.metadata, other.metadata), (self.versions, other.versions)):
+            mine |= {key: min(value, mine.get(key, value)) for key, value in theirs.items()}
+        for path, column in other._columns.items():
+            own = self._own(path)
+            if own is None:
+                self.degraded["too many columns"] += column.count
+            else:
+                own.merge(column)
+
+    def copy(self) -> Profile:
+        """A profile of the same state that shares nothing with this one."""
+        return Profile.from_bytes(self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """The profile as the bytes of a file; equal states give equal bytes."""
+        return encode(self._header(), ((path, _message(column)) for path, column in self._columns.items()))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Profile:
+        """The profile that `to_bytes` wrote.
+
+        Raises
+        ------
+        CorruptProfile
+            For bytes that are truncated, altered, foreign or beyond a limit.
+        UnsupportedVersion
+            For a newer major version of the format.
+        """
+        return cls.from_sections(Sections.of_bytes(bytes(data)))
+
+    @classmethod
+    def from_sections(cls, sections: Sections, columns: Iterable[str] | None = None) -> Profile:
+        """The profile of an opened file, with all its columns or just those named."""
+        header = sections.header
+        profile = cls(ProfileSpec.from_json(header.spec_json), dataset=header.dataset)
+        profile._take_header(header)
+        wanted = None if columns is None else set(columns)
+        for entry in header.columns:
+            if wanted is None or entry.path in wanted or _holds_elements_of(entry.path, wanted):
+                profile._columns[entry.path] = column = profile._new_column(entry.path)
+                column.from_message(sections.column(entry))
+        return profile
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write the profile to a file, replacing it whole or not at all."""
+        target = Path(path)
+        temporary = target.with_name(f".{os.getpid():x}-{os.urandom(4).hex()}.tmp")
+        try:
+            temporary.write_bytes(self.to_bytes())
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _own(self, path: str) -> ColumnProfile | None:
+        column = self._columns.get(path)
+        if column is None and len(self._columns) < self.spec.max_columns:
+            column = self._columns[path] = self._new_column(path)
+        return column
+
+    def _new_column(self, path: str) -> ColumnProfile:
+        return ColumnProfile(path, self._spec_of(path), self._rows_of)
+
+    def _spec_of(self, path: str) -> ProfileSpec:
+        if not self.spec.columns:
+            return self.spec
+        spec = self._specs.get(path)
+        if spec is None:
+            spec = self._specs[path] = self.spec.for_column(path)
+        return spec
+
+    def _rows_of(self, path: str) -> int:
+        parent, bracket, _ = path.rpartition("[]")
+        lists = self._columns.get(parent) if bracket else None
+        if lists is None or "list" not in lists.groups:
+            return self.rows
+        lengths = lists.group("list").length
+        return 0 if lengths is None or lengths.moments is None else lengths.moments.integer_sum
+
+    def _check_mergeable(self, other: Profile) -> None:
+        if other is self:
+            raise argument_error("other", other, "another profile", "a profile cannot be merged into itself")
+        twice = self.panes & other.panes
+        if twice:
+            writer, number = min(twice)
+            msg = f"other: holds pane {number} of writer {writer}, whose rows are in this profile already"
+            raise ArgumentError(msg)
+        if self.spec != other.spec:
+            for path in {*self._columns, *other._columns}:
+                mine, theirs = self.spec.for_column(path), other.spec.for_column(path)
+                if any(getattr(mine, s) != getattr(theirs, s) for s in ("quantiles", "distinct", "frequent_items")):
+                    msg = f"column {path!r:.80} is tracked differently by {mine} and by {theirs}"
+                    raise SpecMismatch(msg)
+
+    def _header(self) -> pb.Header:
+        header = pb.Header(dataset=self.dataset, spec_json=self.spec.to_json())
+        for name in _COUNTS:
+            setattr(header, name, getattr(self, name))
+        if self.window is not None:
+            header.window_start_us, header.window_end_us = self.window.start_us, self.window.end_us
+        if self.first_event_us is not None and self.last_event_us is not None:
+            header.first_event_us, header.last_event_us = self.first_event_us, self.last_event_us
+        for reason, count in sorted(self.rejected.items()):
+            header.rejected.add(name=reason, count=count)
+        for reason, count in sorted(self.degraded.items()):
+            header.degraded.add(name=reason, count=count)
+        for writer_id, number in sorted(self.panes):
+            header.panes.add(writer_id=writer_id, number=number)
+        for source, position in sorted(self.positions.items()):
+            header.positions.add(source=source, next=position)
+        for name in ("tags", "metadata", "versions"):
+            for key, value in sorted(getattr(self, name).items()):
+                getattr(header, name).add(key=key, value=value)
+        return header
+
+    def _take_header(self, header: pb.Header) -> None:
+        for name in _COUNTS:
+            setattr(self, name, getattr(header, name))
+        if header.HasField("window_start_us"):
+            self.window = Window(header.window_start_us, header.window_end_us)
+            if self.window.start_us >= self.window.end_us:
+                msg = f"not a readable profile: a window from {header.window_start_us} to {header.window_end_us}"
+                raise CorruptProfile(msg)
+        if header.HasField("first_event_us"):
+            self._take_events(header.first_event_us, header.last_event_us)
+        self.rejected = Counter({entry.name: entry.count for entry in header.rejected})
+        self.degraded = Counter({entry.name: entry.count for entry in header.degraded})
+        self.panes = frozenset((pane.writer_id, pane.number) for pane in header.panes)
+        self.positions = {position.source: position.next for position in header.positions}
+        self.tags, self.metadata, self.versions = (
+            {pair.key: pair.value for pair in pairs} for pairs in (header.tags, header.metadata, header.versions)
+        )
+        if (
+            max([getattr(self, name) for name in _COUNTS] + [*self.rejected.values(), *self.degraded.values()])
+            > MAX_COUNT
+        ):
+            raise CorruptProfile("not a readable profile: counts that no stream has")
+
+    def _take_events(self, first_us: int, last_us: int) -> None:
+        try:
+            first, last = utc_datetime(first_us), utc_datetime(last_us)
+        except ArgumentError as error:
+            raise CorruptProfile(f"not a readable profile: {error}") from error
+        if first > last:
+            raise CorruptProfile(f"not a readable profile: event times from {first} to {last}")
+        self.first_event_us, self.last_event_us = first_us, last_us
+
+
+def merge(profiles: Iterable[Profile]) -> Profile:
+    """One profile of all rows of the given ones, which stay as they are.
+
+    Returns
+    -------
+    Profile
+        An empty one for no profiles.
+
+    Raises
+    ------
+    SpecMismatch, ArgumentError
+        See `Profile.merge`.
+    """
+    merged: Profile | None = None
+    for profile in profiles:
+        if not isinstance(profile, Profile):
+            raise argument_error("profiles", profile, "an iterable of Profile")
+        if merged is None:
+            merged = profile.copy()
+        else:
+            merged.merge(profile)
+    return Profile() if merged is None else merged
+
+
+def read(source: str | os.PathLike[str] | bytes, *, columns: Iterable[str] | None = None) -> Profile:
+    """Read a profile file.
+
+    Parameters
+    ----------
+    source
+        A path, or the bytes of a file.
+    columns
+        Names of the columns to read; the others are neither read nor verified. Default: all.
+
+    Raises
+    ------
+    CorruptProfile
+        For a file that is truncated, altered, foreign or beyond a limit; the text names the path.
+    UnsupportedVersion
+        For a newer major version of the format.
+    OSError
+        For a path that cannot be read.
+    """
+    if isinstance(source, bytes | bytearray | memoryview):
+        return Profile.from_sections(Sections.of_bytes(bytes(source)), columns)
+    if not isinstance(source, str | os.PathLike):
+        raise argument_error("source", source, "a path or bytes")
+    with Path(source).open("rb") as file:
+
+        def part(offset: int, length: int) -> bytes:
+            file.seek(offset)
+            return file.read(length)
+
+        try:
+            return Profile.from_sections(Sections(part, os.fstat(file.fileno()).st_size), columns)
+        except CorruptProfile as error:
+            msg = f"{os.fspath(source)}: {error}"
+            raise CorruptProfile(msg) from error
+
+
+@cache
+def _versions() -> Mapping[str, str]:
+    return {name: version(name) for name in _VERSIONED}
+
+
+def _message(column: ColumnProfile) -> pb.Column:
+    message = pb.Column()
+    column.to_message(message)
+    return message
+
+
+def _known_paths(columns: TypedColumns) -> Iterator[str]:
+    """The paths of a batch; `name[]` only where a list had an element."""
+    yield from (path for path, series in columns.leaves if len(series) or "[]" not in path)
+    yield from (path for path, _ in columns.lists)
+    yield from columns.structs
+
+
+def _kept_path(path: str) -> str:
+    """The path, or the start of a very long one and a digest of the whole; elements stay those of their lists."""
+    if len(path) <= _LONGEST_PATH:
+        return path
+    lists, bracket, rest = path.rpartition("[]")
+    if bracket:
+        return f"{_kept_path(lists)}[]{_kept_path(rest)}"
+    digest = hashlib.sha256(path.encode("utf-8", "replace")).hexdigest()
+    return f"{path[: _LONGEST_PATH - 18]}…#{digest[:16]}"
+
+
+def _holds_elements_of(path: str, wanted: set[str]) -> bool:
+    """Whether the rows of a wanted column are the elements of this one."""
+    return any(name.startswith(f"{path}[]") for name in wanted)
+
+
+def _span(mine: Window | None, theirs: Window | None) -> Window | None:
+    if mine is None or theirs is None:
+        return mine or theirs
+    return Window(min(mine.start_us, theirs.start_us), max(mine.end_us, theirs.end_us))
+
+
+def text_pairs(name: str, pairs: Mapping[str, str] | None) -> dict[str, str]:
+    """A copy of the pairs, none for None; wrong use where a key or a value is no text."""
+    kept = dict(pairs or {})
+    for key, value in kept.items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise argument_error(name, {key: value}, "a mapping of text to text")
+    return kept

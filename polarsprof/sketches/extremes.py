@@ -1,0 +1,98 @@
+"""Exact minimum and maximum of one statistics group, NaN left out."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from polarsprof.errors import CorruptProfile
+
+if TYPE_CHECKING:
+    from polarsprof.batch import ColumnBatch, Item
+    from polarsprof.proto import profile_pb2 as pb
+    from polarsprof.spec import ProfileSpec
+
+_INT64_MIN: Final = -(2**63)
+_INT64_MAX: Final = 2**63 - 1
+_LARGEST: Final = int(sys.float_info.max)
+_BIG_INTEGER_BYTES: Final = 256  # the sum of 2^48 integers within the range of doubles takes 135
+
+
+class Extremes:
+    """The smallest and the largest value; numbers compare by value, text in UTF-8 byte order."""
+
+    def __init__(self, spec: ProfileSpec) -> None:
+        del spec  # nothing about an extreme can be chosen
+        self.minimum: Item | None = None
+        self.maximum: Item | None = None
+
+    def update(self, batch: ColumnBatch) -> None:
+        """Take in the extremes of a batch."""
+        self._take(batch.minimum, batch.maximum)
+
+    def merge(self, other: Extremes) -> None:
+        """Take in the extremes of another."""
+        self._take(other.minimum, other.maximum)
+
+    def _take(self, minimum: Any, maximum: Any) -> None:
+        if minimum is not None and (self.minimum is None or minimum < self.minimum):
+            self.minimum = minimum
+        if maximum is not None and (self.maximum is None or maximum > self.maximum):
+            self.maximum = maximum
+
+    def to_message(self, message: pb.Extremes) -> None:
+        """Write both values; nothing where there are none."""
+        if self.minimum is not None and self.maximum is not None:
+            write_value(message.minimum, self.minimum)
+            write_value(message.maximum, self.maximum)
+
+    def from_message(self, message: pb.Extremes) -> None:
+        """Take both values of a message."""
+        self.minimum, self.maximum = read_value(message.minimum), read_value(message.maximum)
+        if type(self.minimum) is not type(self.maximum) and not _are_numbers(self.minimum, self.maximum):
+            msg = f"minimum {self.minimum!r:.80} and maximum {self.maximum!r:.80} are not of one kind"
+            raise CorruptProfile(msg)
+        if self.minimum is not None and not _in_order(self.minimum, self.maximum):
+            msg = "a minimum above its maximum, or beyond the doubles"
+            raise CorruptProfile(msg)
+
+
+def _in_order(minimum: Any, maximum: Any) -> bool:
+    whole = [value for value in (minimum, maximum) if isinstance(value, int)]
+    return bool(minimum <= maximum) and all(abs(value) <= _LARGEST for value in whole)
+
+
+def _are_numbers(*values: object) -> bool:
+    return all(isinstance(value, int | float) for value in values)
+
+
+def write_value(message: pb.Value, value: Item) -> None:
+    """Write a value into the field of its kind."""
+    match value:
+        case int() if _INT64_MIN <= value <= _INT64_MAX:
+            message.integer = value
+        case int():
+            message.big_integer = value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
+        case float():
+            message.fractional = value
+        case str():
+            message.text = value
+        case bytes():
+            message.binary = value
+
+
+def read_value(message: pb.Value) -> Item | None:
+    """The value of a message, None where none was written."""
+    kind = message.WhichOneof("kind")
+    if kind is None:
+        return None
+    value: Item = getattr(message, kind)
+    if kind == "big_integer":
+        if len(message.big_integer) > _BIG_INTEGER_BYTES:
+            msg = f"an integer of {len(message.big_integer)} bytes"
+            raise CorruptProfile(msg)
+        return int.from_bytes(message.big_integer, "little", signed=True)
+    if value != value:  # noqa: PLR0124 - NaN is no extreme
+        msg = "a NaN stands where a number should"
+        raise CorruptProfile(msg)
+    return value

@@ -1,0 +1,146 @@
+"""Sum, mean and central moments of finite numbers.
+
+Integral values sum exactly at any size; fractional sums carry their rounding error along (Neumaier 1974), so that the
+order of merges changes the last digit at most. Central moments merge by Pébay's formulas (SAND2008-6212, eq. 2.1–3.1).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from polarsprof.errors import CorruptProfile
+from polarsprof.sketches.extremes import read_value, write_value
+
+if TYPE_CHECKING:
+    from polarsprof.batch import ColumnBatch
+    from polarsprof.proto import profile_pb2 as pb
+    from polarsprof.spec import ProfileSpec
+
+Central = tuple[int, float, float, float, float]
+
+# Below it the fourth powers, about m2², have lost digits to underflow, and a ratio of them says nothing.
+_SMALLEST_M2: Final = 1e-145
+
+
+class Moments:
+    """Sum, mean, variance, skewness and kurtosis of the finite values."""
+
+    def __init__(self, spec: ProfileSpec) -> None:
+        del spec  # nothing about a moment can be chosen
+        self.integer_sum = 0
+        self._float_sum = 0.0
+        self._float_sum_error = 0.0
+        self._central: Central = (0, 0.0, 0.0, 0.0, 0.0)
+
+    @property
+    def n(self) -> int:
+        """Number of finite values."""
+        return self._central[0]
+
+    @property
+    def float_sum(self) -> float:
+        """Sum of the finite fractional values."""
+        total = self._float_sum + self._float_sum_error
+        return total if math.isfinite(total) else self._float_sum
+
+    @property
+    def mean(self) -> float | None:
+        """Arithmetic mean; None of nothing."""
+        if not self.n:
+            return None
+        total = as_float(self.integer_sum) + self.float_sum
+        return total / self.n if math.isfinite(total) else self._central[1]
+
+    @property
+    def variance(self) -> float | None:
+        """Sample variance (divided by n - 1); None below two values."""
+        return self._central[2] / (self.n - 1) if self.n > 1 else None
+
+    @property
+    def skewness(self) -> float | None:
+        """Fisher-Pearson coefficient g1 = (m3/n) / (m2/n)^1.5.
+
+        None where the values do not vary, or vary so little or so much that their fourth powers leave the doubles.
+        """
+        n, _, m2, m3, _ = self._central
+        return _figure(math.sqrt(n) * (m3 / m2), math.sqrt(m2)) if _SMALLEST_M2 <= m2 < math.inf else None
+
+    @property
+    def kurtosis(self) -> float | None:
+        """Excess kurtosis g2 = n · m4 / m2² - 3.
+
+        None where the values do not vary, or vary so little or so much that their fourth powers leave the doubles.
+        """
+        n, _, m2, _, m4 = self._central
+        ratio = _figure(n * (m4 / m2), m2) if _SMALLEST_M2 <= m2 < math.inf else None
+        return None if ratio is None else ratio - 3.0
+
+    def update(self, batch: ColumnBatch) -> None:
+        """Take in the sums and moments of a batch."""
+        self._add(batch.integer_sum, batch.float_sum, 0.0, batch.moments)
+
+    def merge(self, other: Moments) -> None:
+        """Take in the sums and moments of another."""
+        self._add(other.integer_sum, other._float_sum, other._float_sum_error, other._central)
+
+    def _add(self, integer_sum: int, float_sum: float, error: float, central: Central) -> None:
+        self.integer_sum += integer_sum
+        total = self._float_sum + float_sum
+        larger, smaller = sorted((self._float_sum, float_sum), key=abs, reverse=True)
+        lost = (larger - total) + smaller
+        self._float_sum_error += error + (lost if math.isfinite(lost) else 0.0)
+        self._float_sum = total
+        self._central = _combined(self._central, central)
+
+    def to_message(self, message: pb.Moments) -> None:
+        """Write the state."""
+        if self.integer_sum:
+            write_value(message.integer_sum, self.integer_sum)
+        message.float_sum, message.float_sum_error = self._float_sum, self._float_sum_error
+        message.n, message.mean, message.m2, message.m3, message.m4 = self._central
+
+    def from_message(self, message: pb.Moments) -> None:
+        """Take the state of a message."""
+        integer_sum = read_value(message.integer_sum) or 0
+        if not isinstance(integer_sum, int):
+            msg = f"the sum of integers is {integer_sum!r:.80}"
+            raise CorruptProfile(msg)
+        self.integer_sum = integer_sum
+        self._float_sum, self._float_sum_error = message.float_sum, message.float_sum_error
+        self._central = (message.n, message.mean, message.m2, message.m3, message.m4)
+        if message.m2 < 0 or message.m4 < 0:
+            msg = f"a sum of even powers is negative: {message.m2!r}, {message.m4!r}"
+            raise CorruptProfile(msg)
+
+
+def as_float(number: float) -> float:
+    """The nearest double, infinite beyond the range of doubles."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
+
+
+def _figure(numerator: float, denominator: float) -> float | None:
+    ratio = numerator / denominator
+    return ratio if math.isfinite(ratio) else None
+
+
+def _combined(a: Central, b: Central) -> Central:
+    if not a[0] or not b[0]:
+        return a if a[0] else b
+    with np.errstate(all="ignore"):  # values near the end of the range overflow to inf, which is what they say
+        n_a, mean_a, m2_a, m3_a, m4_a = map(np.float64, a)
+        n_b, mean_b, m2_b, m3_b, m4_b = map(np.float64, b)
+        n = n_a + n_b
+        delta = mean_b - mean_a
+        mean = mean_a + delta * (n_b / n)
+        m2 = m2_a + m2_b + delta**2 * n_a * n_b / n
+        m3 = m3_a + m3_b + delta**3 * n_a * n_b * (n_a - n_b) / n**2
+        m3 += 3 * delta * (n_a * m2_b - n_b * m2_a) / n
+        m4 = m4_a + m4_b + delta**4 * n_a * n_b * (n_a**2 - n_a * n_b + n_b**2) / n**3
+        m4 += 6 * delta**2 * (n_a**2 * m2_b + n_b**2 * m2_a) / n**2 + 4 * delta * (n_a * m3_b - n_b * m3_a) / n
+    return a[0] + b[0], float(mean), float(m2), float(m3), float(m4)

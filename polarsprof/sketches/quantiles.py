@@ -1,0 +1,153 @@
+"""Quantiles by Apache DataSketches' KLL of doubles.
+
+Rank error at k = 200: 1.33 % for one quantile, 1.65 % for all at once, each at 99 % confidence; exact up to k values.
+Source: Karnin, Lang, Liberty, "Optimal Quantile Approximation in Streams", FOCS 2016; DataSketches 5.2. The image's
+layout, as read by the validator below, is that of `kll_sketch_impl.hpp`.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final
+
+import datasketches
+import numpy as np
+
+from polarsprof.errors import CorruptProfile
+from polarsprof.sketches.counters import MAX_COUNT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from polarsprof.batch import ColumnBatch
+    from polarsprof.proto import profile_pb2 as pb
+    from polarsprof.spec import ProfileSpec
+
+_FAMILY: Final = 15
+_M: Final = 8  # smallest width of a level
+_MAX_LEVELS: Final = 61
+_EMPTY, _LEVEL_0_SORTED, _SINGLE = 1, 2, 4
+_PREAMBLE: Final = struct.Struct("<BBBBHBB")
+_COUNTS: Final = struct.Struct("<QHBB")
+_DEEP: Final = 30
+
+
+class Quantiles:
+    """The distribution of numbers, NaN left out, infinities kept."""
+
+    def __init__(self, spec: ProfileSpec) -> None:
+        self._kll = datasketches.kll_doubles_sketch(spec.k)
+
+    @property
+    def n(self) -> int:
+        """Number of values taken in."""
+        return int(self._kll.n)
+
+    @property
+    def rank_error(self) -> float:
+        """Largest error of the rank of one quantile, with 99 % confidence, as a share of n."""
+        return float(self._kll.normalized_rank_error(False)) if self._kll.is_estimation_mode() else 0.0
+
+    def quantiles(self, ranks: Sequence[float]) -> list[float] | None:
+        """For each rank the smallest value with at least that share of the values at or below it; None of nothing.
+
+        Ranks 0 and 1 give the exact minimum and maximum.
+        """
+        return [self._quantile(rank) for rank in ranks] if self.n else None
+
+    def cdf(self, value: float) -> float | None:
+        """Share of the values at or below `value`; None of nothing."""
+        return float(self._kll.get_rank(value, True)) if self.n else None
+
+    def update(self, batch: ColumnBatch) -> None:
+        """Take in the ordered values of a batch."""
+        if batch.ordered is not None and batch.ordered.size:
+            self._kll.update(batch.ordered)
+
+    def merge(self, other: Quantiles) -> None:
+        """Take in another sketch; with unequal k the error is that of the smaller one."""
+        self._kll.merge(other._kll)
+
+    def _quantile(self, rank: float) -> float:
+        if rank in (0, 1):
+            return float(self._kll.get_max_value() if rank else self._kll.get_min_value())
+        return float(self._kll.get_quantile(rank, True))
+
+    def to_message(self, message: pb.Quantiles) -> None:
+        """Write the sketch as a DataSketches image, its lowest level sorted so that equal states give equal bytes."""
+        if self.n:
+            self._kll.get_quantile(0.5, True)  # sorts level 0
+            message.kll_doubles = self._kll.serialize()
+
+    def from_message(self, message: pb.Quantiles) -> None:
+        """Take the sketch of a message, once its bytes have been checked."""
+        if message.kll_doubles:
+            check_image(message.kll_doubles)
+            self._kll = datasketches.kll_doubles_sketch.deserialize(message.kll_doubles)
+
+
+def check_image(image: bytes) -> None:
+    """Raise `CorruptProfile` for bytes that the native reader could not take without harm."""
+    if len(image) < _PREAMBLE.size:
+        raise _corrupt("shorter than its preamble")
+    words, version, family, flags, k, m, unused = _PREAMBLE.unpack_from(image)
+    if family != _FAMILY or m != _M or unused or k < _M or flags & ~(_EMPTY | _LEVEL_0_SORTED | _SINGLE):
+        raise _corrupt("not a KLL image")
+    shape = (words, version, bool(flags & _EMPTY), bool(flags & _SINGLE))
+    if shape == (2, 1, True, False):
+        _require(len(image) == _PREAMBLE.size, "an empty sketch with content")
+    elif shape == (2, 2, False, True):
+        _require(len(image) == _PREAMBLE.size + 8, "a single value of the wrong length")
+        _require(not np.isnan(np.frombuffer(image, "<f8", 1, 8)[0]), "NaN")
+    elif shape == (5, 1, False, False):
+        _check_levels(image, k, sorted_from=0 if flags & _LEVEL_0_SORTED else 1)
+    else:
+        raise _corrupt("a preamble that fits no kind of sketch")
+
+
+def _check_levels(image: bytes, k: int, sorted_from: int) -> None:
+    start = _PREAMBLE.size + _COUNTS.size
+    _require(len(image) >= start, "shorter than its counts")
+    n, min_k, num_levels, unused = _COUNTS.unpack_from(image, _PREAMBLE.size)
+    _require(2 <= n <= MAX_COUNT and _M <= min_k <= k and 1 <= num_levels <= _MAX_LEVELS and not unused, "counts")
+    _require(len(image) >= start + 4 * num_levels + 16, "shorter than its levels")
+    capacity = _capacity(k, num_levels)
+    levels = np.append(np.frombuffer(image, "<u4", num_levels, start).astype(np.int64), capacity)
+    sizes = np.diff(levels)
+    _require(bool((sizes >= 0).all()), "levels out of order")
+    _require(len(image) == start + 4 * num_levels + 8 * (2 + int(sizes.sum())), "length")
+    _require(sum(int(size) << height for height, size in enumerate(sizes)) == n, "weights that do not sum to n")
+    values = np.frombuffer(image, "<f8", -1, start + 4 * num_levels)
+    _check_values(values[0], values[1], values[2:], levels - levels[0], sorted_from)
+
+
+def _check_values(
+    low: float, high: float, items: NDArray[np.float64], levels: NDArray[np.int64], sorted_from: int
+) -> None:
+    # A comparison with NaN is false, so these also refuse NaN.
+    _require(bool(low <= high) and bool((items >= low).all() and (items <= high).all()), "values out of bounds")
+    for height in range(sorted_from, levels.size - 1):
+        level = items[levels[height] : levels[height + 1]]
+        _require(bool((level[1:] >= level[:-1]).all()), "an unsorted level")
+
+
+def _capacity(k: int, num_levels: int) -> int:
+    return sum(max(_M, _level_capacity(k, num_levels - 1 - height)) for height in range(num_levels))
+
+
+def _level_capacity(k: int, depth: int) -> int:
+    if depth > _DEEP:
+        half = depth // 2
+        return _level_capacity(_level_capacity(k, half), depth - half)
+    return (((k << 1 << depth) // int(3**depth)) + 1) >> 1
+
+
+def _require(holds: bool, what: str) -> None:  # noqa: FBT001 - reads as a sentence
+    if not holds:
+        raise _corrupt(what)
+
+
+def _corrupt(what: str) -> CorruptProfile:
+    return CorruptProfile(f"a quantile sketch is not valid: {what}")

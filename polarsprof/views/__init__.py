@@ -1,0 +1,6 @@
+"""Views: profile in; a frame, text, HTML or a terminal table out.
+
+Pure and read-only. They know profiles by their public attributes alone and import nothing of the library but errors, so
+that a profile can show itself through them. Whatever comes from the data passes through `views.text.clean` on its way
+to a reader.
+"""

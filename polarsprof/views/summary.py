@@ -1,0 +1,178 @@
+"""Profile → a tidy Polars frame with one row per column, and → a few lines of plain text for `repr`."""
+
+from __future__ import annotations
+
+import unicodedata
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from polarsprof.views import text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from polarsprof.column import ColumnProfile, GroupProfile
+    from polarsprof.profiles import Profile
+
+QUANTILES: Final = {"q01": 0.01, "q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95, "q99": 0.99}
+TOP_VALUES: Final = 10
+_TEXT_COLUMNS: Final = 40
+
+_COUNTS: Final = ("rows", "count", "null_count", "nan_count", "infinite_count", "true_count", "zeros", "negatives")
+_NUMBERS: Final = ("sum", "mean", "stddev", "skewness", "kurtosis", *QUANTILES)
+_ITEM: Final = pl.Struct({"value": pl.String, "estimate": pl.Int64, "lower": pl.Int64, "upper": pl.Int64})
+SCHEMA: Final = pl.Schema(
+    {
+        "column": pl.String(),
+        "types": pl.String(),
+        **dict.fromkeys((*_COUNTS, "empties"), pl.Int64()),
+        "null_share": pl.Float64(),
+        **dict.fromkeys(("distinct", "distinct_lower", "distinct_upper"), pl.Float64()),
+        "min": pl.String(),
+        "max": pl.String(),
+        **dict.fromkeys(_NUMBERS, pl.Float64()),
+        "length_min": pl.Int64(),
+        "length_mean": pl.Float64(),
+        "length_max": pl.Int64(),
+        "top": pl.List(_ITEM),
+    }
+)
+
+
+def summary(profile: Profile) -> pl.DataFrame:
+    """One row per column, in the order of the paths; the schema is the same whatever the data, also for no columns.
+
+    Figures that a column does not have are null; counts are 0 then. In a column of mixed types the figures from `min`
+    to `length_max` speak of the numbers first, then of temporals, then of strings.
+
+    Returns
+    -------
+    polars.DataFrame
+        `column`, `types`
+            Path; dtype group, or several with their shares: "integral 90 %, string 10 %"; "null" without values.
+        `rows`, `count`, `null_count`, `null_share`
+            Rows (for `name[]` elements); values that are not null, NaN included; nulls, also as a share in [0, 1],
+            null of no rows.
+        `nan_count`, `infinite_count`, `true_count`, `zeros`, `negatives`, `empties`
+            NaN; ±inf; booleans that are true; numbers that are 0, below 0; strings of length 0.
+        `distinct`, `distinct_lower`, `distinct_upper`
+            Estimated number of distinct values, with bounds two standard errors away.
+        `min`, `max`
+            Exact, as text: ISO 8601 for temporals (durations too), `repr` for numbers, strings as they are.
+        `sum`, `mean`, `stddev`, `skewness`, `kurtosis`
+            Of the finite numbers, as doubles; the exact integer sum is `profile["x"].sum`.
+        `q01`, `q05`, `q25`, `median`, `q75`, `q95`, `q99`
+            Quantiles of the numbers that are not NaN; null for temporals, see `profile["t"].quantile(0.5)`.
+        `length_min`, `length_mean`, `length_max`
+            Characters of strings, bytes of binary values, elements of lists.
+        `top`
+            Up to ten values that came most often, each with estimate and certain bounds; values as text.
+    """
+    rows = [_row(path, column) for path, column in profile.columns.items()]
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def _row(path: str, column: ColumnProfile) -> dict[str, Any]:
+    group = text.primary(column)
+    distinct = column.distinct
+    quantiles = group.quantiles(list(QUANTILES.values())) if group.name == "number" else None
+    return {
+        "column": path,
+        "types": text.types_text(column.types),
+        **_counts(column),
+        "null_share": column.null_count / column.rows if column.rows else None,
+        "distinct": distinct and distinct.estimate,
+        "distinct_lower": distinct and distinct.lower,
+        "distinct_upper": distinct and distinct.upper,
+        "min": text.extreme(group, "min"),
+        "max": text.extreme(group, "max"),
+        "sum": text.double(group.sum),
+        **{name: getattr(group, name) for name in ("mean", "stddev", "skewness", "kurtosis")},
+        **dict(zip(QUANTILES, quantiles or [None] * len(QUANTILES), strict=True)),
+        **_length(group.length),
+        "top": [_item(item) for item in column.frequent_items(TOP_VALUES)],
+    }
+
+
+def _counts(column: ColumnProfile) -> dict[str, int]:
+    numbers = column.group("number").counters
+    return {
+        "rows": column.rows,
+        "count": column.count,
+        "null_count": column.null_count,
+        "nan_count": column.nan_count,
+        "infinite_count": numbers["positive_infinity"] + numbers["negative_infinity"],
+        "true_count": column.true_count,
+        "zeros": numbers["zero"],
+        "negatives": numbers["negative"],
+        "empties": column.group("string").counters["empty"],
+    }
+
+
+def _length(length: GroupProfile | None) -> dict[str, float | None]:
+    if length is None:
+        return {}
+    return {"length_min": length.min, "length_mean": length.mean, "length_max": length.max}
+
+
+def _item(item: Any) -> dict[str, Any]:
+    return {"value": text.exact(item.value), "estimate": item.estimate, "lower": item.lower, "upper": item.upper}
+
+
+_TEXT_HEAD: Final = ("column", "types", "nulls", "distinct", "min", "mean", "median", "max", "top")
+_TEXT_WIDTHS: Final = (28, 22, 6, 9, 20, 11, 20, 20, 24)
+_LEFT: Final = frozenset({0, 1, 8})
+
+
+def profile_text(profile: Profile) -> str:
+    """A line of facts and an aligned table of the first 40 columns, at most 180 characters wide, harmless to print."""
+    columns = profile.columns
+    lines = [f"Profile: {' · '.join(text.facts(profile))}"]
+    if columns:
+        body = [_text_row(path, column) for path, column in islice(columns.items(), _TEXT_COLUMNS)]
+        lines += _aligned([_TEXT_HEAD, *body])
+    if len(columns) > _TEXT_COLUMNS:
+        lines.append(f"… and {len(columns) - _TEXT_COLUMNS:,} more columns")
+    return "\n".join(lines)
+
+
+def _text_row(path: str, column: ColumnProfile) -> Sequence[str]:
+    cells = (
+        text.clean(path),
+        text.types_text(column.types),
+        text.share(column.null_count, column.rows),
+        text.distinct_text(column),
+        text.shown(column.min),
+        text.number(column.mean),
+        text.shown(column.quantile(0.5)),
+        text.shown(column.max),
+        " · ".join(text.item_text(item.value, 20) for item in text.top_items(column, 3)),
+    )
+    return [_cut(cell, width) for cell, width in zip(cells, _TEXT_WIDTHS, strict=True)]
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(_cells, cells)) for cells in zip(*rows, strict=True)]
+    return ["  ".join(_padded(cell, widths[i], i) for i, cell in enumerate(row)).rstrip() for row in rows]
+
+
+def _padded(cell: str, width: int, position: int) -> str:
+    blank = " " * (width - _cells(cell))
+    return cell + blank if position in _LEFT else blank + cell
+
+
+def _cells(cell: str) -> int:
+    """Terminal cells that a text takes: two for wide East Asian characters, none for combining ones."""
+    if cell.isascii():
+        return len(cell)
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in cell)
+
+
+def _cut(cell: str, width: int) -> str:
+    if _cells(cell) <= width:
+        return cell
+    while _cells(cell) > width - 1:
+        cell = cell[:-1]
+    return f"{cell}…"

@@ -1,0 +1,1 @@
+"""Profile files of every format version, and what they say."""
