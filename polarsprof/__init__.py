@@ -1,0 +1,64 @@
+"""Streaming data profiles on Polars and Apache DataSketches: micro-batches in, mergeable profiles per window out."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from polarsprof.column import ColumnProfile, GroupProfile
+    from polarsprof.logger import Logger
+    from polarsprof.oneshot import profile
+    from polarsprof.profiles import Profile, merge, read
+    from polarsprof.session import Session, get_or_create_session
+    from polarsprof.sketches import Estimate, FrequentItem
+    from polarsprof.spec import ProfileSpec
+    from polarsprof.store import ProfileStore
+    from polarsprof.window import Window
+
+__all__ = [
+    "ColumnProfile",
+    "Estimate",
+    "FrequentItem",
+    "GroupProfile",
+    "Logger",
+    "Profile",
+    "ProfileSpec",
+    "ProfileStore",
+    "Session",
+    "Window",
+    "get_or_create_session",
+    "merge",
+    "profile",
+    "read",
+]
+
+# Public name → its module, imported when the name is first used: the command line answers --help without Polars.
+_HOMES: Final = {
+    "ColumnProfile": "column",
+    "Estimate": "sketches",
+    "FrequentItem": "sketches",
+    "GroupProfile": "column",
+    "Logger": "logger",
+    "Profile": "profiles",
+    "ProfileSpec": "spec",
+    "ProfileStore": "store",
+    "Session": "session",
+    "Window": "window",
+    "get_or_create_session": "session",
+    "merge": "profiles",
+    "profile": "oneshot",
+    "read": "profiles",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

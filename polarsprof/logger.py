@@ -1,0 +1,368 @@
+"""`Logger`: rows of a stream in, panes in a store out. Thread-safe; nothing that the data does raises.
+
+A call of `log` appends to a buffer. When the buffer is full, a second old or crosses the end of a window, a background
+thread types it, folds it into the open windows and publishes those that are sealed.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import warnings
+from collections import Counter, deque
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from polarsprof.errors import ClosedError, DataWarning, argument_error
+from polarsprof.frames import FrameBatch, frames
+from polarsprof.outbox import Outbox
+from polarsprof.profiles import Profile
+from polarsprof.records import RecordBatch, RecordBuffer, RejectedRow, decode_json
+from polarsprof.rotation import Rotation, Windowing
+from polarsprof.store import Pane, ProfileStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from polarsprof.clock import Clock
+    from polarsprof.spec import ProfileSpec
+    from polarsprof.window import Window
+
+MAX_BATCH_ROWS: Final = 8_192
+MAX_BATCH_BYTES: Final = 32 << 20
+MAX_BATCH_AGE_US: Final = 1_000_000
+MAX_WAITING_BYTES: Final = 256 << 20
+_MAX_WAITING_BATCHES: Final = 4  # then the caller profiles them itself, which slows it to what the machine can do
+_NOTHING: Final = object()
+_ROW_COUNTERS: Final = ("rows_logged", "rows_profiled", "rows_rejected", "rows_late", "rows_untimed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggerSettings:
+    """What a logger writes, where, and how it cuts the stream."""
+
+    dataset: str
+    store: ProfileStore
+    spec: ProfileSpec
+    clock: Clock
+    windowing: Windowing
+    tags: Mapping[str, str]
+    metadata: Mapping[str, str]
+
+
+class Logger:
+    """Profiles one stream; made by `Session.logger`.
+
+    Usable as a context manager, which closes it. A logger that is never closed loses nothing at a normal exit of the
+    interpreter and never holds it up. A child process after a fork cannot use the loggers of its parent.
+
+    Attributes
+    ----------
+    dataset_name
+        The name of the data set.
+    """
+
+    def __init__(self, settings: LoggerSettings, on_close: Callable[[Logger], None]) -> None:
+        self.dataset_name = settings.dataset
+        self._settings = settings
+        self._on_close = on_close
+        self._clock = settings.clock
+        self._writer_id = secrets.token_hex(6)
+        self._panes = 0
+        self._rotation = Rotation(settings.windowing, self._new_profile, self._hand_over)
+        self._outbox = Outbox(settings.store, MAX_WAITING_BYTES)
+        self._entry = threading.Lock()  # guards what a caller touches: buffer, waiting batches, rows logged
+        self._work = threading.RLock()  # guards rotation and outbox; taken before the other one where both are
+        self._buffer = RecordBuffer(MAX_BATCH_ROWS, MAX_BATCH_BYTES)
+        self._waiting: deque[tuple[list[object], int]] = deque()
+        self._first_us = 0  # arrival of the oldest record in the buffer
+        self._cut_us = (0, 0)  # the window of arrival that the buffer belongs to
+        self._counts: Counter[str] = Counter()
+        self._warned: set[str] = set()
+        self._news: list[str] = []
+        self._dropped_told = 0
+        self._ending = self._closed = self._disowned = False
+        self._alarm = self._clock.alarm(self._tick)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "open"
+        return f"Logger({self.dataset_name!r}, {state}, rows_logged={self.counters['rows_logged']})"
+
+    @property
+    def settings(self) -> LoggerSettings:
+        """What the logger was made with."""
+        return self._settings
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` has succeeded."""
+        return self._closed
+
+    def log(self, record: Any = _NOTHING, *, feature_name: str | None = None, value: object = None) -> None:
+        """Log one record, or one value of one column.
+
+        Parameters
+        ----------
+        record
+            A mapping of column names to values. Anything else is rejected and counted. It may be changed afterwards.
+        feature_name, value
+            Instead of a record: the one column it has, and its value.
+
+        Raises
+        ------
+        ArgumentError
+            For neither or both.
+        ClosedError
+            After `close`, or in a forked child.
+        """
+        if (record is _NOTHING) == (feature_name is None):
+            raise argument_error("log", (record, feature_name), "either a record or feature_name= with value=")
+        self._append(record if feature_name is None else {feature_name: value})
+
+    def log_records(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Log each record of an iterable, as `log` does."""
+        if isinstance(records, dict | str | bytes) or not hasattr(records, "__iter__"):
+            raise argument_error("records", records, "an iterable of mappings", "one record goes to log(record)")
+        for record in records:
+            self._append(record)
+
+    def log_json(self, data: bytes | bytearray | memoryview | str) -> None:
+        """Log the objects of newline-delimited JSON, one line or many; a line that is no object is rejected.
+
+        Raises
+        ------
+        ArgumentError
+            For anything but bytes or text.
+        ClosedError
+            After `close`, or in a forked child.
+        """
+        records, rejected = decode_json(data)
+        for record in chain(records, map(RejectedRow, rejected.elements())):
+            self._append(record)
+
+    def log_frame(self, frame: Any) -> None:
+        """Log the rows of a table.
+
+        Parameters
+        ----------
+        frame
+            A Polars frame or lazy frame, anything with an Arrow C stream (pandas, pyarrow, DuckDB, …), a path of a
+            Parquet, CSV, NDJSON or Arrow IPC file, or an iterable of these. Taken in batches, so memory stays bounded.
+
+        Raises
+        ------
+        ArgumentError
+            For anything else.
+        ClosedError
+            After `close`, or in a forked child.
+        """
+        self._check_open()
+        for part in frames(frame):
+            with self._work:
+                self._check_open()
+                with self._entry:
+                    self._counts["rows_logged"] += part.height
+                self._rotation.add(FrameBatch(part), self._clock.now_us())
+            self._tick()
+
+    log_dataframe = log_frame
+
+    def flush(self) -> None:
+        """Return once everything logged before is durable in the store.
+
+        The open windows are written as panes; what comes later for the same windows goes into further panes, which
+        readers merge.
+
+        Raises
+        ------
+        StoreError
+            Where the store does not take it; it is kept, within a bound, for the next try.
+        ClosedError
+            After `close`, or in a forked child.
+        """
+        self._check_open()
+        self._settle(self._clock.now_us())
+
+    def close(self) -> None:
+        """Make everything durable and end the logger; a second call does nothing.
+
+        Raises
+        ------
+        StoreError
+            Where the store does not take it. The logger takes no more rows, but closing it may be tried again.
+        """
+        if self._closed or self._disowned:
+            return
+        with self._entry:
+            self._ending = True
+        self._settle(self._clock.now_us())
+        self._closed = True
+        self._alarm.stop()
+        self._on_close(self)
+
+    @property
+    def profile(self) -> Profile:
+        """A merged copy of what is open, everything logged so far included that is not sealed yet."""
+        self._check_open()
+        with self._work:
+            self._drain()
+            return self._rotation.look()
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Rows logged, profiled, rejected, late, without time, dropped; panes and bytes written, panes waiting.
+
+        Rows logged = rows profiled + rows rejected + rows still in the buffer; dropped ones had been counted before.
+        """
+        with self._work, self._entry:
+            counts = self._counts.copy()
+            for profile in self._rotation.open_profiles():
+                _count_rows(counts, profile)
+            return {name: counts[name] for name in _ROW_COUNTERS} | {
+                "rows_dropped": self._outbox.rows_dropped,
+                "panes_written": self._outbox.panes_written,
+                "panes_waiting": len(self._outbox),
+                "bytes_written": self._outbox.bytes_written,
+            }
+
+    def disown(self) -> None:
+        """Make the logger useless in a forked child: its buffer and windows belong to the parent."""
+        self._disowned = True
+
+    def _check_open(self) -> None:
+        if self._disowned:
+            raise ClosedError(
+                f"logger {self.dataset_name!r} belongs to the parent process; make a session in the child"
+            )
+        if self._closed or self._ending:
+            raise ClosedError(f"logger {self.dataset_name!r} is closed")
+
+    def _append(self, record: object) -> None:
+        self._check_open()
+        with self._entry:
+            self._check_open()
+            now_us = self._clock.now_us()
+            first = not len(self._buffer)
+            if not self._cut_us[0] <= now_us < self._cut_us[1]:
+                self._cut(now_us)
+                first = True
+            if first:
+                self._first_us = now_us
+            full = self._buffer.append(record)
+            self._counts["rows_logged"] += 1
+            if full:
+                self._set_aside()
+            crowded = len(self._waiting) > _MAX_WAITING_BATCHES
+        if crowded:
+            self._tick()
+        elif first or full:
+            self._alarm.wake()
+
+    def _cut(self, now_us: int) -> None:
+        """Set the records of the window of arrival that is over aside, and begin that of now."""
+        self._set_aside()
+        tumbling = self._settings.windowing.tumbling
+        if tumbling is None:
+            self._cut_us = (-(2**63), 2**63)
+        else:
+            window = tumbling.window_of(now_us)
+            self._cut_us = (window.start_us, window.end_us)
+
+    def _set_aside(self) -> None:
+        records = self._buffer.swap()
+        if records:
+            self._waiting.append((records, self._first_us))
+
+    def _tick(self) -> int | None:
+        """Profile what is due, seal and publish what is done; return when to look again."""
+        if self._disowned or self._closed:
+            return None
+        with self._telling():
+            now_us = self._clock.now_us()
+            with self._entry:
+                aged = now_us >= self._first_us + MAX_BATCH_AGE_US
+                over = not self._cut_us[0] <= now_us < self._cut_us[1]
+            self._drain(everything=aged or over)
+            self._rotation.seal_due(now_us)
+            self._outbox.publish(now_us)
+            return self._next_due_us()
+
+    def _next_due_us(self) -> int | None:
+        with self._entry:
+            held = len(self._buffer) or self._waiting
+            buffer_us = self._first_us + MAX_BATCH_AGE_US if held else None
+        dues = (buffer_us, self._rotation.next_due_us(), self._outbox.next_due_us())
+        return min((due for due in dues if due is not None), default=None)
+
+    def _settle(self, now_us: int) -> None:
+        with self._telling():
+            self._drain()
+            self._rotation.seal_all(now_us)
+            self._outbox.publish(now_us, at_once=True)
+            self._outbox.raise_if_waiting()
+
+    def _drain(self, *, everything: bool = True) -> None:
+        """Fold the batches set aside into their windows, and what is in the buffer too if asked for."""
+        with self._entry:
+            if everything:
+                self._set_aside()
+            batches = list(self._waiting)
+            self._waiting.clear()
+        for records, arrival_us in batches:
+            self._rotation.add(RecordBatch(records), arrival_us)
+
+    def _hand_over(self, profile: Profile, window: Window) -> None:
+        """Turn a sealed profile into a pane of this writer."""
+        self._panes += 1
+        profile.panes = frozenset([(self._writer_id, self._panes)])
+        profile.dropped_rows = self._outbox.rows_dropped - self._dropped_told
+        self._dropped_told = self._outbox.rows_dropped
+        self._count(profile)
+        label = self._settings.windowing.label(window)
+        pane = Pane(profile.to_bytes(), self.dataset_name, label, self._writer_id, self._panes, profile.rows)
+        self._outbox.add(pane, self._clock.now_us())
+
+    def _count(self, profile: Profile) -> None:
+        with self._entry:
+            _count_rows(self._counts, profile)
+        for reason, rows in profile.rejected.items():
+            self._tell_once(f"rejected {rows} rows: {reason}", f"rejected {reason}")
+        for reason, values in profile.degraded.items():
+            self._tell_once(f"{values} values: {reason}", f"degraded {reason}")
+
+    def _tell_once(self, text: str, kind: str) -> None:
+        if kind not in self._warned:
+            self._warned.add(kind)
+            self._news.append(f"{self.dataset_name}: {text}; further ones are only counted")
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Hold the work lock; warn when it is free again, because a filter may turn a warning into an exception."""
+        try:
+            with self._work:
+                yield
+        finally:
+            news, self._news = self._news + self._outbox.take_news(), []
+            for text in news:
+                warnings.warn(text, DataWarning, stacklevel=3)  # the method that holds the lock
+
+    def _new_profile(self, window: Window) -> Profile:
+        settings = self._settings
+        return Profile(
+            settings.spec, dataset=settings.dataset, window=window, tags=settings.tags, metadata=settings.metadata
+        )
+
+
+def _count_rows(counts: Counter[str], profile: Profile) -> None:
+    counts["rows_profiled"] += profile.rows
+    counts["rows_rejected"] += profile.rejected_rows
+    counts["rows_late"] += profile.late_rows
+    counts["rows_untimed"] += profile.untimed_rows

@@ -1,0 +1,242 @@
+"""Open profiles per window → sealed ones: which window a row belongs to, and when a window is done.
+
+A window is sealed once the watermark passes its end (without event time: once the clock does), when the stream has been
+idle, when too many windows are open, or on request. A row whose window is sealed already opens that window anew; what
+was sealed is never touched again, so nothing is lost and readers merge the panes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from polars.exceptions import PanicException
+
+from polarsprof.profiles import Profile, merge
+from polarsprof.window import Tumbling, Watermark, Window, label_of_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from polarsprof.batch import RowBatch
+
+_NEVER: Final = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Windowing:
+    """How a stream is cut into windows; durations and instants in microseconds.
+
+    Attributes
+    ----------
+    tumbling
+        The windows; None for one window from `start_us` on.
+    timestamp, timestamp_unit
+        Path of the event time and the unit of its numbers; None: arrival time, told by magnitude.
+    max_out_of_orderness_us
+        How far the watermark stays behind the latest event time.
+    allowed_lateness_us
+        Rows whose window ended longer ago than this by the watermark are rejected; None: never.
+    idle_timeout_us
+        Silence after which all windows are sealed; None: never. Only with event time.
+    max_future_us
+        Rows further ahead of the clock do not advance the watermark.
+    max_open_windows
+        Beyond it the oldest window is sealed.
+    start_us
+        Start of the one window of a stream without rotation.
+    """
+
+    tumbling: Tumbling | None
+    timestamp: str | None
+    timestamp_unit: str | None
+    max_out_of_orderness_us: int
+    allowed_lateness_us: int | None
+    idle_timeout_us: int | None
+    max_future_us: int
+    max_open_windows: int
+    start_us: int
+
+    def starts(self, times_us: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The start of the window of each time."""
+        return np.full_like(times_us, self.start_us) if self.tumbling is None else self.tumbling.starts(times_us)
+
+    def window(self, start_us: int, now_us: int) -> Window:
+        """The window that starts then; without rotation it ends now."""
+        if self.tumbling is None:
+            return Window(start_us, max(now_us, start_us + 1))
+        return self.tumbling.window_of(start_us)
+
+    def label(self, window: Window) -> str:
+        """The name of the window in a file name."""
+        return label_of_instant(window.start_us) if self.tumbling is None else self.tumbling.label(window)
+
+
+@dataclass(slots=True)
+class _Open:
+    profile: Profile
+    window: Window
+    seal_at_us: int  # by the watermark
+
+
+class Rotation:
+    """The open windows of one stream.
+
+    Parameters
+    ----------
+    windowing
+        How the stream is cut.
+    new_profile
+        Makes the empty profile of a window.
+    on_seal
+        Takes each profile that is sealed, and its window.
+    """
+
+    def __init__(
+        self,
+        windowing: Windowing,
+        new_profile: Callable[[Window], Profile],
+        on_seal: Callable[[Profile, Window], None],
+    ) -> None:
+        self._windowing = windowing
+        self._new_profile = new_profile
+        self._on_seal = on_seal
+        self._open: dict[int, _Open] = {}
+        self._watermark = Watermark(windowing.max_out_of_orderness_us, windowing.max_future_us)
+        self._last_row_us = 0
+
+    @property
+    def watermark_us(self) -> int | None:
+        """Event time up to which windows are sealed; None before the first row."""
+        return self._watermark.value_us
+
+    def add(self, batch: RowBatch, arrival_us: int) -> None:
+        """Profile each row of a batch in its window; rows that Polars cannot take are rejected there."""
+        times, known = self._times(batch, arrival_us)
+        starts = self._windowing.starts(times)
+        wanted = self._wanted(starts, arrival_us)
+        self._last_row_us = arrival_us
+        for start, positions in _groups(starts, wanted):
+            opened = self._opened(start, arrival_us)
+            profile = opened.profile
+            _update(profile, batch, positions)
+            profile.late_rows += positions.size if self._is_past(opened.window.end_us) else 0
+            self._count_times(profile, times[positions], known[positions], arrival_us)
+            self._seal_oldest_beyond_bound(arrival_us)
+        self._reject_too_late(int((~wanted).sum()), arrival_us)
+        self._watermark.observe(times[known], arrival_us)
+
+    def seal_due(self, now_us: int) -> None:
+        """Seal the windows that are done."""
+        windowing = self._windowing
+        if windowing.tumbling is None:
+            return
+        if windowing.timestamp is None:
+            self._watermark.observe(np.array([now_us]), now_us)
+        watermark_us = self._watermark.value_us
+        idle = self._idle_at_us() <= now_us
+        for start in sorted(self._open):
+            if idle or (watermark_us is not None and self._open[start].seal_at_us <= watermark_us):
+                self._seal(start, now_us)
+
+    def seal_all(self, now_us: int) -> None:
+        """Seal every open window."""
+        for start in sorted(self._open):
+            self._seal(start, now_us)
+
+    def next_due_us(self) -> int | None:
+        """When a window is done though no row comes any more; None: never."""
+        if self._windowing.tumbling is None or not self._open:
+            return None
+        if self._windowing.timestamp is None:
+            return min(opened.seal_at_us for opened in self._open.values()) + self._windowing.max_out_of_orderness_us
+        due_us = self._idle_at_us()
+        return None if due_us == _NEVER else due_us
+
+    def open_profiles(self) -> list[Profile]:
+        """The profiles of the open windows, in the order of time."""
+        return [opened.profile for _, opened in sorted(self._open.items())]
+
+    def look(self) -> Profile:
+        """A merged copy of all that is open."""
+        return merge(self.open_profiles())
+
+    def _times(self, batch: RowBatch, arrival_us: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """The time of each row, its arrival where it says none, and whether it said one."""
+        if self._windowing.timestamp is None:
+            return np.full(batch.rows, arrival_us), np.ones(batch.rows, dtype=bool)
+        times = batch.times_us(self._windowing.timestamp, self._windowing.timestamp_unit)
+        return times.fill_null(arrival_us).to_numpy(), times.is_not_null().to_numpy()
+
+    def _wanted(self, starts: NDArray[np.int64], now_us: int) -> NDArray[np.bool_]:
+        lateness_us, watermark_us = self._windowing.allowed_lateness_us, self._watermark.value_us
+        wanted = np.ones(starts.size, dtype=bool)
+        if lateness_us is not None and watermark_us is not None:
+            for start in np.unique(starts).tolist():
+                if self._windowing.window(start, now_us).end_us + lateness_us <= watermark_us:
+                    wanted[starts == start] = False
+        return wanted
+
+    def _reject_too_late(self, rows: int, arrival_us: int) -> None:
+        """Count rows whose window takes none any more: in the latest open one, else in that of their arrival."""
+        if rows and not self._open:
+            self._opened(int(self._windowing.starts(np.array([arrival_us]))[0]), arrival_us)
+        if rows:
+            self._open[max(self._open)].profile.rejected["too late"] += rows
+
+    def _opened(self, start_us: int, now_us: int) -> _Open:
+        opened = self._open.get(start_us)
+        if opened is None:
+            window = self._windowing.window(start_us, now_us)
+            seal_at_us = window.end_us
+            if self._watermark.value_us is not None and self._is_past(window.end_us):
+                # Late rows tend to come together: their pane stays open for as long as one window lasts.
+                seal_at_us = self._watermark.value_us + window.end_us - window.start_us
+            opened = self._open[start_us] = _Open(self._new_profile(window), window, seal_at_us)
+        return opened
+
+    def _is_past(self, end_us: int) -> bool:
+        rotates = self._windowing.tumbling is not None
+        return rotates and self._watermark.value_us is not None and end_us <= self._watermark.value_us
+
+    def _count_times(
+        self, profile: Profile, times: NDArray[np.int64], known: NDArray[np.bool_], arrival_us: int
+    ) -> None:
+        profile.untimed_rows += int((~known).sum())
+        profile.future_rows += int((times > arrival_us + self._windowing.max_future_us).sum())
+        if known.any():
+            profile.observe_times(int(times[known].min()), int(times[known].max()))
+
+    def _seal_oldest_beyond_bound(self, now_us: int) -> None:
+        while len(self._open) > self._windowing.max_open_windows:
+            self._seal(min(self._open), now_us)
+
+    def _seal(self, start_us: int, now_us: int) -> None:
+        profile = self._open.pop(start_us).profile
+        profile.window = window = self._windowing.window(start_us, now_us)
+        self._on_seal(profile, window)
+
+    def _idle_at_us(self) -> int:
+        if self._windowing.timestamp is None or self._windowing.idle_timeout_us is None:
+            return _NEVER
+        return self._last_row_us + self._windowing.idle_timeout_us
+
+
+def _update(profile: Profile, batch: RowBatch, positions: NDArray[np.intp]) -> None:
+    try:
+        profile.update(batch.columns(None if positions.size == batch.rows else positions))
+    except (Exception, PanicException) as error:  # noqa: BLE001 - data must not end a stream, whatever it did to whom
+        profile.rejected[f"could not be profiled: {type(error).__name__}"] += positions.size
+
+
+def _groups(starts: NDArray[np.int64], wanted: NDArray[np.bool_]) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """(window start, positions of its rows in order), the earliest window first."""
+    positions = np.flatnonzero(wanted)
+    ordered = positions[np.argsort(starts[positions], kind="stable")]
+    bounds = np.flatnonzero(np.diff(starts[ordered])) + 1
+    for group in np.split(ordered, bounds):
+        if group.size:
+            yield int(starts[group[0]]), group

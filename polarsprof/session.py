@@ -1,0 +1,421 @@
+"""`Session`: where profiles go and how they are made, for any number of loggers; `get_or_create_session`."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import tomllib
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from polarsprof.clock import SystemClock
+from polarsprof.errors import ClosedError, argument_error
+from polarsprof.logger import Logger, LoggerSettings
+from polarsprof.profiles import text_pairs
+from polarsprof.rotation import Windowing
+from polarsprof.spec import ProfileSpec
+from polarsprof.store import ProfileStore
+from polarsprof.window import Interval, Tumbling, duration_us, utc_us
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+    from polarsprof.clock import Clock
+
+_CONFIG_VARIABLE: Final = "POLARSPROF_CONFIG"
+_CONFIG_FILE: Final = "polarsprof.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionConfig:
+    """What a configuration file may say.
+
+    Attributes
+    ----------
+    store
+        The folder of the panes.
+    spec
+        Knobs of `ProfileSpec`.
+    logger
+        Defaults of `Session.logger`, such as `with_rotation_time`.
+    """
+
+    store: str = "profiles"
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    logger: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, config: str | os.PathLike[str] | Mapping[str, Any] | None) -> SessionConfig:
+        """The configuration of an argument, the file that $POLARSPROF_CONFIG names, ./polarsprof.toml, or the defaults.
+
+        Raises
+        ------
+        ArgumentError
+            For a file that is missing or no TOML, and for a key that does not exist.
+        """
+        if isinstance(config, Mapping):
+            return cls._checked(config, "config")
+        if config is None:
+            named = os.environ.get(_CONFIG_VARIABLE)
+            config = named or (_CONFIG_FILE if Path(_CONFIG_FILE).is_file() else None)
+        return cls() if config is None else cls._checked(_toml(config), os.fspath(config))
+
+    @classmethod
+    def _checked(cls, entries: Mapping[str, Any], source: str) -> SessionConfig:
+        known = [f.name for f in fields(cls)]
+        for name in entries:
+            if name not in known:
+                raise argument_error(f"{source}: key", name, f"one of {', '.join(known)}")
+        config = cls(**entries)
+        for name, kind in (("store", str), ("spec", Mapping), ("logger", Mapping)):
+            if not isinstance(getattr(config, name), kind):
+                raise argument_error(f"{source}: {name}", getattr(config, name), "text" if kind is str else "a table")
+        return config
+
+
+class Session:
+    """Makes loggers that write into one store; a context manager that closes them.
+
+    Parameters
+    ----------
+    store
+        The folder of the panes, or a `ProfileStore`. It is made when the first pane comes.
+    spec
+        What the profiles track; default `ProfileSpec()`.
+    clock
+        Where the time comes from; `polarsprof.testing.SettableClock` in tests.
+    logger_defaults
+        Defaults for the arguments of `logger`.
+
+    Raises
+    ------
+    ArgumentError
+        For a store that is no folder, or an unknown default.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, Session(folder) as session:
+    ...     with session.logger("clicks", with_rotation_time="1h", timestamp="at") as logger:
+    ...         logger.log({"at": "2026-01-31T12:34:56Z", "price": 9.5})
+    ...     print([path.name for path in session.store.files("clicks")])
+    ['clicks_profile.2026-01-31_12.bin']
+    """
+
+    def __init__(
+        self,
+        store: str | os.PathLike[str] | ProfileStore = "profiles",
+        *,
+        spec: ProfileSpec | None = None,
+        clock: Clock | None = None,
+        logger_defaults: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.store = store if isinstance(store, ProfileStore) else ProfileStore(store)
+        self.spec = ProfileSpec() if spec is None else spec
+        self._clock: Clock = SystemClock() if clock is None else clock
+        self._defaults = WindowOptions(**_known_options(logger_defaults or {}))
+        self._loggers: dict[str, Logger] = {}
+        self._lock = threading.RLock()
+        self._closed = self._disowned = False
+        _sessions.add(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Session({str(self.store.folder)!r}, loggers={sorted(self._loggers)})"
+
+    @property
+    def closed(self) -> bool:
+        """Whether the session makes no loggers any more."""
+        return self._closed or self._disowned
+
+    def logger(
+        self,
+        dataset_name: str = "dataset",
+        *,
+        with_rotation_time: str | timedelta | None = None,
+        timestamp: str | None = None,
+        dataset_timestamp: datetime | None = None,
+        tags: Mapping[str, str] | None = None,
+        metadata: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> Logger:
+        """A logger for one data set; the one that is open for it already if it was made alike.
+
+        Parameters
+        ----------
+        dataset_name
+            Any text; file names show a safe form of it.
+        with_rotation_time
+            Length of a window, a timedelta or text such as "90s", "15m", "h", "1d"; default: that of the session, else
+            one window for the whole life of the logger.
+        timestamp
+            Column of the event time, a dotted path in nested records; default: that of the session, else arrival time.
+        dataset_timestamp
+            Without rotation, the start of the one window; default: now.
+        tags, metadata
+            Text to keep in every profile.
+        **options
+            The other fields of `WindowOptions`: `max_out_of_orderness`, `allowed_lateness` and so on.
+
+        Raises
+        ------
+        ArgumentError
+            For an option that does not exist or does not fit, and for a data set whose open logger was made otherwise.
+        ClosedError
+            After `close`, or in a forked child.
+        """
+        if not isinstance(dataset_name, str) or not dataset_name:
+            raise argument_error("dataset_name", dataset_name, "text of one character or more")
+        with self._lock:
+            self._check_open()
+            given = {"with_rotation_time": with_rotation_time, "timestamp": timestamp}
+            options |= {name: value for name, value in given.items() if value is not None}
+            windowing = replace(self._defaults, **_known_options(options)).windowing(dataset_timestamp, self._clock)
+            settings = LoggerSettings(
+                dataset=dataset_name,
+                store=self.store,
+                spec=self.spec,
+                clock=self._clock,
+                windowing=windowing,
+                tags=text_pairs("tags", tags),
+                metadata=text_pairs("metadata", metadata),
+            )
+            found = self._loggers.get(dataset_name)
+            if found is None:
+                found = self._loggers[dataset_name] = Logger(settings, self._forget)
+            elif not _alike(found.settings, settings, dataset_timestamp):
+                hint = "close it first, or use another name"
+                raise argument_error(
+                    "dataset_name", dataset_name, "a data set without an open logger of other options", hint
+                )
+            return found
+
+    def get_logger(self, name: str) -> Logger:
+        """The open logger of a data set.
+
+        Raises
+        ------
+        ArgumentError
+            Where there is none; the text names those that are open.
+        """
+        with self._lock:
+            if name not in self._loggers:
+                raise argument_error("name", name, f"one of the open loggers {sorted(self._loggers)}")
+            return self._loggers[name]
+
+    def close(self) -> None:
+        """Close every logger, so that all is durable; a second call does nothing.
+
+        Raises
+        ------
+        StoreError
+            Where the store does not take all of it; every logger was tried, and closing may be tried again.
+        """
+        if self._disowned:
+            return
+        errors = []
+        for logger in list(self._loggers.values()):
+            try:
+                logger.close()
+            except OSError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+        self._closed = True
+
+    def disown(self) -> None:
+        """Make session and loggers useless in a forked child: they belong to the parent."""
+        self._disowned = True
+        for logger in self._loggers.values():
+            logger.disown()
+
+    def _forget(self, logger: Logger) -> None:
+        with self._lock:
+            if self._loggers.get(logger.dataset_name) is logger:
+                del self._loggers[logger.dataset_name]
+
+    def _check_open(self) -> None:
+        if self._disowned:
+            raise ClosedError("the session belongs to the parent process; make one in the child")
+        if self._closed:
+            raise ClosedError("the session is closed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowOptions:
+    """How a logger cuts its stream; durations are a timedelta or text such as "90s", "15m", "1d".
+
+    Attributes
+    ----------
+    with_rotation_time
+        Length of a window; None: one window for the whole life of the logger.
+    timestamp
+        Column of the event time, a dotted path in nested records; None: the time of arrival. Takes datetimes (without a
+        zone: UTC), dates, ISO 8601 text and epoch numbers.
+    timestamp_unit
+        "s", "ms", "us" or "ns" for epoch numbers; None: told by magnitude, which is safe from 1973 to 5138.
+    max_out_of_orderness
+        How far rows may lag behind the latest one before their window is sealed: 0s seals as soon as the first row of
+        the next window comes, 1m keeps a window open for one minute of event time more.
+    allowed_lateness
+        Rows whose window ended longer ago than this are rejected as "too late"; None: none is, each finds its window.
+    idle_timeout
+        Silence after which open windows are sealed; None: only at the next row, flush or close. With event time only.
+    max_future
+        Rows further ahead of the clock are profiled but do not advance the watermark.
+    max_open_windows
+        Windows open at a time, each holding up to 64 KiB per column; beyond it the oldest is sealed.
+    origin
+        An instant at which a window starts; default the epoch.
+    zone
+        Name of a time zone for windows of whole days, such as "Europe/Berlin"; default UTC.
+    """
+
+    with_rotation_time: str | timedelta | None = None
+    timestamp: str | None = None
+    timestamp_unit: str | None = None
+    max_out_of_orderness: str | timedelta = "0s"
+    allowed_lateness: str | timedelta | None = None
+    idle_timeout: str | timedelta | None = "1m"
+    max_future: str | timedelta = "1d"
+    max_open_windows: int = 64
+    origin: datetime | None = None
+    zone: str | None = None
+
+    def windowing(self, dataset_timestamp: datetime | None, clock: Clock) -> Windowing:
+        """The checked form, in microseconds.
+
+        Raises
+        ------
+        ArgumentError
+            For an option that does not fit; the text names it.
+        """
+        if self.timestamp is not None and (not isinstance(self.timestamp, str) or not self.timestamp):
+            raise argument_error("timestamp", self.timestamp, "the name of a column")
+        if self.timestamp_unit not in (None, "s", "ms", "us", "ns"):
+            raise argument_error("timestamp_unit", self.timestamp_unit, "s, ms, us, ns or None")
+        if type(self.max_open_windows) is not int or self.max_open_windows < 1:
+            raise argument_error("max_open_windows", self.max_open_windows, "an integer from 1")
+        tumbling = self._tumbling()
+        if tumbling is not None and dataset_timestamp is not None:
+            expected = "None with with_rotation_time"
+            raise argument_error("dataset_timestamp", dataset_timestamp, expected, "each window has its own start")
+        start_us = clock.now_us() if dataset_timestamp is None else utc_us(dataset_timestamp, "dataset_timestamp")
+        return Windowing(
+            tumbling=tumbling,
+            timestamp=self.timestamp,
+            timestamp_unit=self.timestamp_unit,
+            max_out_of_orderness_us=duration_us(self.max_out_of_orderness, "max_out_of_orderness"),
+            allowed_lateness_us=_optional_us(self.allowed_lateness, "allowed_lateness"),
+            idle_timeout_us=_optional_us(self.idle_timeout, "idle_timeout"),
+            max_future_us=duration_us(self.max_future, "max_future"),
+            max_open_windows=self.max_open_windows,
+            start_us=start_us,
+        )
+
+    def _tumbling(self) -> Tumbling | None:
+        if self.with_rotation_time is None:
+            if self.origin is not None or self.zone is not None:
+                raise argument_error("with_rotation_time", None, "an interval where an origin or a zone is given")
+            return None
+        origin_us = 0 if self.origin is None else utc_us(self.origin, "origin")
+        return Tumbling(Interval.parse(self.with_rotation_time, "with_rotation_time"), origin_us, self.zone)
+
+
+def get_or_create_session(config: str | os.PathLike[str] | Mapping[str, Any] | None = None) -> Session:
+    """The session of this process; made on the first call and again once it was closed.
+
+    Parameters
+    ----------
+    config
+        A TOML file or a mapping with the keys of `SessionConfig`; default: the file that $POLARSPROF_CONFIG names, then
+        ./polarsprof.toml, then `Session()`.
+
+    Raises
+    ------
+    ArgumentError
+        For a configuration that is not valid, and for one given while a session of another is open.
+    """
+    global _current, _current_config  # noqa: PLW0603 - one session per process is what the function is for
+    with _current_lock:
+        if _current is not None and not _current.closed:
+            if config is not None and SessionConfig.of(config) != _current_config:
+                raise argument_error("config", config, "None while a session of another configuration is open")
+            return _current
+        _current_config = SessionConfig.of(config)
+        spec = ProfileSpec(**_known_knobs(_current_config.spec))
+        _current = Session(_current_config.store, spec=spec, logger_defaults=_current_config.logger)
+        return _current
+
+
+_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+_current: Session | None = None
+_current_config = SessionConfig()
+_current_lock = threading.RLock()
+
+
+def _known_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    return _known("option", options, WindowOptions)
+
+
+def _known_knobs(knobs: Mapping[str, Any]) -> dict[str, Any]:
+    return _known("knob of the spec", knobs, ProfileSpec)
+
+
+def _known(what: str, given: Mapping[str, Any], kind: type[Any]) -> dict[str, Any]:
+    known = [f.name for f in fields(kind)]
+    for name in given:
+        if name not in known:
+            raise argument_error(what, name, f"one of {', '.join(known)}")
+    return dict(given)
+
+
+def _optional_us(value: str | timedelta | None, name: str) -> int | None:
+    return None if value is None else duration_us(value, name)
+
+
+def _alike(mine: LoggerSettings, theirs: LoggerSettings, dataset_timestamp: datetime | None) -> bool:
+    if dataset_timestamp is None:  # each call without one has another "now"
+        theirs = replace(theirs, windowing=replace(theirs.windowing, start_us=mine.windowing.start_us))
+    return mine == theirs
+
+
+def _toml(path: str | os.PathLike[str]) -> Mapping[str, Any]:
+    try:
+        with Path(path).open("rb") as file:
+            return tomllib.load(file)
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise argument_error("config", os.fspath(path), "a readable TOML file", str(error)) from error
+
+
+def _close_at_exit() -> None:
+    # One session that cannot be closed must not keep another from it; what went wrong is shown by the interpreter.
+    errors = []
+    for session in list(_sessions):
+        try:
+            session.close()
+        except OSError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+
+
+def _disown_in_child() -> None:
+    global _current, _current_lock
+    _current, _current_lock = None, threading.RLock()
+    for session in list(_sessions):
+        session.disown()
+
+
+atexit.register(_close_at_exit)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_disown_in_child)

@@ -1,0 +1,437 @@
+"""Sessions and loggers: the names of the public interface, threads, processes, exits, configuration."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+import polarsprof as pp
+from polarsprof.errors import ArgumentError, ClosedError, DataWarning
+from polarsprof.testing import SettableClock, assert_profile_equal
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+def run(code: str, folder, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run Python code in a process of its own, with the working directory `folder`."""
+    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(code), *arguments]
+    return subprocess.run(command, cwd=folder, check=check, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture
+def current_session(tmp_path, monkeypatch):
+    """A working directory of its own, and no session left behind."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("POLARSPROF_CONFIG", raising=False)
+    yield tmp_path
+    pp.get_or_create_session().close()
+
+
+def test_the_four_lines_leave_three_or_four_windows_whose_rows_add_up(tmp_path):
+    code = """
+        import time, types
+        def get_data():
+            end = time.monotonic() + 3
+            number = 0
+            while time.monotonic() < end:
+                number += 1
+                yield {"number": number, "half": number / 2, "text": "a" * (number % 3), "nothing": None}
+        stream = types.SimpleNamespace(get_data=get_data)
+
+        import polarsprof as pp
+
+        session = pp.get_or_create_session()
+        with session.logger(dataset_name="dataset", with_rotation_time="s") as logger:
+            for record in stream.get_data():
+                logger.log(record)
+        print(record["number"])
+    """
+    logged = int(run(code, tmp_path).stdout)
+    store = pp.ProfileStore(tmp_path / "profiles")
+    names = [path.name for path in store.files("dataset")]
+    assert 3 <= len(names) <= 4
+    for name in names:
+        datetime.strptime(name, "dataset_profile.%Y-%m-%d_%H-%M-%S.bin")
+    assert sum(pp.read(path).rows for path in store.files("dataset")) == logged
+    whole = store.read("dataset")
+    assert (whole.rows, whole["number"].sum, whole["number"].max) == (logged, logged * (logged + 1) // 2, logged)
+    assert whole["nothing"].null_count == logged
+
+
+def test_the_four_ways_to_log_give_the_same_profile(tmp_path):
+    records = [
+        {"i": i if i % 7 else None, "f": i / 4, "s": f"v{i % 5}", "b": i % 2 == 0, "l": [i, None], "m": {"x": i}}
+        for i in range(1_000)
+    ]
+    profiles = {}
+    with pp.Session(tmp_path, clock=SettableClock(NOON)) as session:
+        for way in ("log", "log_records", "log_json", "log_frame"):
+            with session.logger(way) as logger:
+                if way == "log":
+                    for record in records:
+                        logger.log(record)
+                elif way == "log_records":
+                    logger.log_records(iter(records))
+                elif way == "log_json":
+                    logger.log_json("\n".join(map(json.dumps, records)))
+                else:
+                    logger.log_frame(pl.DataFrame(records))
+            profiles[way] = session.store.read(way)
+    for way in ("log_records", "log_json", "log_frame"):
+        assert_profile_equal(profiles["log"], profiles[way])
+        assert profiles[way]["f"].quantiles([0, 1]) == [0, 999 / 4]
+
+
+def test_every_kind_of_table_is_logged(tmp_path):
+    duckdb, pandas = pytest.importorskip("duckdb"), pytest.importorskip("pandas")
+    frame = pl.DataFrame({"x": [1, 2, None], "s": ["a", "b", "b"]})
+    frame.write_parquet(tmp_path / "part.parquet")
+    frame.write_csv(tmp_path / "part.csv")
+    frame.write_ndjson(tmp_path / "part.ndjson")
+    frame.write_ipc(tmp_path / "part.arrow")
+    relation = duckdb.read_parquet(str(tmp_path / "part.parquet"))
+    tables = [
+        frame,
+        frame.lazy(),
+        frame.to_arrow(),
+        frame.to_arrow().to_batches()[0],
+        relation,
+        [frame.head(1), frame.tail(2)],
+    ]
+    tables += [pandas.DataFrame({"x": pandas.array([1, 2, None], dtype="Int64"), "s": ["a", "b", "b"]})]
+    tables += [tmp_path / f"part.{suffix}" for suffix in ("parquet", "csv", "ndjson", "arrow")]
+    reference = pp.profile(frame)
+    for number, table in enumerate(tables):
+        with pp.Session(tmp_path / "store") as session, session.logger(f"table{number}") as logger:
+            logger.log_dataframe(table)
+        assert_profile_equal(session.store.read(f"table{number}"), reference)
+
+
+def test_one_value_of_one_column_is_a_row(tmp_path):
+    with pp.Session(tmp_path) as session:
+        with session.logger() as logger:
+            logger.log(feature_name="price", value=2)
+            logger.log(feature_name="price", value=None)
+        price = session.store.read("dataset")["price"]
+    assert (price.rows, price.count, price.null_count) == (2, 1, 1)
+
+
+def test_a_record_changed_after_logging_was_logged_as_it_had_been(tmp_path):
+    with pp.Session(tmp_path) as session:
+        with session.logger() as logger:
+            record = {"x": 0, "tags": ["a"]}
+            for number in range(10):
+                record["x"] = number
+                logger.log(record)
+                record["tags"].append("b")
+        assert session.store.read("dataset")["x"].sum == 45
+
+
+def test_profile_shows_what_is_open_and_changes_nothing(tmp_path):
+    clock = SettableClock(NOON)
+    with pp.Session(tmp_path, clock=clock) as session:
+        logger = session.logger(with_rotation_time="h")
+        logger.log({"x": 1})
+        first = logger.profile
+        logger.log({"x": 2})
+        assert (first.rows, logger.profile.rows) == (1, 2)
+        assert session.store.files("dataset") == []
+        logger.close()
+    assert session.store.read("dataset").rows == 2
+
+
+def test_flush_makes_what_was_logged_durable_and_later_rows_join_it(tmp_path):
+    with pp.Session(tmp_path, clock=SettableClock(NOON)) as session, session.logger(with_rotation_time="d") as logger:
+        for number in range(3):
+            logger.log({"x": number})
+            logger.flush()
+            assert session.store.read("dataset").rows == number + 1
+    assert len(session.store.files("dataset")) == 3
+    assert session.store.windows("dataset") == [pp.read(session.store.files("dataset")[0]).window]
+
+
+def test_get_logger_finds_the_open_logger_and_names_those_there_are(tmp_path):
+    with pp.Session(tmp_path) as session:
+        logger = session.logger("clicks", with_rotation_time="h")
+        assert session.get_logger("clicks") is logger
+        assert session.logger("clicks", with_rotation_time="60m") is logger
+        with pytest.raises(ArgumentError, match="clicks"):
+            session.get_logger("orders")
+        with pytest.raises(ArgumentError, match="close it first"):
+            session.logger("clicks", with_rotation_time="d")
+        logger.close()
+        with pytest.raises(ArgumentError, match=r"\[\]"):
+            session.get_logger("clicks")
+
+
+def test_a_closed_logger_takes_nothing_and_closes_again_without_harm(tmp_path):
+    session = pp.Session(tmp_path)
+    logger = session.logger()
+    session.close()
+    session.close()
+    logger.close()
+    assert logger.closed
+    for call in (lambda: logger.log({}), lambda: logger.log_json(b"{}"), logger.flush, lambda: logger.profile):
+        with pytest.raises(ClosedError, match="closed"):
+            call()
+    with pytest.raises(ClosedError, match="closed"):
+        logger.log_frame(pl.DataFrame({"x": [1]}))
+    with pytest.raises(ClosedError, match="closed"):
+        session.logger()
+
+
+def test_wrong_arguments_raise_at_once_and_name_what_was_expected(tmp_path):
+    (tmp_path / "file").touch()
+    wrong = [
+        ({"with_rotation_time": "0s"}, "with_rotation_time"),
+        ({"with_rotation_time": "1 hour"}, "with_rotation_time"),
+        ({"with_rotation_time": 60}, "with_rotation_time"),
+        ({"timestamp": ""}, "timestamp"),
+        ({"timestamp_unit": "minutes"}, "timestamp_unit"),
+        ({"max_out_of_orderness": "-1s"}, "max_out_of_orderness"),
+        ({"allowed_lateness": timedelta(-1)}, "allowed_lateness"),
+        ({"max_open_windows": 0}, "max_open_windows"),
+        ({"with_rotation_time": "h", "zone": "Europe/Berlin"}, "zone"),
+        ({"with_rotation_time": "d", "zone": "Europe/Atlantis"}, "zone"),
+        ({"zone": "Europe/Berlin"}, "with_rotation_time"),
+        ({"with_rotation_time": "h", "dataset_timestamp": NOON}, "dataset_timestamp"),
+        ({"dataset_timestamp": "2026"}, "dataset_timestamp"),
+        ({"rotation": "h"}, "rotation"),
+        ({"tags": {"a": 1}}, "tags"),
+        ({"dataset_name": ""}, "dataset_name"),
+    ]
+    with pp.Session(tmp_path / "store") as session:
+        for options, named in wrong:
+            with pytest.raises(ValueError, match=f"(?=.*{named})(?=.*got)(?=.*expected)"):
+                session.logger(**options)
+        logger = session.logger()
+        for call in (
+            logger.log,
+            lambda: logger.log({}, feature_name="x"),
+            lambda: logger.log_records({"x": 1}),
+            lambda: logger.log_json({"x": 1}),
+            lambda: logger.log_frame(42),
+            lambda: logger.log_frame(tmp_path / "missing.parquet"),
+            lambda: logger.log_frame(tmp_path / "file"),
+        ):
+            with pytest.raises(ValueError, match=r"got.*expected"):
+                call()
+    for store in ("", 42, "s3://bucket", tmp_path / "file"):
+        with pytest.raises(ValueError, match=r"got.*expected"):
+            pp.Session(store)
+
+
+def test_bad_records_are_counted_and_warned_of_once(tmp_path):
+    with pp.Session(tmp_path, clock=SettableClock(NOON)) as session:
+        logger = session.logger()
+        logger.log_records([{"x": 1}, 42, None, "text", {1: 2}])
+        logger.log_json(b'{"x": 2}\n{"x": \n[1]\n\xff\n')
+        with pytest.warns(DataWarning) as warned:
+            logger.close()
+        assert sorted(str(w.message).split(": ")[2].split(";")[0] for w in warned) == [
+            "a key is not text",
+            "invalid JSON",
+            "not a mapping",
+        ]
+        profile = session.store.read("dataset")
+    assert (profile.rows, profile["x"].sum) == (2, 3)
+    assert profile.rejected == {"not a mapping": 4, "a key is not text": 1, "invalid JSON": 2}
+    assert logger.counters["rows_logged"] == 9 == profile.rows + profile.rejected_rows
+
+
+def test_eight_threads_log_while_one_flushes_and_nothing_is_lost(tmp_path):
+    with pp.Session(tmp_path) as session:
+        logger = session.logger(with_rotation_time="s")
+        done = threading.Event()
+
+        def log(thread: int) -> None:
+            for number in range(5_000):
+                logger.log({"thread": thread, "number": number})
+
+        def flush() -> None:
+            while not done.is_set():
+                logger.flush()
+
+        threads = [threading.Thread(target=log, args=(thread,)) for thread in range(8)]
+        flusher = threading.Thread(target=flush)
+        for thread in [*threads, flusher]:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        done.set()
+        flusher.join()
+        logger.close()
+    whole = session.store.read("dataset")
+    assert whole.rows == 40_000
+    assert whole["number"].sum == 8 * sum(range(5_000))
+    assert {item.value: item.lower for item in whole["thread"].frequent_items()} == dict.fromkeys(range(8), 5_000)
+
+
+def test_two_threads_that_close_a_logger_while_others_log_lose_no_accepted_row(tmp_path):
+    accepted = []
+    with pp.Session(tmp_path) as session:
+        logger = session.logger()
+        start = threading.Barrier(6)
+
+        def log() -> None:
+            start.wait()
+            count = 0
+            try:
+                while True:
+                    logger.log({"x": 1})
+                    count += 1
+            except ClosedError:
+                accepted.append(count)
+
+        def close() -> None:
+            start.wait()
+            logger.close()
+
+        threads = [threading.Thread(target=target) for target in [log] * 4 + [close] * 2]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    found = session.store.read("dataset").rows if session.store.files("dataset") else 0
+    assert found == sum(accepted)
+
+
+@pytest.mark.parametrize(
+    "ending",
+    ["", "import sys; sys.exit(3)", "raise RuntimeError('boom')", "import gc; del logger, session; gc.collect()"],
+)
+def test_an_unclosed_logger_holds_up_no_exit_and_loses_nothing(tmp_path, ending):
+    code = f"""
+        import polarsprof as pp
+        session = pp.Session("profiles")
+        logger = session.logger(with_rotation_time="h")
+        for number in range(100):
+            logger.log({{"x": number}})
+        {ending}
+    """
+    run(code, tmp_path, check=False)
+    assert pp.ProfileStore(tmp_path / "profiles").read("dataset").rows == 100
+
+
+def test_a_record_in_hand_when_the_process_is_interrupted_is_not_lost(tmp_path):
+    code = """
+        import os, signal
+        import polarsprof as pp
+        with pp.Session("profiles") as session, session.logger() as logger:
+            logger.log({"x": 1})
+            os.kill(os.getpid(), signal.SIGINT)
+            while True:
+                signal.pause()
+    """
+    assert "KeyboardInterrupt" in run(code, tmp_path, check=False).stderr
+    assert pp.ProfileStore(tmp_path / "profiles").read("dataset").rows == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_forked_child_gets_a_clear_error_and_writes_nothing_of_its_parent(tmp_path):
+    code = """
+        import os
+        import polarsprof as pp
+        from polarsprof.errors import ClosedError
+        session = pp.get_or_create_session()
+        logger = session.logger()
+        logger.log({"x": 1})
+        if os.fork() == 0:
+            try:
+                logger.log({"x": 2})
+            except ClosedError as error:
+                print(error, flush=True)
+            assert pp.get_or_create_session() is not session
+            raise SystemExit
+        os.wait()
+        logger.log({"x": 3})
+    """
+    assert "parent process" in run(code, tmp_path).stdout
+    assert pp.ProfileStore(tmp_path / "profiles").read("dataset")["x"].sum == 4
+
+
+def test_four_processes_log_one_window_of_one_dataset_and_every_row_counts_once(tmp_path):
+    code = """
+        import sys
+        import polarsprof as pp
+        with pp.Session("profiles") as session:
+            with session.logger(with_rotation_time="d", timestamp="at") as logger:
+                for number in range(500):
+                    logger.log({"at": "2026-01-31T12:00:00Z", "x": number})
+                    if number % 100 == 0:
+                        logger.flush()
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    processes = [subprocess.Popen(command, cwd=tmp_path) for _ in range(4)]
+    assert [process.wait(timeout=120) for process in processes] == [0] * 4
+    store = pp.ProfileStore(tmp_path / "profiles")
+    whole = store.read("dataset")
+    assert (whole.rows, whole["x"].sum) == (2_000, 4 * sum(range(500)))
+    assert store.files("dataset")[0].name == "dataset_profile.2026-01-31.bin" or any(
+        path.name == "dataset_profile.2026-01-31.bin" for path in store.files("dataset")
+    )
+    assert len(whole.panes) == len(store.files("dataset"))
+
+
+def test_a_restart_within_a_window_adds_a_pane_and_overwrites_nothing(tmp_path):
+    for number in range(3):
+        with (
+            pp.Session(tmp_path, clock=SettableClock(NOON)) as session,
+            session.logger(with_rotation_time="d") as logger,
+        ):
+            logger.log({"x": number})
+    assert len(session.store.files("dataset")) == 3
+    assert session.store.read("dataset")["x"].sum == 3
+
+
+def test_one_session_per_process(current_session):
+    session = pp.get_or_create_session()
+    assert pp.get_or_create_session() is session
+    session.close()
+    again = pp.get_or_create_session()
+    assert again is not session
+    assert again.store.folder.name == "profiles"
+
+
+def test_the_configuration_comes_from_argument_variable_or_working_directory(current_session, monkeypatch):
+    text = '[spec]\nk = 400\n[spec.columns."*mail*"]\nfrequent_items = false\n[logger]\nwith_rotation_time = "h"\n'
+    (current_session / "polarsprof.toml").write_text('store = "here"\n' + text)
+    (current_session / "other.toml").write_text('store = "there"\n' + text)
+    session = pp.get_or_create_session()
+    assert (session.store.folder.name, session.spec.k) == ("here", 400)
+    with session.logger() as logger:
+        logger.log({"email": "a@b.c", "x": 1})
+        assert logger.profile["email"].frequent_items() == []
+        assert logger.profile["email"].distinct.estimate == pytest.approx(1)
+        assert logger.profile.window.end - logger.profile.window.start == timedelta(hours=1)
+    with pytest.raises(ArgumentError, match="another configuration"):
+        pp.get_or_create_session({"store": "elsewhere"})
+    session.close()
+    monkeypatch.setenv("POLARSPROF_CONFIG", "other.toml")
+    assert pp.get_or_create_session().store.folder.name == "there"
+    pp.get_or_create_session().close()
+    assert pp.get_or_create_session({"store": "elsewhere"}).store.folder.name == "elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [
+        ("missing.toml", "missing.toml"),
+        ({"stor": "x"}, "stor"),
+        ({"store": 1}, "store"),
+        ({"spec": {"q": 1}}, "q"),
+        ({"spec": {"k": 1}}, "k"),
+        ({"logger": {"rotate": "h"}}, "rotate"),
+    ],
+)
+def test_a_wrong_configuration_is_refused_by_name(current_session, config, named):
+    with pytest.raises(ArgumentError, match=named):
+        pp.get_or_create_session(config)

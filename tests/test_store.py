@@ -1,0 +1,258 @@
+"""Folders of panes: names, atomic and exclusive writes, ranges, what a full or read-only disk does."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+import polarsprof as pp
+from polarsprof.errors import ArgumentError, CorruptProfile, DataWarning, StoreError
+from polarsprof.store import Pane
+from polarsprof.testing import SettableClock, assert_profile_equal
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+def pane(rows: int = 1, *, writer: str = "a", number: int = 1, dataset: str = "dataset") -> Pane:
+    profile = pp.Profile(dataset=dataset, window=pp.Window(0, 1_000_000))
+    profile.rows = rows
+    profile.panes = frozenset([(writer, number)])
+    return Pane(profile.to_bytes(), dataset, "1970-01-01_00-00-00", writer, number, rows)
+
+
+def day_store(folder, days: int = 10) -> pp.ProfileStore:
+    """One row a day from 2026-01-01 on, x counting from 0."""
+    with (
+        pp.Session(folder, clock=SettableClock(NOON)) as session,
+        session.logger(with_rotation_time="d", timestamp="at") as logger,
+    ):
+        logger.log_records({"at": datetime(2026, 1, 1 + day), "x": day, "y": -day} for day in range(days))
+    return session.store
+
+
+def test_a_range_reads_the_windows_that_overlap_it(tmp_path):
+    store = day_store(tmp_path)
+    assert store.datasets() == ["dataset"]
+    assert [window.start.day for window in store.windows("dataset")] == list(range(1, 11))
+    for start, end, days in [
+        (None, None, range(10)),
+        (date(2026, 1, 3), None, range(2, 10)),
+        (None, "2026-01-03", range(2)),
+        (datetime(2026, 1, 3, 12), datetime(2026, 1, 4, 0, 0, 1), range(2, 4)),
+        ("2026-01-03T00:00+01:00", "2026-01-03T01:00+01:00", range(1, 2)),
+        (date(2030, 1, 1), None, range(0)),
+    ]:
+        profile = store.read("dataset", start, end)
+        assert profile.rows == len(days)
+        assert profile.dataset == "dataset"
+        if days:
+            assert (profile["x"].min, profile["x"].max) == (days[0], days[-1])
+            assert profile.window.start.day == days[0] + 1
+
+
+def test_columns_can_be_read_alone(tmp_path):
+    store = day_store(tmp_path)
+    profile = store.read("dataset", columns=["y"])
+    assert list(profile.columns) == ["y"]
+    assert (profile.rows, profile["y"].sum) == (10, -45)
+
+
+def test_wrong_questions_are_refused_by_name(tmp_path):
+    store = day_store(tmp_path, 1)
+    with pytest.raises(ArgumentError, match=r"got 'orders'.*\['dataset'\]"):
+        store.read("orders")
+    with pytest.raises(ArgumentError, match="after start"):
+        store.read("dataset", "2026-01-02", "2026-01-02")
+    with pytest.raises(ArgumentError, match=r"start.*ISO"):
+        store.read("dataset", "yesterday")
+    with pytest.raises(ArgumentError, match="start"):
+        store.read("dataset", 5)
+    assert pp.ProfileStore(tmp_path / "nothing").datasets() == []
+    assert pp.ProfileStore(tmp_path / "nothing").windows("dataset") == []
+
+
+def test_a_pane_that_lies_in_the_folder_twice_counts_once(tmp_path):
+    store = day_store(tmp_path, 3)
+    first = store.files("dataset")[0]
+    shutil.copy(first, first.with_name(first.name.replace(".bin", ".copy-1.bin")))
+    pp.merge(pp.read(path) for path in store.files("dataset")[2:]).write(tmp_path / "dataset_profile.2026.bin")
+    assert store.read("dataset").rows == 3
+    assert store.read("dataset")["x"].sum == 3
+
+
+def test_a_pane_is_put_only_if_absent(tmp_path):
+    store = pp.ProfileStore(tmp_path)
+    first = store.put(pane(1, writer="a"))
+    second = store.put(pane(2, writer="b"))
+    again = store.put(pane(1, writer="a"))
+    assert first == again
+    assert first.name == "dataset_profile.1970-01-01_00-00-00.bin"
+    assert second.name == "dataset_profile.1970-01-01_00-00-00.b-1.bin"
+    assert [pp.read(path).rows for path in (first, second)] == [1, 2]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([first.name, second.name])
+    (tmp_path / "dataset_profile.1970-01-01_00-00-00.c-1.bin").write_bytes(b"something else")
+    with pytest.raises(FileExistsError):
+        store.put(pane(3, writer="c"))
+
+
+def test_files_are_readable_by_their_owner_alone(tmp_path):
+    assert pp.ProfileStore(tmp_path).put(pane()).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../../etc/cron.d/x", "/etc/passwd", "..", ".", "a/b", "a\\b", "nul\0", "line\nbreak", "CON", "x.", "x ", "~root",
+     "-rf", "é" * 300, "A", "a", "%2e%2e%2f", "\u202etxt", "{0.__class__}", "a_profile.2026", "*", "naïve", "\ud800"],
+    ids=ascii,
+)  # fmt: skip
+def test_no_name_of_a_dataset_leaves_the_folder_or_is_mistaken_for_another(tmp_path, name):
+    if name == "\ud800":
+        name = "surrogate"
+    store = pp.ProfileStore(tmp_path / "store")
+    store.put(pane(1, dataset="other"))
+    path = store.put(pane(7, dataset=name))
+    assert path.parent == tmp_path / "store"
+    assert set(path.name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_-.")
+    assert len(path.name) < 130
+    assert store.datasets() == sorted(["other", name])
+    assert store.read(name).rows == 7
+    assert store.read("other").rows == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["store"]
+
+
+def test_a_corrupt_pane_is_named_and_not_passed_over(tmp_path):
+    store = day_store(tmp_path, 2)
+    path = store.files("dataset")[1]
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(CorruptProfile, match=path.name):
+        store.read("dataset")
+
+
+def test_a_folder_that_cannot_be_written_never_raises_into_log_and_gets_all_once_it_can(tmp_path):
+    """A file stands where the folder should be made, which stops even the superuser."""
+    obstacle = tmp_path / "disk"
+    clock = SettableClock(NOON)
+    session = pp.Session(obstacle / "profiles", clock=clock)
+    obstacle.touch()
+    logger = session.logger(with_rotation_time="m")
+    with pytest.warns(DataWarning, match="takes no pane"):
+        for number in range(5):
+            logger.log({"x": number})
+            clock.advance(timedelta(minutes=1))
+    with pytest.raises(StoreError, match="5 panes of 5 rows"):
+        logger.flush()
+    with pytest.raises(StoreError, match="5 panes of 5 rows"):
+        logger.close()
+    with pytest.raises(OSError, match="5 panes"):
+        session.close()
+    assert logger.counters["panes_waiting"] == 5
+    obstacle.unlink()
+    session.close()
+    assert session.store.read("dataset")["x"].sum == 10
+
+
+def test_a_store_that_comes_back_gets_the_waiting_panes_without_a_flush(tmp_path):
+    obstacle = tmp_path / "disk"
+    clock = SettableClock(NOON)
+    session = pp.Session(obstacle / "profiles", clock=clock)
+    obstacle.touch()
+    logger = session.logger(with_rotation_time="m")
+    logger.log({"x": 1})
+    with pytest.warns(DataWarning, match="takes no pane"):
+        clock.advance(timedelta(minutes=1))
+    obstacle.unlink()
+    clock.advance(timedelta(minutes=1))
+    assert session.store.read("dataset").rows == 1
+    session.close()
+
+
+def test_what_waits_for_a_store_is_bounded_and_what_is_dropped_is_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr("polarsprof.logger.MAX_WAITING_BYTES", 3_000)
+    obstacle = tmp_path / "disk"
+    clock = SettableClock(NOON)
+    session = pp.Session(obstacle / "profiles", clock=clock)
+    obstacle.touch()
+    logger = session.logger(with_rotation_time="m")
+    with pytest.warns(DataWarning) as warned:
+        for number in range(20):
+            logger.log({"x": number})
+            clock.advance(timedelta(minutes=1))
+    dropped = logger.counters["rows_dropped"]
+    assert 0 < dropped < 20
+    assert sum("dropped one of 1 rows" in str(w.message) for w in warned) == dropped
+    obstacle.unlink()
+    session.close()
+    whole = session.store.read("dataset")
+    assert whole.rows == 20 - dropped
+    assert whole["x"].max == 19
+    assert whole.dropped_rows <= dropped
+
+
+def test_a_disk_that_takes_no_whole_file_is_left_without_a_partial_one(tmp_path):
+    code = """
+        import resource, signal
+        import polarsprof as pp
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        session = pp.Session("profiles")
+        logger = session.logger()
+        logger.log_records({"x": number, "s": str(number)} for number in range(10_000))
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, limits[1]))
+        try:
+            logger.close()
+        except OSError as error:
+            print(error)
+        import os
+        print(os.listdir("profiles"))
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        session.close()
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True, timeout=120)
+    assert "not durable yet" in done.stdout
+    assert "[]" in done.stdout
+    assert pp.ProfileStore(tmp_path / "profiles").read("dataset").rows == 10_000
+
+
+def test_kill_9_leaves_no_torn_file_and_loses_nothing_that_was_flushed(tmp_path):
+    code = """
+        import polarsprof as pp
+        session = pp.Session("profiles")
+        logger = session.logger(with_rotation_time="s")
+        number = 0
+        while True:
+            logger.log({"x": number})
+            number += 1
+            if number % 50 == 0:
+                logger.flush()
+                print(number, flush=True)
+    """
+    acknowledged = 0
+    for kill_after in (1, 2, 5, 9, 14):
+        command = [sys.executable, "-c", textwrap.dedent(code)]
+        with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+            for _ in range(kill_after):
+                process.stdout.readline()
+            process.send_signal(signal.SIGKILL)
+            lines = process.stdout.read().split()
+        acknowledged += max([kill_after * 50, *map(int, lines)])
+    store = pp.ProfileStore(tmp_path / "profiles")
+    rows = store.read("dataset").rows
+    assert acknowledged <= rows <= acknowledged + 5 * 50
+
+
+def test_write_replaces_a_file_whole_or_not_at_all(tmp_path):
+    profile = pp.profile([{"x": 1}])
+    profile.write(tmp_path / "a.bin")
+    pp.profile([{"x": 2}]).write(str(tmp_path / "a.bin"))
+    assert pp.read(tmp_path / "a.bin")["x"].min == 2
+    with pytest.raises(OSError, match="missing"):
+        profile.write(tmp_path / "missing" / "a.bin")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
+    assert_profile_equal(pp.read((tmp_path / "a.bin").read_bytes()), pp.profile([{"x": 2}]))
