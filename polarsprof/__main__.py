@@ -1,0 +1,6 @@
+"""`python -m polarsprof` is the command `polarsprof`."""
+
+from polarsprof.cli import main
+
+if __name__ == "__main__":
+    main(prog_name="polarsprof")

@@ -1,0 +1,159 @@
+"""What all commands share: errors and warnings in one line each, progress on a terminal, facts as JSON."""
+
+from __future__ import annotations
+
+import math
+import signal
+import sys
+import warnings
+from collections import Counter
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from polarsprof.errors import PolarsprofError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from polarsprof.profiles import Profile
+    from polarsprof.store import ProfileStore
+    from polarsprof.window import Window
+
+_PIPED_COLUMNS = 120
+
+
+class CommandGroup(click.Group):
+    """A group that answers every expected failure in one line on standard error, and Ctrl-C with exit code 130."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command.
+
+        Raises
+        ------
+        SystemExit
+            With code 1 or 130, where the command fails or is interrupted.
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", category=UserWarning)
+            warnings.showwarning = _tell_warning
+            try:
+                return super().invoke(ctx)
+            except BrokenPipeError:  # the reader has seen enough; click ends quietly
+                raise
+            except KeyboardInterrupt:
+                raise SystemExit(128 + signal.SIGINT) from None
+            except Exception as error:
+                if not isinstance(error, (PolarsprofError, OSError, *_polars_errors())):
+                    raise
+                _tell(f"error: {error}")
+                raise SystemExit(1) from None
+
+
+def _polars_errors() -> tuple[type[Exception], ...]:
+    """The errors of Polars, for files that are not what their suffix says; none where it was never imported."""
+    polars = sys.modules.get("polars")
+    return () if polars is None else (polars.exceptions.PolarsError,)
+
+
+def _tell(message: str) -> None:
+    from polarsprof.views.text import clean
+
+    click.echo(clean(message, 1_000), err=True)
+
+
+def _tell_warning(  # noqa: PLR0917 - the signature of warnings.showwarning
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    del category, filename, lineno, file, line  # where in the library it came from helps nobody here
+    _tell(f"warning: {message}")
+
+
+def console() -> Console:
+    """Standard output, as wide as the terminal; 120 columns where it is none."""
+    from rich.console import Console
+
+    found = Console(highlight=False)
+    return found if found.is_terminal else Console(highlight=False, width=_PIPED_COLUMNS)
+
+
+def progress(unit: str) -> Progress:
+    """A display of what was done and how fast, on standard error; nothing where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    shown = Console(stderr=True)
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        TextColumn(f"{{task.completed:,.0f}} {unit}"),
+        TimeElapsedColumn(),
+        console=shown,
+        transient=True,
+        disable=not shown.is_terminal,
+    )
+
+
+def counted(parts: Iterable[Any], description: str, what: str = "rows") -> Iterator[Any]:
+    """The parts as they come, with their number (of rows, for frames) shown as progress."""
+    with progress(what) as display:
+        task = display.add_task(description, total=None)
+        for part in parts:
+            yield part
+            display.advance(task, getattr(part, "height", 1))
+
+
+def profile_facts(profile: Profile) -> dict[str, Any]:
+    """A profile as plain data for JSON: facts, and the rows of its summary, where what is not finite is null."""
+    window = profile.window
+    return {
+        "dataset": profile.dataset,
+        "window": None if window is None else {"start": window.start.isoformat(), "end": window.end.isoformat()},
+        "first_event": profile.first_event and profile.first_event.isoformat(),
+        "last_event": profile.last_event and profile.last_event.isoformat(),
+        "rows": profile.rows,
+        "rejected": dict(profile.rejected),
+        "degraded": dict(profile.degraded),
+        "late_rows": profile.late_rows,
+        "untimed_rows": profile.untimed_rows,
+        "future_rows": profile.future_rows,
+        "dropped_rows": profile.dropped_rows,
+        "tags": profile.tags,
+        "metadata": profile.metadata,
+        "versions": profile.versions,
+        "columns": [{name: _finite(value) for name, value in row.items()} for row in profile.summary().to_dicts()],
+    }
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def store_facts(store: ProfileStore) -> list[dict[str, Any]]:
+    """Data set → windows with their rows, read from the headers of the files alone."""
+    return [{"dataset": name, "windows": _window_facts(store, name)} for name in store.datasets()]
+
+
+def _window_facts(store: ProfileStore, name: str) -> list[dict[str, Any]]:
+    from polarsprof.profiles import read
+
+    heads = [read(file, columns=()) for file in store.files(name)]
+    rows: Counter[Window] = Counter()
+    counted: set[tuple[str, int]] = set()
+    for head in sorted(heads, key=lambda head: -len(head.panes)):  # as the store reads: a copied pane counts once
+        if head.dataset == name and head.window is not None and not (head.panes and head.panes <= counted):
+            rows[head.window] += head.rows
+            counted |= head.panes
+    return [
+        {"start": window.start.isoformat(), "end": window.end.isoformat(), "rows": rows[window]}
+        for window in sorted(rows)
+    ]

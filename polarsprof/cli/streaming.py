@@ -1,0 +1,125 @@
+"""A source into a logger: whole lines from standard input as they come, files in frames; a signal ends it cleanly."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
+
+from polarsprof.cli.outcome import progress
+from polarsprof.frames import frames
+from polarsprof.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import FrameType, TracebackType
+
+    from polarsprof.logger import Logger
+
+_CHUNK_BYTES: Final = 1 << 20
+_LONGEST_LINE_BYTES: Final = 64 << 20
+
+
+class _Ended(Exception):
+    """A signal came while nothing but waiting was done."""
+
+
+class _Interrupt:
+    """While it is entered, SIGINT and SIGTERM end the reading at once but never what is done with what was read."""
+
+    def __init__(self) -> None:
+        self.signal = 0
+        self._waiting = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def read(self, stream: BinaryIO) -> bytes:
+        """Whatever the stream has, at least one byte; nothing at its end and after a signal."""
+        # A read that waits is resumed after a handler that returns, so this one raises while reading.
+        try:
+            self._waiting = True
+            data = b"" if self.signal else _read(stream)
+            self._waiting = False
+        except _Ended:
+            return b""
+        return data
+
+    def _handle(self, number: int, _: FrameType | None) -> None:
+        self.signal = number
+        if self._waiting:
+            self._waiting = False
+            raise _Ended
+
+
+def _read(stream: Any) -> bytes:
+    return bytes(stream.read1(_CHUNK_BYTES))
+
+
+def stream(source: str, store: str, dataset: str, **options: Any) -> dict[str, Any]:
+    """Log a source to its end or until a signal.
+
+    Returns
+    -------
+    dict
+        The counters of the logger, and `interrupted_by`: the number of the signal, 0 for none.
+    """
+    with _Interrupt() as interrupt, Session(store) as session, session.logger(dataset, **options) as logger:
+        with progress("rows") as display:
+            task = display.add_task(f"streaming into {dataset}", total=None)
+            for rows in _logged(source, logger, interrupt):
+                display.update(task, completed=rows)
+        logger.close()
+        counters = logger.counters
+    return {**counters, "interrupted_by": int(interrupt.signal)}
+
+
+def _logged(source: str, logger: Logger, interrupt: _Interrupt) -> Iterator[int]:
+    """Rows logged so far, after each chunk."""
+    if source == "-":
+        for lines in whole_lines(interrupt, sys.stdin.buffer):
+            logger.log_json(lines)
+            yield logger.counters["rows_logged"]
+        return
+    for frame in frames(source):
+        if interrupt.signal:
+            return
+        logger.log_frame(frame)
+        yield logger.counters["rows_logged"]
+
+
+def whole_lines(interrupt: _Interrupt, stream: BinaryIO) -> Iterator[bytes]:
+    """The stream in chunks that end with a line; the last one may lack its line end.
+
+    A line that is longer than 64 MiB is cut there, so that its parts are rejected instead of filling the memory.
+    """
+    rest = bytearray()
+    while chunk := interrupt.read(stream):
+        end = chunk.rfind(b"\n") + 1
+        if end:
+            yield bytes(rest) + chunk[:end]
+            rest = bytearray(chunk[end:])
+        elif len(rest) + len(chunk) > _LONGEST_LINE_BYTES:
+            yield bytes(rest) + chunk
+            rest = bytearray()
+        else:
+            rest += chunk
+    if rest and not interrupt.signal:  # a line that was cut off by a signal is no line
+        yield bytes(rest)
+
+
+def closing_line(counters: Mapping[str, int], store: str) -> str:
+    """Rows, files, what went wrong, where: one line."""
+    wrong = {what: counters[f"rows_{what}"] for what in ("rejected", "late", "dropped")}
+    notes = "".join(f", {rows:,} {what}" for what, rows in wrong.items() if rows or what == "rejected")
+    files = counters["panes_written"]
+    return f"{counters['rows_logged']:,} rows{notes} → {files:,} window file{'' if files == 1 else 's'} in {store}"
