@@ -328,7 +328,7 @@ CASES: dict[str, Any] = {
             np.datetime64("2024-01-01T01", "h"),
             np.datetime64("1970-01-01T00:00:00.000001", "ns"),
             np.datetime64("2024-02-29", "D"),
-            np.datetime64("NaT"),
+            np.datetime64("NaT", "s"),
             np.datetime64("2024-01", "M"),
             np.datetime64(5, "as"),
             np.datetime64(10**17, "s"),
@@ -345,7 +345,7 @@ CASES: dict[str, Any] = {
         [
             np.timedelta64(5, "D"),
             np.timedelta64(3000, "ns"),
-            np.timedelta64("NaT"),
+            np.timedelta64("NaT", "s"),
             np.timedelta64(1, "M"),
             np.timedelta64(2**62, "D"),
         ],
