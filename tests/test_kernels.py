@@ -15,8 +15,10 @@ from strategies import KINDS, columns, floats
 
 from polarsprof.batch import ColumnBatch, TypedColumns
 from polarsprof.column import STATISTICS
-from polarsprof.kernels import column_batches
+from polarsprof.kernels import column_batches, numbers, texts
+from polarsprof.profiles import Profile
 from polarsprof.spec import ProfileSpec
+from polarsprof.testing import assert_profile_equal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,6 +34,15 @@ def batches(*leaves: tuple[str, pl.Series], **more: Any) -> list[ColumnBatch]:
 def only(found: Iterable[ColumnBatch]) -> ColumnBatch:
     (batch,) = found
     return batch
+
+
+def kept(batch: ColumnBatch) -> list[float]:
+    """The values of a small batch that the quantile sketch takes in, each standing for itself."""
+    if batch.even_ranks is None:
+        return []
+    assert batch.even_ranks.level == 0
+    assert not batch.even_ranks.rest.size
+    return batch.even_ranks.values.tolist()
 
 
 @pytest.mark.parametrize("kind", LEAVES, ids=lambda kind: kind.name)
@@ -77,20 +88,19 @@ def test_structs_objects_and_lists_are_counted_under_their_paths() -> None:
 
 
 @given(st.lists(floats, min_size=1, max_size=40))
-def test_ordered_values_leave_out_nan_alone(values: list[float]) -> None:
+def test_even_ranks_leave_out_nan_alone(values: list[float]) -> None:
     batch = only(batches(("c", pl.Series(values, dtype=pl.Float64))))
-    assert batch.ordered is not None
-    assert batch.ordered.tolist() == [value for value in values if not math.isnan(value)]
-    assert batch.ordered.flags.writeable
-    assert batch.ordered.flags.c_contiguous
+    ordered = sorted(value for value in values if not math.isnan(value))
+    assert kept(batch) == ordered
+    assert (batch.even_ranks is None) == (not ordered)
 
 
 def test_no_array_is_a_view_of_the_users_data() -> None:
     mine = np.array([1.0, 2.0, 3.0])
     series = pl.Series("c", mine)
     batch = only(batches(("c", series)))
-    assert batch.ordered is not None
-    batch.ordered[:] = -1.0
+    assert batch.even_ranks is not None
+    batch.even_ranks.values[:] = -1.0
     assert series.to_list() == [1.0, 2.0, 3.0]
     assert mine.tolist() == [1.0, 2.0, 3.0]
 
@@ -111,7 +121,7 @@ def test_items_left_out_of_a_batch_came_no_oftener_than_its_offset(values: list[
 def test_what_a_spec_does_not_track_is_not_computed(switch: str) -> None:
     off: dict[str, Any] = {switch: False}
     spec = ProfileSpec(**off)
-    field = {"quantiles": "ordered", "distinct": "hashes", "frequent_items": "items"}[switch]
+    field = {"quantiles": "even_ranks", "distinct": "hashes", "frequent_items": "items"}[switch]
     leaves = [("n", pl.Series([1.5])), ("t", pl.Series(["a"])), ("d", pl.Series([0]).cast(pl.Datetime("us")))]
     for batch in column_batches(TypedColumns(1, leaves), lambda _: spec):
         assert not getattr(batch, field)
@@ -153,8 +163,7 @@ def test_lengths_count_characters_of_text_and_bytes_of_binary() -> None:
     for values, lengths in ((["é", "日本", ""], [0, 1, 2]), (["é".encode(), b""], [0, 2])):
         batch = only(batches(("c", pl.Series(values))))
         assert batch.length is not None
-        assert batch.length.ordered is not None
-        assert sorted(batch.length.ordered.tolist()) == lengths
+        assert kept(batch.length) == lengths
         assert batch.counters["empty"] == 1
 
 
@@ -170,12 +179,10 @@ def test_microseconds_of_today_are_exact_in_the_quantile_sketch(unit: Any, per_u
     for dtype in (pl.Datetime(unit), pl.Datetime(unit, "UTC"), pl.Duration(unit)):
         ticks = [now_us // per_us, now_us // per_us + 1]
         batch = only(batches(("c", pl.Series(ticks).cast(dtype))))
-        assert batch.ordered is not None
-        assert batch.ordered.tolist() == [now_us, now_us + per_us]
+        assert kept(batch) == [now_us, now_us + per_us]
     nanoseconds = pl.Series([now_us * 1_000 + 999, -1]).cast(pl.Datetime("ns"))
     batch = only(batches(("c", nanoseconds)))
-    assert batch.ordered is not None
-    assert batch.ordered.tolist() == [now_us, -1.0]
+    assert kept(batch) == [-1.0, now_us]
 
 
 def test_sums_are_exact_at_the_width_that_holds_them() -> None:
@@ -197,3 +204,92 @@ def test_columns_of_unequal_heights_are_counted_apart() -> None:
     )
     weights = {batch.path: dict(zip(batch.items, batch.weights, strict=True)) for batch in found}
     assert weights == {"a": {1: 2}, "b": {"x": 1, "y": 2}, "c": {5: 1}}
+
+
+def both_ways(series: pl.Series, monkeypatch: pytest.MonkeyPatch, spec: ProfileSpec) -> list[Profile]:
+    """The profile of a column whose values are taken to repeat, and of the same taken not to."""
+    profiles = []
+    for repetitive in (True, False):
+        for module in (numbers, texts):
+            monkeypatch.setattr(module, "looks_repetitive", lambda _, answer=repetitive: answer)
+        profile = Profile(spec)
+        profile.update(TypedColumns(len(series), [("c", series)]))
+        profiles.append(profile)
+    return profiles
+
+
+@pytest.mark.parametrize("kind", LEAVES, ids=lambda kind: kind.name)
+@given(data=st.data())
+def test_both_ways_to_count_give_the_same_figures(kind: Any, data: st.DataObject) -> None:
+    series = data.draw(columns(kind))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        groups, rows = both_ways(series, monkeypatch, ProfileSpec())
+    assert_profile_equal(groups, rows)
+    for name in groups["c"].groups if "c" in groups else ():
+        one, other = groups["c"].group(name), rows["c"].group(name)
+        assert one.frequent_items(1_000) == other.frequent_items(1_000)
+        if one.min is not None and name != "string":
+            assert one.quantiles([0, 0.1, 0.5, 0.9, 1]) == other.quantiles([0, 0.1, 0.5, 0.9, 1])
+
+
+MANY = {
+    "few integers": lambda draw, n: pl.Series(draw.integers(-3, 4, n)),
+    "spread integers": lambda draw, n: pl.Series(draw.integers(-(2**62), 2**62, n)),
+    "zipf": lambda draw, n: pl.Series(draw.zipf(1.3, n).clip(max=2**40)),
+    "doubles": lambda draw, n: pl.Series(draw.normal(size=n)),
+    "constant": lambda _, n: pl.Series(np.full(n, 0.1)),
+    "specials": lambda draw, n: pl.Series(draw.choice([math.nan, math.inf, -math.inf, -0.0, 0.0, 1.5], n)),
+    "mostly NaN": lambda draw, n: pl.Series(np.where(draw.random(n) < 0.001, draw.random(n), math.nan)),
+    "moments": lambda draw, n: pl.Series(draw.integers(0, 2**50, n)).cast(pl.Datetime("us", "UTC")),
+    "few texts": lambda draw, n: pl.Series(draw.choice(["", "é", "long" * 30], n)),
+    "spread texts": lambda draw, n: pl.Series([f"user-{i}" for i in draw.integers(0, 2**40, n)]),
+    "hot and cold texts": lambda draw, n: pl.Series([f"{min(i, 2**30)}" for i in draw.zipf(1.2, n).tolist()]),
+    "binary": lambda draw, n: pl.Series([draw.bytes(5) for _ in range(n)]),
+}
+
+
+@pytest.mark.parametrize("name", MANY)
+@pytest.mark.parametrize("n", [5_000, 140_000])
+def test_both_ways_to_count_many_rows_stay_within_their_bounds(name: str, n: int) -> None:
+    series = MANY[name](np.random.default_rng(n), n)
+    truth = Counter(series.to_list())
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        groups, rows = both_ways(series, monkeypatch, ProfileSpec())
+    assert_profile_equal(groups, rows)
+    assert groups["c"].distinct == rows["c"].distinct
+    for profile in (groups, rows):
+        group = profile["c"].group(profile["c"].groups[0])
+        summary = group.item_summary
+        assert summary is not None
+        assert summary.offset <= n / (ProfileSpec().max_items + 1)
+        kept = {item.value: item for item in group.frequent_items(1_000)}
+        for value, count in truth.most_common(500):
+            if value == value and not (isinstance(value, str | bytes) and len(value) > 64):  # noqa: PLR0124 - NaN
+                bounds = kept.get(value)
+                assert count <= summary.offset if bounds is None else bounds.lower <= count <= bounds.upper
+        ordered = series.drop_nans().sort() if series.dtype == pl.Float64 else series.sort()
+        for q, found in zip(RANKS, group.quantiles(RANKS) or [], strict=False):
+            below, upto = (ordered < found).sum(), (ordered <= found).sum()
+            assert below / len(ordered) - 0.0165 <= q <= upto / len(ordered) + 0.0165
+
+
+RANKS = [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99]
+
+
+@pytest.mark.parametrize("k", [8, 200, 400, 4_096, 65_535])
+@pytest.mark.parametrize("repetitive", [True, False])
+def test_quantiles_of_every_size_of_sketch_are_within_what_it_states(
+    k: int, repetitive: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(numbers, "looks_repetitive", lambda _: repetitive)
+    values = np.random.default_rng(k).normal(size=140_000)
+    for n in (min(k, 60_000), 140_000):
+        profile = Profile(ProfileSpec(k=k))
+        profile.update(TypedColumns(n, [("c", pl.Series(values[:n]))]))
+        group, ordered = profile["c"].group("number"), np.sort(values[:n])
+        error = group.rank_error
+        assert error is not None
+        assert (error == 0) == (n <= k)  # up to k values every one is kept
+        for q, found in zip(RANKS, group.quantiles(RANKS) or [], strict=True):
+            rank = np.searchsorted(ordered, found, "right") / n
+            assert abs(rank - q) <= 1.5 * error + 1.5 / n  # what is stated holds for 99 of 100

@@ -1,0 +1,103 @@
+"""Strings and binary values: from group counts where they repeat, else from their hashes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from polarsprof.batch import ColumnBatch
+from polarsprof.hashing import hash_text
+from polarsprof.kernels.groups import (
+    counted,
+    crowded_rows,
+    frequent,
+    looks_repetitive,
+    merged_groups,
+    small_integer_groups,
+)
+from polarsprof.kernels.numbers import groups_batch
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from polarsprof.batch import Item
+    from polarsprof.hashing import Hashes
+    from polarsprof.kernels.canonical import Piece
+    from polarsprof.kernels.groups import Groups
+    from polarsprof.spec import ProfileSpec
+
+LONGEST_EXTREME: Final = 128  # characters of a string kept as minimum or maximum
+LONGEST_ITEM: Final = 64  # characters of a string kept as a frequent item, the rest stands for itself by its hash
+
+
+def text_batch(piece: Piece, spec: ProfileSpec) -> ColumnBatch:
+    """The batch of strings or of binary values, which have no extremes worth keeping."""
+    batch = ColumnBatch(piece.path, piece.group, {"count": len(piece.values)})
+    if looks_repetitive(piece.values):
+        lengths = _describe_groups(batch, piece, spec)
+    else:
+        lengths = _describe_rows(batch, piece, spec)
+    batch.counters["empty"] = int(lengths.counts[0]) if lengths.values[0] == 0 else 0
+    batch.length = groups_batch(piece.path, "number", lengths, spec)
+    return batch
+
+
+def _describe_groups(batch: ColumnBatch, piece: Piece, spec: ProfileSpec) -> Groups:
+    """Everything from the distinct values and their counts; the groups of the lengths."""
+    distinct, counts = counted(piece.values)
+    if piece.group == "string":
+        _take_extremes(batch, distinct)
+    if spec.distinct:
+        batch.hashes = hash_text(distinct)
+    if spec.frequent_items:
+        _take_items(batch, distinct, counts, spec)
+    if piece.lengths is not None:  # of values that were cut
+        return small_integer_groups(piece.lengths)
+    return merged_groups(_lengths(distinct).to_numpy(), counts)
+
+
+def _describe_rows(batch: ColumnBatch, piece: Piece, spec: ProfileSpec) -> Groups:
+    """Hashes of all rows, and exact counts of the values that may be frequent; the groups of the lengths."""
+    if piece.group == "string":
+        _take_extremes(batch, piece.values)
+    if spec.distinct or spec.frequent_items:
+        hashes = hash_text(piece.values)
+        batch.hashes = hashes if spec.distinct else None
+        if spec.frequent_items:
+            _take_crowded_items(batch, piece.values, hashes, spec)
+    return small_integer_groups(_lengths(piece.values) if piece.lengths is None else piece.lengths)
+
+
+def _take_crowded_items(batch: ColumnBatch, values: pl.Series, hashes: Hashes, spec: ProfileSpec) -> None:
+    rows, missed = crowded_rows(hashes[0], spec.max_items)
+    if rows.size:
+        _take_items(batch, *counted(values.gather(rows)), spec)
+    batch.items_offset = max(batch.items_offset, missed)
+
+
+def _take_items(batch: ColumnBatch, distinct: pl.Series, counts: NDArray[np.int64], spec: ProfileSpec) -> None:
+    kept, weights, batch.items_offset = frequent(counts, spec.max_items)
+    batch.items, batch.weights = _text_items(distinct.gather(kept)), weights.tolist()
+
+
+def _take_extremes(batch: ColumnBatch, values: pl.Series) -> None:
+    low, high = values.min(), values.max()
+    batch.minimum, batch.maximum = low[:LONGEST_EXTREME], high[:LONGEST_EXTREME]  # type: ignore[index,assignment]
+
+
+def _text_items(kept: pl.Series) -> list[Item]:
+    """The values; of a long one its start and the hash that tells it from others with the same start."""
+    items = kept.to_list()
+    long = [position for position, value in enumerate(items) if len(value) > LONGEST_ITEM]
+    if long:
+        marks = hash_text(kept.gather(long))[0].tolist()
+        for position, mark in zip(long, marks, strict=True):
+            start = items[position][:LONGEST_ITEM]
+            items[position] = f"{start}…#{mark:016x}" if isinstance(start, str) else start + mark.to_bytes(8, "big")
+    return items
+
+
+def _lengths(values: pl.Series) -> pl.Series:
+    return (values.bin.size() if values.dtype == pl.Binary else values.str.len_chars()).cast(pl.Int64)
