@@ -59,6 +59,27 @@ class TypedColumns:
 Item = int | float | str | bytes
 
 
+@dataclass(frozen=True, slots=True)
+class EvenRanks:
+    """Ordered values, or those at even ranks that stand for many.
+
+    Attributes
+    ----------
+    level
+        Each of `values` stands for 2^level values, each of `rest` for itself.
+    values, rest
+        float64 in ascending order, without NaN.
+    minimum, maximum
+        The extremes of all the values they stand for.
+    """
+
+    level: int
+    values: NDArray[np.float64]
+    rest: NDArray[np.float64]
+    minimum: float
+    maximum: float
+
+
 @dataclass(slots=True)
 class ColumnBatch:
     """What a kernel found in one column of one batch, for one statistics group.
@@ -77,8 +98,8 @@ class ColumnBatch:
         The exact sum of the integral values; the sum of the finite fractional ones.
     moments
         (n, mean, m2, m3, m4) of the finite values, the last three as sums of powers of deviations from the mean.
-    ordered
-        float64 values for the quantile sketch, without NaN; writable and contiguous.
+    even_ranks
+        What the quantile sketch takes in.
     hashes
         (h1, h2), the two uint64 halves of MurmurHash3 of every value that may be new.
     items, weights
@@ -97,7 +118,7 @@ class ColumnBatch:
     integer_sum: int = 0
     float_sum: float = 0.0
     moments: tuple[int, float, float, float, float] = (0, 0.0, 0.0, 0.0, 0.0)
-    ordered: NDArray[np.float64] | None = None
+    even_ranks: EvenRanks | None = None
     hashes: tuple[NDArray[np.uint64], NDArray[np.uint64]] | None = None
     items: list[Item] = field(default_factory=list)
     weights: list[int] = field(default_factory=list)

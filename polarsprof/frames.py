@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-BATCH_ROWS: Final = 65_536
+BATCH_ROWS: Final = 262_144
 MAX_DEPTH: Final = 32
 
 # Suffix of a file → how Polars scans it.

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polarsprof.batch import ColumnBatch
+from polarsprof.batch import ColumnBatch, EvenRanks
 from polarsprof.errors import CorruptProfile
 from polarsprof.hashing import hash_integers, hash_text
 from polarsprof.proto import profile_pb2 as pb
@@ -196,7 +196,10 @@ def test_sums_in_the_image_are_not_believed() -> None:
 
 def kll_of(values: Any, k: int) -> Quantiles:
     sketch = Quantiles(ProfileSpec(k=k))
-    sketch.update(ColumnBatch("c", "number", ordered=np.array(values, dtype=np.float64)))
+    ordered = np.sort(np.array(values, dtype=np.float64))
+    for part in np.array_split(ordered, max(1, ordered.size // 10_000)):
+        ranks = EvenRanks(0, part, part[:0], part[0], part[-1]) if part.size else None
+        sketch.update(ColumnBatch("c", "number", even_ranks=ranks))
     return sketch
 
 

@@ -60,8 +60,16 @@ class Distinct:
 
     def update(self, batch: ColumnBatch) -> None:
         """Take in the hashes of a batch."""
-        if batch.hashes is not None and batch.hashes[0].size:
-            self._add(_coupons_of(*batch.hashes))
+        if batch.hashes is None or not batch.hashes[0].size:
+            return
+        if self._registers is None and _are_many(batch.hashes, _max_coupons(self._lg_k)):
+            self._to_registers()
+        first, second = batch.hashes
+        if self._registers is not None and (lowest := int(self._registers.min())):
+            # A hash raises a register only with more leading zeros than the lowest one counts.
+            higher = np.flatnonzero(second < np.uint64(1 << (64 - lowest)))
+            first, second = first[higher], second[higher]
+        self._add(_coupons_of(first, second))
 
     def merge(self, other: Distinct) -> None:
         """Take in another; with unequal lg_k both are folded to the smaller one."""
@@ -107,6 +115,12 @@ class Distinct:
         if self._registers is not None:
             return _registers_image(self._lg_k, self._registers)
         return _coupons_image(self._lg_k, self._coupons)
+
+
+def _are_many(hashes: tuple[NDArray[np.uint64], NDArray[np.uint64]], bound: int) -> bool:
+    """Whether the first of the hashes alone are more different coupons than the bound."""
+    few = slice(2 * bound + 2)
+    return bool(hashes[0].size > bound and np.unique(_coupons_of(hashes[0][few], hashes[1][few])).size > bound)
 
 
 def _max_coupons(lg_k: int) -> int:

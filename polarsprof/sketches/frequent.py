@@ -7,7 +7,6 @@ and Gries 1982; Agarwal et al., "Mergeable Summaries", PODS 2012. The image is t
 
 from __future__ import annotations
 
-import heapq
 import math
 import struct
 from dataclasses import dataclass
@@ -77,7 +76,7 @@ class FrequentItems:
         self._offset += offset
         self._total += total
         if len(mine) > self._capacity:
-            cut = heapq.nlargest(self._capacity + 1, mine.values())[-1]
+            cut = sorted(mine.values(), reverse=True)[self._capacity]
             self._offset += cut
             self._weights = {value: weight - cut for value, weight in mine.items() if weight > cut}
 

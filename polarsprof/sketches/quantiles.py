@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from polarsprof.batch import ColumnBatch
+    from polarsprof.batch import ColumnBatch, EvenRanks
     from polarsprof.proto import profile_pb2 as pb
     from polarsprof.spec import ProfileSpec
 
@@ -32,6 +32,7 @@ _EMPTY, _LEVEL_0_SORTED, _SINGLE = 1, 2, 4
 _PREAMBLE: Final = struct.Struct("<BBBBHBB")
 _COUNTS: Final = struct.Struct("<QHBB")
 _DEEP: Final = 30
+_CARRIER_K: Final = 65_535
 
 
 class Quantiles:
@@ -62,9 +63,9 @@ class Quantiles:
         return float(self._kll.get_rank(value, True)) if self.n else None
 
     def update(self, batch: ColumnBatch) -> None:
-        """Take in the ordered values of a batch."""
-        if batch.ordered is not None and batch.ordered.size:
-            self._kll.update(batch.ordered)
+        """Take in the values of a batch, or those at even ranks that stand for them."""
+        if batch.even_ranks is not None:
+            self._kll.merge(datasketches.kll_doubles_sketch.deserialize(_carrier(batch.even_ranks)))
 
     def merge(self, other: Quantiles) -> None:
         """Take in another sketch; with unequal k the error is that of the smaller one."""
@@ -86,6 +87,30 @@ class Quantiles:
         if message.kll_doubles:
             check_image(message.kll_doubles)
             self._kll = datasketches.kll_doubles_sketch.deserialize(message.kll_doubles)
+
+
+def _carrier(ranks: EvenRanks) -> bytes:
+    """An image of the largest k, which holds the values at their level and leaves compressing to the merge.
+
+    Its k is above any other, so that a merge does not raise the error that the target states.
+    """
+    num_levels = ranks.level + 1
+    capacity = _capacity(_CARRIER_K, num_levels)
+    n = (ranks.values.size << ranks.level) + ranks.rest.size
+    rest_at, values_at = capacity - ranks.values.size - ranks.rest.size, capacity - ranks.values.size
+    levels = [rest_at, *[values_at] * ranks.level] if ranks.level else [rest_at]
+    if n == 1:
+        return _PREAMBLE.pack(2, 2, _FAMILY, _SINGLE, _CARRIER_K, _M, 0) + ranks.values.tobytes()
+    return b"".join(
+        [
+            _PREAMBLE.pack(5, 1, _FAMILY, 0, _CARRIER_K, _M, 0),
+            _COUNTS.pack(n, _CARRIER_K, num_levels, 0),
+            np.array(levels, dtype="<u4").tobytes(),
+            np.array([ranks.minimum, ranks.maximum], dtype="<f8").tobytes(),
+            ranks.rest.tobytes(),
+            ranks.values.tobytes(),
+        ]
+    )
 
 
 def check_image(image: bytes) -> None:
