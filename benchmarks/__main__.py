@@ -1,0 +1,101 @@
+"""The command: `python -m benchmarks [speed | accuracy]`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from benchmarks import report
+from benchmarks.measure import Line, Setup, limit_threads
+
+_ROWS = 2_000_000
+_QUICK_ROWS = 100_000
+
+
+def _arguments(given: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m benchmarks", description="Measure polarsprof beside its peers.")
+    parser.add_argument("kind", nargs="?", choices=("speed", "accuracy"), default="speed")
+    parser.add_argument("--only", metavar="NAME,…", help="only these suites, or these distributions")
+    parser.add_argument("--rows", type=int, help=f"rows of the frames; default {_ROWS:,}, {_QUICK_ROWS:,} when quick")
+    parser.add_argument("--quick", action="store_true", help="few repeats and small data: does it run at all?")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="threads of each side; default: all")
+    parser.add_argument("--whylogs", metavar="PYTHON", help="an interpreter with whylogs 1.6.4 and numpy below 2")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="write the ratios as SVG")
+    arguments = parser.parse_args(given)
+    if arguments.rows is not None and arguments.rows < 1:
+        parser.error(f"--rows: got {arguments.rows}, expected 1 or more")
+    if arguments.threads < 1:
+        parser.error(f"--threads: got {arguments.threads}, expected 1 or more")
+    return arguments
+
+
+def _chosen(only: str | None, known: list[str]) -> list[str]:
+    names = known if only is None else [name.strip() for name in only.split(",")]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        sys.exit(f"--only: got {', '.join(unknown)}; expected some of {', '.join(known)}")
+    return names
+
+
+def _progress() -> Progress:
+    """A bar on a terminal, nothing in a pipe."""
+    return Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True)
+
+
+def speed(names: list[str], setup: Setup) -> list[Line]:
+    """All lines of the suites."""
+    from benchmarks.suites import SUITES
+
+    lines = []
+    with _progress() as progress:
+        task = progress.add_task("", total=len(names))
+        for name in names:
+            progress.update(task, description=name)
+            for line in SUITES[name](setup):
+                lines.append(line)
+                progress.update(task, description=f"{name}: {line.what}")
+            progress.advance(task)
+    return lines
+
+
+def _accuracy(arguments: argparse.Namespace) -> int:
+    from benchmarks import accuracy
+
+    names = _chosen(arguments.only, list(accuracy.NAMES))
+    with _progress() as progress:
+        tables, broken = accuracy.tables(names, progress, quick=arguments.quick)
+    print(tables)
+    return 1 if broken else 0
+
+
+def main(given: list[str] | None = None) -> int:
+    """Measure, print the table, write the files."""
+    arguments = _arguments(given)
+    limit_threads(arguments.threads)  # before anything imports Polars
+    if arguments.kind == "accuracy":
+        return _accuracy(arguments)
+    from benchmarks.suites import SUITES
+
+    setup = Setup(
+        rows=arguments.rows or (_QUICK_ROWS if arguments.quick else _ROWS),
+        threads=arguments.threads,
+        quick=arguments.quick,
+        whylogs=arguments.whylogs,
+    )
+    lines = speed(_chosen(arguments.only, list(SUITES)), setup)
+    print(report.markdown(lines))
+    if arguments.json:
+        arguments.json.write_text(report.as_json(lines, setup) + "\n", "utf-8")
+    if arguments.plot:
+        arguments.plot.write_text(report.svg(lines), "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
