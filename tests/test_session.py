@@ -321,6 +321,17 @@ def test_an_unclosed_logger_holds_up_no_exit_and_loses_nothing(tmp_path, ending)
     assert pp.ProfileStore(tmp_path / "profiles").read("dataset").rows == 100
 
 
+def test_an_exit_profiles_wide_batches_though_no_thread_starts_any_more(tmp_path):
+    code = """
+        import polarsprof as pp
+        logger = pp.Session("profiles").logger(with_rotation_time="d")
+        logger.log_records({f"c{column}": column for column in range(200)} for _ in range(1_000))
+    """
+    run(code, tmp_path)
+    whole = pp.ProfileStore(tmp_path / "profiles").read("dataset")
+    assert (whole.rows, whole.rejected, whole["c199"].sum) == (1_000, {}, 199_000)
+
+
 def test_a_record_in_hand_when_the_process_is_interrupted_is_not_lost(tmp_path):
     code = """
         import os, signal

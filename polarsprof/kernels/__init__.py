@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -47,10 +48,7 @@ def column_batches(columns: TypedColumns, spec_of: Callable[[str], ProfileSpec])
     """
     pieces = list(pieces_of(columns))
     specs = [spec_of(piece.path) for piece in pieces]
-    if len(pieces) > 1 and sum(len(piece.values) for piece in pieces) >= _WORTH_THREADS:
-        yield from _threads().map(_batch, pieces, specs)
-    else:
-        yield from map(_batch, pieces, specs)
+    yield from _batches(pieces, specs)
     for path, count in columns.structs.items():
         if count:
             yield ColumnBatch(path, "struct", {"count": count})
@@ -58,6 +56,13 @@ def column_batches(columns: TypedColumns, spec_of: Callable[[str], ProfileSpec])
         yield wide_integer_batch(path, "number", integers, spec_of(path))
     for path, count in columns.objects.items():
         yield ColumnBatch(path, "object", {"count": count})
+
+
+def _batches(pieces: list[Piece], specs: list[ProfileSpec]) -> Iterator[ColumnBatch]:
+    if len(pieces) > 1 and sum(len(piece.values) for piece in pieces) >= _WORTH_THREADS:
+        with suppress(RuntimeError):  # an exiting interpreter takes no more work, but loggers are closed then
+            return _threads().map(_batch, pieces, specs)
+    return map(_batch, pieces, specs)
 
 
 def _batch(piece: Piece, spec: ProfileSpec) -> ColumnBatch:
