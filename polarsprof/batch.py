@@ -101,7 +101,7 @@ class ColumnBatch:
     even_ranks
         What the quantile sketch takes in.
     hashes
-        (h1, h2), the two uint64 halves of MurmurHash3 of every value that may be new.
+        (h1, h2), the two uint64 halves of MurmurHash3 of every value that may be new; of h2 at least the leading one.
     items, weights
         Distinct values and the number of times each came, at least those that may be frequent.
     items_offset

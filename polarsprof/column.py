@@ -462,6 +462,11 @@ class ColumnProfile:
         """Share of the values at or below `x`, see `GroupProfile.cdf`."""
         return self._primary.cdf(x)
 
+    def hash_floor(self, group: str) -> int:
+        """Leading zeros that a hash of a value of the group needs to change the distinct count."""
+        found = self._groups.get(group)
+        return 0 if found is None or found.distinct_sketch is None else found.distinct_sketch.floor
+
     def update(self, batch: ColumnBatch) -> None:
         """Fold a batch in."""
         self._own(batch.group).update(batch)

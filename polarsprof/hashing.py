@@ -32,18 +32,23 @@ SEED: Final = 9001
 _C1: Final = np.uint64(0x87C37B91114253D5)
 _C2: Final = np.uint64(0x4CF5AD432745937F)
 _MIX: Final = (np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53))
-_PIECE: Final = 16_384  # keys per pass, so that the temporaries stay in the cache
+_KEY_BYTES: Final = 8
 _BLOCK_BYTES: Final = 16
+_LEADING_ONE: Final = np.uint64(1 << 63)
 _TWO_63: Final = 2.0**63
 _CANONICAL_NAN: Final = np.uint64(0x7FF8000000000000)
 
 
 def number_keys(values: NDArray[np.float64]) -> NDArray[np.uint64]:
     """The eight bytes that stand for each double: an int64 where the value is integral and fits, else the double."""
-    keys = values.view(np.uint64).copy()
+    keys = values.view(np.uint64)
     with np.errstate(invalid="ignore"):
-        integral = (np.floor(values) == values) & (values >= -_TWO_63) & (values < _TWO_63)
-    keys[np.isnan(values)] = _CANONICAL_NAN
+        integral = np.floor(values) == values
+    is_nan = np.isnan(values)
+    if not integral.any() and not is_nan.any():
+        return keys
+    keys = np.where(is_nan, _CANONICAL_NAN, keys)
+    integral &= (values >= -_TWO_63) & (values < _TWO_63)
     keys[integral] = values[integral].astype(np.int64).view(np.uint64)
     return keys
 
@@ -59,39 +64,64 @@ def hash_numbers(values: NDArray[np.float64]) -> Hashes:
 
 
 def hash_keys(keys: NDArray[np.uint64]) -> Hashes:
-    """Both hash halves of eight-byte keys."""
-    first, second = np.empty_like(keys), np.empty_like(keys)
-    for start in range(0, keys.size, _PIECE):
-        piece = slice(start, start + _PIECE)
-        first[piece], second[piece] = _hash_piece(keys[piece])
+    """Both hash halves of eight-byte keys.
+
+    Every step runs in place over all keys: that spares the memory, and threads hand the interpreter lock over rarely.
+    """
+    spare = np.empty_like(keys)
+    first = keys * _C1
+    np.left_shift(first, np.uint64(31), out=spare)
+    first >>= np.uint64(33)
+    first |= spare
+    first *= _C2
+    first ^= np.uint64(SEED ^ _KEY_BYTES)
+    first += np.uint64(SEED ^ _KEY_BYTES)
+    second = first + np.uint64(SEED ^ _KEY_BYTES)
+    _mix(first, spare)
+    _mix(second, spare)
+    first += second
+    second += first
     return first, second
 
 
 def hash_text(values: pl.Series) -> Hashes:
     """Both hash halves of String or Binary values without nulls; the empty value has a hash like any other.
 
-    DataSketches skips empty strings on update; counting them as a value is the one place where this library departs.
+    Of the second half only the leading one is kept, which is all that a HyperLogLog looks at. DataSketches skips empty
+    strings on update; counting them as a value is the one place where this library departs.
     """
     if polars_hash is None:
         return _murmur_of_bytes(values)
-    hashed = values.to_frame("text").select(polars_hash.col("text").nchash.murmur128(seed=SEED))
-    low_high = hashed.select(
+    hashed = values.to_frame("text").lazy().select(polars_hash.col("text").nchash.murmur128(seed=SEED))
+    halves = hashed.select(
         low=pl.col("text").cast(pl.UInt64, wrap_numerical=True),
-        high=(pl.col("text") // 2**64).cast(pl.UInt64),
-    )
-    return low_high["low"].to_numpy(), low_high["high"].to_numpy()
+        zeros=pl.col("text").bitwise_leading_zeros().cast(pl.UInt64),
+    ).collect(engine="in-memory")  # which keeps the order
+    # Shifted beyond the last bit, the one is gone: the second half of such a hash is 0.
+    return halves["low"].to_numpy(), _LEADING_ONE >> halves["zeros"].to_numpy()
+
+
+def rare(hashes: Hashes, floor: int) -> Hashes:
+    """The hashes whose second half begins with at least so many zeros: one in 2^floor."""
+    if not floor:
+        return hashes
+    first, second = hashes
+    rows = np.flatnonzero(second < np.uint64(1 << (64 - floor)))
+    return first[rows], second[rows]
 
 
 def _rotate(words: NDArray[np.uint64], bits: int) -> NDArray[np.uint64]:
     return (words << np.uint64(bits)) | (words >> np.uint64(64 - bits))
 
 
-def _mix(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def _mix(words: NDArray[np.uint64], spare: NDArray[np.uint64]) -> None:
+    """The finalizer of MurmurHash3, in place; `spare` is overwritten."""
     for factor in _MIX:
-        words ^= words >> np.uint64(33)
+        np.right_shift(words, np.uint64(33), out=spare)
+        words ^= spare
         words *= factor
-    words ^= words >> np.uint64(33)
-    return words
+    np.right_shift(words, np.uint64(33), out=spare)
+    words ^= spare
 
 
 def _finish(first: NDArray[np.uint64], second: NDArray[np.uint64], lengths: NDArray[np.uint64]) -> Hashes:
@@ -99,16 +129,12 @@ def _finish(first: NDArray[np.uint64], second: NDArray[np.uint64], lengths: NDAr
     second = second ^ lengths
     first += second
     second += first
-    first, second = _mix(first), _mix(second)
+    spare = np.empty_like(first)
+    _mix(first, spare)
+    _mix(second, spare)
     first += second
     second += first
     return first, second
-
-
-def _hash_piece(keys: NDArray[np.uint64]) -> Hashes:
-    first = np.uint64(SEED) ^ (_rotate(keys * _C1, 31) * _C2)
-    second = np.full_like(first, SEED)
-    return _finish(first, second, np.full_like(first, 8))
 
 
 def _murmur_of_bytes(values: pl.Series) -> Hashes:

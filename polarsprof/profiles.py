@@ -136,7 +136,7 @@ class Profile:
 
     def update(self, columns: TypedColumns) -> None:
         """Fold the typed columns of a micro-batch in; where that raises, the profile is as it was."""
-        batches = list(column_batches(columns, self._spec_of))
+        batches = list(column_batches(columns, self._spec_of, self._floor_of))
         self.rows += columns.rows
         self.rejected.update(columns.rejected)
         self.degraded.update(columns.degraded)
@@ -248,6 +248,10 @@ class Profile:
         if spec is None:
             spec = self._specs[path] = self.spec.for_column(path)
         return spec
+
+    def _floor_of(self, path: str, group: str) -> int:
+        column = self._columns.get(path)
+        return 0 if column is None else column.hash_floor(group)
 
     def _rows_of(self, path: str) -> int:
         parent, bracket, _ = path.rpartition("[]")

@@ -12,13 +12,14 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from polarsprof.batch import ColumnBatch
-from polarsprof.kernels.canonical import Piece, pieces_of
-from polarsprof.kernels.groups import small_integer_groups
+from polarsprof.kernels.canonical import Cut, Piece, cuts_of, pieces_of
+from polarsprof.kernels.groups import number_groups
 from polarsprof.kernels.numbers import groups_batch, number_batch, wide_integer_batch
 from polarsprof.kernels.texts import text_batch
 
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
 _WORTH_THREADS: Final = 100_000  # values; handing a column to another thread costs about 50 µs
 
 
-def column_batches(columns: TypedColumns, spec_of: Callable[[str], ProfileSpec]) -> Iterator[ColumnBatch]:
+def column_batches(
+    columns: TypedColumns, spec_of: Callable[[str], ProfileSpec], floor_of: Callable[[str, str], int] = lambda *_: 0
+) -> Iterator[ColumnBatch]:
     """What each column of a micro-batch adds to its statistics.
 
     Parameters
@@ -40,15 +43,20 @@ def column_batches(columns: TypedColumns, spec_of: Callable[[str], ProfileSpec])
         Typed columns of any number of rows.
     spec_of
         The spec of a column by its path: what it does not track is not computed.
+    floor_of
+        By path and group: how many leading zeros a hash needs to matter, see `Distinct.floor`. Others are left out.
 
     Yields
     ------
     ColumnBatch
         None for a column without a value; several for one of mixed types or of many rows.
     """
-    pieces = list(pieces_of(columns))
-    specs = [spec_of(piece.path) for piece in pieces]
-    yield from _batches(pieces, specs)
+
+    def batches_of(cut: Cut) -> list[ColumnBatch]:
+        spec = spec_of(cut.path)
+        return [_batch(piece, spec, floor_of(cut.path, piece.group)) for piece in pieces_of(cut)]
+
+    yield from chain.from_iterable(_mapped(batches_of, cuts_of(columns)))
     for path, count in columns.structs.items():
         if count:
             yield ColumnBatch(path, "struct", {"count": count})
@@ -58,21 +66,22 @@ def column_batches(columns: TypedColumns, spec_of: Callable[[str], ProfileSpec])
         yield ColumnBatch(path, "object", {"count": count})
 
 
-def _batches(pieces: list[Piece], specs: list[ProfileSpec]) -> Iterator[ColumnBatch]:
-    if len(pieces) > 1 and sum(len(piece.values) for piece in pieces) >= _WORTH_THREADS:
+def _mapped(batches_of: Callable[[Cut], list[ColumnBatch]], cuts: list[Cut]) -> Iterator[list[ColumnBatch]]:
+    if len(cuts) > 1 and sum(len(cut.values) for cut in cuts) >= _WORTH_THREADS:
         with suppress(RuntimeError):  # an exiting interpreter takes no more work, but loggers are closed then
-            return _threads().map(_batch, pieces, specs)
-    return map(_batch, pieces, specs)
+            return _threads().map(batches_of, cuts)
+    return map(batches_of, cuts)
 
 
-def _batch(piece: Piece, spec: ProfileSpec) -> ColumnBatch:
+def _batch(piece: Piece, spec: ProfileSpec, floor: int) -> ColumnBatch:
     if piece.group == "list":
         batch = ColumnBatch(piece.path, "list", {"count": len(piece.values)})
-        batch.length = groups_batch(piece.path, "number", small_integer_groups(piece.values), spec)
+        batch.length = groups_batch(piece.path, "number", number_groups(piece.values), spec)
         return batch
     if piece.group == "boolean":
         return ColumnBatch(piece.path, "boolean", {"count": len(piece.values), "true": int(piece.values.sum())})
-    return text_batch(piece, spec) if piece.values.dtype in (pl.String, pl.Binary) else number_batch(piece, spec)
+    of_dtype = text_batch if piece.values.dtype in (pl.String, pl.Binary) else number_batch
+    return of_dtype(piece, spec, floor)
 
 
 @cache

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import polars as pl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from numpy.typing import NDArray
 
     from polarsprof.batch import TypedColumns
 
@@ -16,10 +19,20 @@ if TYPE_CHECKING:
 PIECE_ROWS: Final = 131_072
 LONGEST_KEPT_TEXT: Final = 16_384  # characters of a string that are hashed and compared
 
+_LOW_32_BITS: Final = np.uint64(2**32 - 1)
 INT64: Final = (-(2**63), 2**63 - 1)
 _US_PER: Final = {"ms": 1_000, "us": 1}
 _NS_PER_US: Final = 1_000
 _SMALL_INTEGERS: Final = (pl.Int8, pl.Int16, pl.Int32, pl.UInt8, pl.UInt16, pl.UInt32)
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """At most `PIECE_ROWS` rows of a leaf, or lengths of lists, of any dtype and with nulls."""
+
+    path: str
+    values: pl.Series
+    are_lengths: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,25 +49,26 @@ class Piece:
     lengths: pl.Series | None = None
 
 
-def pieces_of(columns: TypedColumns) -> Iterator[Piece]:
-    """The pieces of all columns that have a value, of at most `PIECE_ROWS` values each."""
-    for piece in _columns(columns):
-        if len(piece.values) <= PIECE_ROWS:
-            yield piece
-        else:
-            for start in range(0, len(piece.values), PIECE_ROWS):
-                lengths = None if piece.lengths is None else piece.lengths.slice(start, PIECE_ROWS)
-                yield Piece(piece.path, piece.group, piece.values.slice(start, PIECE_ROWS), lengths)
+def cuts_of(columns: TypedColumns) -> list[Cut]:
+    """All columns in cuts, strings first: they take longest, and no core should wait for another at the end."""
+    cuts = [Cut(path, part) for path, series in columns.leaves for part in _slices(series)]
+    cuts += [Cut(path, part, are_lengths=True) for path, lengths in columns.lists for part in _slices(lengths)]
+    return sorted(cuts, key=lambda cut: cut.values.dtype not in (pl.String, pl.Binary))
 
 
-def _columns(columns: TypedColumns) -> Iterator[Piece]:
-    for path, series in columns.leaves:
-        values = series.drop_nulls()
-        if len(values):
-            yield from _canonical(path, values.rechunk())
-    for path, lengths in columns.lists:
-        if len(lengths):
-            yield Piece(path, "list", lengths.cast(pl.Int64).rechunk())
+def pieces_of(cut: Cut) -> Iterator[Piece]:
+    """The pieces of a cut; none where it has no value."""
+    values = cut.values.drop_nulls().rechunk()
+    if not len(values):
+        return
+    if cut.are_lengths:
+        yield Piece(cut.path, "list", values.cast(pl.Int64))
+    else:
+        yield from _canonical(cut.path, values)
+
+
+def _slices(series: pl.Series) -> Iterator[pl.Series]:
+    return (series.slice(start, PIECE_ROWS) for start in range(0, len(series), PIECE_ROWS))
 
 
 def _canonical(path: str, values: pl.Series) -> Iterator[Piece]:
@@ -76,11 +90,22 @@ def _canonical(path: str, values: pl.Series) -> Iterator[Piece]:
 
 
 def _text(path: str, values: pl.Series) -> Piece:
-    longest = values.str.len_bytes().max()
-    if isinstance(longest, int) and longest > LONGEST_KEPT_TEXT:
+    longest = int((text_words(values)[:, 0] & _LOW_32_BITS).max())
+    if longest > LONGEST_KEPT_TEXT:
         lengths = values.str.len_chars().cast(pl.Int64)
         return Piece(path, "string", values.str.head(LONGEST_KEPT_TEXT), lengths)
     return Piece(path, "string", values)
+
+
+def text_words(values: pl.Series) -> NDArray[np.uint64]:
+    """(n, 2): the views of String or Binary values in one chunk, which are not copied.
+
+    The low 32 bits of a view are the length in bytes. Up to 12 bytes the value itself is the rest, padded with zeros;
+    else its start and where it lies. Source: the Arrow columnar format, "Variable-size Binary View Layout".
+    """
+    array = values.to_arrow(compat_level=pl.CompatLevel.newest())
+    words = np.frombuffer(array.buffers()[1], dtype=np.uint64, count=2 * (array.offset + len(array)))
+    return words[2 * array.offset :].reshape(-1, 2)
 
 
 def _integers(path: str, values: pl.Series) -> Iterator[Piece]:

@@ -17,18 +17,23 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 
+from polarsprof.kernels.canonical import text_words
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SAMPLE: Final = 512
 _SMALL: Final = 4_096  # below it every way is quick, and Polars' own needs no guess
 _BUCKETS: Final = 1 << 16
+_LONGEST_INLINE: Final = 12  # bytes of a value that stands in its view
+_LOW_32_BITS: Final = np.uint64(2**32 - 1)
+_GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)  # 2^64 divided by the golden ratio, made odd
 _CROWDED: Final = 16  # rows; of a piece of spread values a bucket holds that many once in thousands of pieces
 
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """Distinct values, int64 or float64 in ascending order with NaN last, and the number of times each came."""
+    """Distinct values in any order, int64 or float64, and the number of times each came."""
 
     values: NDArray[Any]
     counts: NDArray[np.int64]
@@ -52,25 +57,66 @@ def looks_repetitive(values: pl.Series) -> bool:
 
 
 def number_groups(values: pl.Series) -> Groups:
-    """The groups of Int64 or Float64 values in ascending order, NaN last; -0.0 counts as 0.0."""
-    distinct, counts = counted(values)
-    order = distinct.arg_sort().to_numpy()
-    numbers = distinct.to_numpy()[order]
-    return Groups(numbers + 0.0 if numbers.dtype == np.float64 else numbers, counts[order])
+    """The groups of Int64 or Float64 values; -0.0 counts as 0.0."""
+    if values.dtype == pl.Float64:
+        numbers = values.to_numpy() + 0.0
+        numbers[np.isnan(numbers)] = np.nan  # one pattern of bits for all of them
+        return _slotted_groups(numbers)
+    integers = values.to_numpy()
+    low, high = int(integers.min()), int(integers.max())
+    if high - low <= integers.size:
+        counts = np.bincount(integers - low)
+        found = np.flatnonzero(counts)
+        return Groups(found + low, counts[found])
+    return _slotted_groups(integers)
 
 
-def small_integer_groups(values: pl.Series) -> Groups:
-    """The groups of Int64 values that are at least 0, such as lengths."""
-    largest = values.max()
-    if isinstance(largest, int) and largest <= len(values) + 1_000:
-        counts = np.bincount(values.to_numpy())
-        numbers = np.flatnonzero(counts)
-        return Groups(numbers, counts[numbers])
-    return number_groups(values)
+def _slotted_groups(numbers: NDArray[Any]) -> Groups:
+    """Each value has a slot; those whose slot another one took, few unless most are distinct, are counted by Polars."""
+    slots = _slots(numbers.view(np.uint64))
+    holders = np.zeros(_BUCKETS, dtype=np.uint64)
+    holders[slots] = numbers.view(np.uint64)
+    others = np.flatnonzero(holders[slots] != numbers.view(np.uint64))
+    counts = np.bincount(slots, minlength=_BUCKETS) - np.bincount(slots[others], minlength=_BUCKETS)
+    taken = np.flatnonzero(counts)
+    held = holders[taken].view(numbers.dtype)
+    if not others.size:
+        return Groups(held, counts[taken])
+    rest, more = counted(pl.Series(numbers[others]))
+    return Groups(np.concatenate([held, rest.to_numpy()]), np.concatenate([counts[taken], more]))
+
+
+def text_groups(values: pl.Series) -> tuple[pl.Series, NDArray[np.int64]]:
+    """The distinct values of String or Binary ones in one chunk, and their counts.
+
+    Short ones are compared as the two words of their views, each with the one that holds its slot, see
+    `_slotted_groups`.
+    """
+    low, high = text_words(values).T
+    if (low & _LOW_32_BITS).max() > _LONGEST_INLINE:
+        return counted(values)
+    slots = _slots(low ^ (high * _GOLDEN))
+    holders = np.zeros(_BUCKETS, dtype=np.intp)
+    holders[slots] = np.arange(slots.size)
+    others = np.flatnonzero((low[holders][slots] != low) | (high[holders][slots] != high))
+    counts = np.bincount(slots, minlength=_BUCKETS) - np.bincount(slots[others], minlength=_BUCKETS)
+    taken = np.flatnonzero(counts)
+    distinct = values.gather(holders[taken])
+    if not others.size:
+        return distinct, counts[taken]
+    rest, more = counted(values.gather(others))
+    return distinct.append(rest).rechunk(), np.concatenate([counts[taken], more])
+
+
+def _slots(words: NDArray[np.uint64]) -> NDArray[np.intp]:
+    """16 bits of a multiplicative hash (Knuth, The Art of Computer Programming, 6.4)."""
+    slots = words * _GOLDEN
+    slots >>= np.uint64(64 - 16)
+    return slots.view(np.intp)
 
 
 def merged_groups(numbers: NDArray[np.int64], counts: NDArray[np.int64]) -> Groups:
-    """Groups in ascending order of integers that may repeat, each standing for a count."""
+    """Groups of integers that may repeat, each standing for a count."""
     distinct, positions = np.unique(numbers, return_inverse=True)
     sums = np.zeros(distinct.size, dtype=np.int64)
     np.add.at(sums, positions, counts)
@@ -90,7 +136,7 @@ def crowded_rows(marks: NDArray[np.uint64], max_items: int) -> tuple[NDArray[np.
     is less than what keeping `max_items` values may miss anyway.
     """
     missed = min(_CROWDED - 1, marks.size // (max_items + 1))
-    buckets = (marks & np.uint64(_BUCKETS - 1)).astype(np.intp)
+    buckets = (marks & np.uint64(_BUCKETS - 1)).view(np.intp)
     sizes = np.bincount(buckets, minlength=_BUCKETS)
     if sizes.max() <= missed:
         return np.empty(0, dtype=np.intp), missed

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from polarsprof.batch import ColumnBatch, EvenRanks
-from polarsprof.hashing import hash_integers, hash_numbers
+from polarsprof.hashing import hash_integers, hash_numbers, rare
 from polarsprof.kernels.canonical import INT64, PIECE_ROWS
 from polarsprof.kernels.groups import counted, crowded_rows, frequent, looks_repetitive, number_groups
 
@@ -37,24 +37,34 @@ _SPARSEST: Final = 7
 _LEAST_DRAWN_FROM: Final = 65_536
 _LARGEST_K_DRAWN_FOR: Final = 256
 _DRAWN: Final = 4
+# Ordering more groups than these costs more than ordering the rows that are drawn.
+_MANY_GROUPS: Final = 4_096
 _DRAWS: Final = np.random.default_rng(9001).integers(0, _DRAWN, PIECE_ROWS // _DRAWN)
 
 
-def number_batch(piece: Piece, spec: ProfileSpec) -> ColumnBatch:
+def number_batch(piece: Piece, spec: ProfileSpec, floor: int = 0) -> ColumnBatch:
     """The batch of numbers or temporals in any canonical dtype."""
     if piece.values.dtype not in (pl.Int64, pl.Float64):
         return wide_integer_batch(piece.path, piece.group, piece.values.to_list(), spec)
-    if looks_repetitive(piece.values):
-        return groups_batch(piece.path, piece.group, number_groups(piece.values), spec)
-    return _rows_batch(piece, spec)
+    if not looks_repetitive(piece.values):
+        return _rows_batch(piece, spec, floor)
+    groups = number_groups(piece.values)
+    if groups.values.size <= _MANY_GROUPS or spec.k > _LARGEST_K_DRAWN_FOR:
+        return groups_batch(piece.path, piece.group, groups, spec)
+    batch = groups_batch(piece.path, piece.group, groups, replace(spec, quantiles=False))
+    if spec.quantiles:
+        _take_ranks_of_rows(batch, piece.values.to_numpy(), spec)
+    return batch
 
 
 def groups_batch(path: str, group: str, groups: Groups, spec: ProfileSpec) -> ColumnBatch:
-    """The batch of numbers that are known by their groups, in ascending order and NaN last."""
+    """The batch of numbers that are known by their groups."""
     batch = ColumnBatch(path, group)
     _describe(batch, groups.values, groups.counts)
     if spec.quantiles:
-        batch.even_ranks = _even_ranks(_ordinates(group, groups.values), groups.counts, groups.total, spec.k)
+        order = np.argsort(groups.values)  # NaN comes last
+        ordinates = _ordinates(group, groups.values[order])
+        batch.even_ranks = _even_ranks(ordinates, groups.counts[order], groups.total, spec.k)
     if spec.distinct:
         batch.hashes = _hashes(groups.values)
     if spec.frequent_items:
@@ -62,18 +72,15 @@ def groups_batch(path: str, group: str, groups: Groups, spec: ProfileSpec) -> Co
     return batch
 
 
-def _rows_batch(piece: Piece, spec: ProfileSpec) -> ColumnBatch:
+def _rows_batch(piece: Piece, spec: ProfileSpec, floor: int) -> ColumnBatch:
     values = piece.values.to_numpy()
     batch = ColumnBatch(piece.path, piece.group)
     _describe(batch, values, None)
     if spec.quantiles:
-        valid = values[~np.isnan(values)] if batch.counters.get("nan") else values
-        drawn = _drawn(valid) if spec.k <= _LARGEST_K_DRAWN_FOR else valid
-        batch.even_ranks = _even_ranks(np.sort(_ordinates(piece.group, drawn)), None, valid.size, spec.k)
-        _widen_to_extremes(batch)
+        _take_ranks_of_rows(batch, values, spec)
     if spec.distinct or spec.frequent_items:
         hashes = _hashes(values)
-        batch.hashes = hashes if spec.distinct else None
+        batch.hashes = rare(hashes, floor) if spec.distinct else None
         if spec.frequent_items:
             rows, missed = crowded_rows(hashes[0], spec.max_items)
             if rows.size:
@@ -81,6 +88,13 @@ def _rows_batch(piece: Piece, spec: ProfileSpec) -> ColumnBatch:
                 _take_items(batch, distinct.to_numpy(), counts, spec)
             batch.items_offset = max(batch.items_offset, missed)
     return batch
+
+
+def _take_ranks_of_rows(batch: ColumnBatch, values: Numbers, spec: ProfileSpec) -> None:
+    valid = values[~np.isnan(values)] if batch.counters.get("nan") else values
+    drawn = _drawn(valid) if spec.k <= _LARGEST_K_DRAWN_FOR else valid
+    batch.even_ranks = _even_ranks(np.sort(_ordinates(batch.group, drawn)), None, valid.size, spec.k)
+    _widen_to_extremes(batch)
 
 
 def wide_integer_batch(path: str, group: str, integers: list[int], spec: ProfileSpec) -> ColumnBatch:
@@ -171,12 +185,19 @@ def _describe_integral(
     if batch.group == "number":
         signs = {"zero": _number_of(values == 0, counts), "negative": _number_of(values < 0, counts)}
         batch.counters |= {"integral": size} | signs
-        # In two halves of 32 bits, neither of which can overflow below 2^31 values.
-        low, high = values & 0xFFFFFFFF, values >> 32
-        if counts is not None:
-            low, high = low * counts, high * counts
-        batch.integer_sum = (int(high.sum()) << 32) + int(low.sum())
+        batch.integer_sum = _exact_sum(values, counts, max(-batch.minimum, batch.maximum) * size)
         batch.moments = moments(values.astype(np.float64), counts)
+
+
+def _exact_sum(values: NDArray[np.int64], counts: NDArray[np.int64] | None, bound: int) -> int:
+    """The sum of values each coming `counts` times, or once; its parts are at most `bound` away from 0."""
+    if bound <= INT64[1]:
+        return int((values if counts is None else values * counts).sum())
+    # In two halves of 32 bits, neither of which can overflow below 2^31 values.
+    low, high = values & 0xFFFFFFFF, values >> 32
+    if counts is not None:
+        low, high = low * counts, high * counts
+    return (int(high.sum()) << 32) + int(low.sum())
 
 
 def _take_items(batch: ColumnBatch, values: Numbers, counts: NDArray[np.int64], spec: ProfileSpec) -> None:

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from polarsprof.batch import ColumnBatch
-from polarsprof.hashing import hash_text
+from polarsprof.hashing import hash_text, rare
 from polarsprof.kernels.groups import (
     counted,
     crowded_rows,
     frequent,
     looks_repetitive,
     merged_groups,
-    small_integer_groups,
+    number_groups,
+    text_groups,
 )
 from polarsprof.kernels.numbers import groups_batch
 
@@ -32,21 +33,21 @@ LONGEST_EXTREME: Final = 128  # characters of a string kept as minimum or maximu
 LONGEST_ITEM: Final = 64  # characters of a string kept as a frequent item, the rest stands for itself by its hash
 
 
-def text_batch(piece: Piece, spec: ProfileSpec) -> ColumnBatch:
+def text_batch(piece: Piece, spec: ProfileSpec, floor: int = 0) -> ColumnBatch:
     """The batch of strings or of binary values, which have no extremes worth keeping."""
     batch = ColumnBatch(piece.path, piece.group, {"count": len(piece.values)})
     if looks_repetitive(piece.values):
         lengths = _describe_groups(batch, piece, spec)
     else:
-        lengths = _describe_rows(batch, piece, spec)
-    batch.counters["empty"] = int(lengths.counts[0]) if lengths.values[0] == 0 else 0
+        lengths = _describe_rows(batch, piece, spec, floor)
+    batch.counters["empty"] = int(lengths.counts[lengths.values == 0].sum())
     batch.length = groups_batch(piece.path, "number", lengths, spec)
     return batch
 
 
 def _describe_groups(batch: ColumnBatch, piece: Piece, spec: ProfileSpec) -> Groups:
     """Everything from the distinct values and their counts; the groups of the lengths."""
-    distinct, counts = counted(piece.values)
+    distinct, counts = text_groups(piece.values)
     if piece.group == "string":
         _take_extremes(batch, distinct)
     if spec.distinct:
@@ -54,20 +55,20 @@ def _describe_groups(batch: ColumnBatch, piece: Piece, spec: ProfileSpec) -> Gro
     if spec.frequent_items:
         _take_items(batch, distinct, counts, spec)
     if piece.lengths is not None:  # of values that were cut
-        return small_integer_groups(piece.lengths)
+        return number_groups(piece.lengths)
     return merged_groups(_lengths(distinct).to_numpy(), counts)
 
 
-def _describe_rows(batch: ColumnBatch, piece: Piece, spec: ProfileSpec) -> Groups:
+def _describe_rows(batch: ColumnBatch, piece: Piece, spec: ProfileSpec, floor: int) -> Groups:
     """Hashes of all rows, and exact counts of the values that may be frequent; the groups of the lengths."""
     if piece.group == "string":
         _take_extremes(batch, piece.values)
     if spec.distinct or spec.frequent_items:
         hashes = hash_text(piece.values)
-        batch.hashes = hashes if spec.distinct else None
+        batch.hashes = rare(hashes, floor) if spec.distinct else None
         if spec.frequent_items:
             _take_crowded_items(batch, piece.values, hashes, spec)
-    return small_integer_groups(_lengths(piece.values) if piece.lengths is None else piece.lengths)
+    return number_groups(_lengths(piece.values) if piece.lengths is None else piece.lengths)
 
 
 def _take_crowded_items(batch: ColumnBatch, values: pl.Series, hashes: Hashes, spec: ProfileSpec) -> None:

@@ -58,18 +58,21 @@ class Distinct:
         hll = datasketches.hll_sketch.deserialize(self._image())
         return Estimate(float(hll.get_estimate()), float(hll.get_lower_bound(2)), float(hll.get_upper_bound(2)))
 
+    @property
+    def floor(self) -> int:
+        """Leading zeros that the second half of a hash needs to change the state: 0 while values are kept one by one.
+
+        A hash raises a register only with more leading zeros than the lowest register counts.
+        """
+        return 0 if self._registers is None else int(self._registers.min())
+
     def update(self, batch: ColumnBatch) -> None:
         """Take in the hashes of a batch."""
         if batch.hashes is None or not batch.hashes[0].size:
             return
         if self._registers is None and _are_many(batch.hashes, _max_coupons(self._lg_k)):
             self._to_registers()
-        first, second = batch.hashes
-        if self._registers is not None and (lowest := int(self._registers.min())):
-            # A hash raises a register only with more leading zeros than the lowest one counts.
-            higher = np.flatnonzero(second < np.uint64(1 << (64 - lowest)))
-            first, second = first[higher], second[higher]
-        self._add(_coupons_of(first, second))
+        self._add(_coupons_of(*batch.hashes))
 
     def merge(self, other: Distinct) -> None:
         """Take in another; with unequal lg_k both are folded to the smaller one."""
@@ -132,10 +135,11 @@ def _coupons_of(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> NDArra
     # The exponent of a double is the position of the leading one; clearing the low bits first keeps rounding from
     # carrying into it. Zero becomes exponent 0, beyond the cap of 62 zeros.
     rounded = second & ~(second >> np.uint64(1))
-    exponent = (rounded.astype(np.float64).view(np.uint64) >> np.uint64(52)).astype(np.int64)
-    zeros = np.where(second == 0, 62, np.minimum(63 - (exponent - 1023), 62))
-    coupons = ((zeros.astype(np.uint64) + np.uint64(1)) << np.uint64(_SLOT_BITS)) | (first & _SLOT_MASK)
-    return coupons.astype(np.uint32)
+    exponents = rounded.astype(np.float64).view(np.uint64) >> np.uint64(52)
+    values = np.minimum(np.uint64(1023 + 64) - exponents, np.uint64(_MAX_VALUE))
+    values <<= np.uint64(_SLOT_BITS)
+    values |= first & _SLOT_MASK
+    return values.astype(np.uint32)
 
 
 def _raise_registers(registers: NDArray[np.uint8], coupons: NDArray[np.uint32]) -> None:
