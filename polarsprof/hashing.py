@@ -36,6 +36,11 @@ _KEY_BYTES: Final = 8
 _BLOCK_BYTES: Final = 16
 _LEADING_ONE: Final = np.uint64(1 << 63)
 _TWO_63: Final = 2.0**63
+_TEXT_HASH: Final = None if polars_hash is None else polars_hash.col("text").nchash.murmur128(seed=9001)
+_TEXT_HALVES: Final = (
+    pl.col("text").cast(pl.UInt64, wrap_numerical=True).alias("low"),
+    pl.col("text").bitwise_leading_zeros().cast(pl.UInt64).alias("zeros"),
+)
 _CANONICAL_NAN: Final = np.uint64(0x7FF8000000000000)
 
 
@@ -92,11 +97,7 @@ def hash_text(values: pl.Series) -> Hashes:
     """
     if polars_hash is None:
         return _murmur_of_bytes(values)
-    hashed = values.to_frame("text").lazy().select(polars_hash.col("text").nchash.murmur128(seed=SEED))
-    halves = hashed.select(
-        low=pl.col("text").cast(pl.UInt64, wrap_numerical=True),
-        zeros=pl.col("text").bitwise_leading_zeros().cast(pl.UInt64),
-    ).collect(engine="in-memory")  # which keeps the order
+    halves = values.to_frame("text").lazy().select(_TEXT_HASH).select(_TEXT_HALVES).collect(engine="in-memory")
     # Shifted beyond the last bit, the one is gone: the second half of such a hash is 0.
     return halves["low"].to_numpy(), _LEADING_ONE >> halves["zeros"].to_numpy()
 

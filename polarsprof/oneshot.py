@@ -58,8 +58,7 @@ def profile(
     (2, 1, 9.5, 10.75)
     """
     result = Profile(spec, tags=tags, metadata=metadata)
-    for columns in _typed(data):
-        result.update(columns)
+    result.update_all(_typed(data))
     return result
 
 

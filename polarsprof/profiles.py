@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import Counter
+from collections import Counter, deque
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from polarsprof.batch import TypedColumns
+    from polarsprof.batch import ColumnBatch, TypedColumns
 
 _LONGEST_PATH: Final = 512
 _COUNTS: Final = ("rows", "late_rows", "untimed_rows", "future_rows", "dropped_rows")
@@ -136,7 +136,20 @@ class Profile:
 
     def update(self, columns: TypedColumns) -> None:
         """Fold the typed columns of a micro-batch in; where that raises, the profile is as it was."""
-        batches = list(column_batches(columns, self._spec_of, self._floor_of))
+        self._fold(columns, column_batches(columns, self._spec_of, self._floor_of))
+
+    def update_all(self, stream: Iterable[TypedColumns]) -> None:
+        """Fold many micro-batches in, in order; while one is folded in, the kernels are at work on the next."""
+        ahead: deque[tuple[TypedColumns, Iterator[ColumnBatch]]] = deque()
+        for columns in stream:
+            ahead.append((columns, column_batches(columns, self._spec_of, self._floor_of)))
+            if len(ahead) > 1:
+                self._fold(*ahead.popleft())
+        while ahead:
+            self._fold(*ahead.popleft())
+
+    def _fold(self, columns: TypedColumns, at_work: Iterable[ColumnBatch]) -> None:
+        batches = list(at_work)
         self.rows += columns.rows
         self.rejected.update(columns.rejected)
         self.degraded.update(columns.degraded)

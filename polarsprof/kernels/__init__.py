@@ -46,17 +46,21 @@ def column_batches(
     floor_of
         By path and group: how many leading zeros a hash needs to matter, see `Distinct.floor`. Others are left out.
 
-    Yields
-    ------
-    ColumnBatch
-        None for a column without a value; several for one of mixed types or of many rows.
+    Returns
+    -------
+    iterator of ColumnBatch
+        None for a column without a value; several for one of mixed types or of many rows. Large batches are at work on
+        other threads when this returns.
     """
 
     def batches_of(cut: Cut) -> list[ColumnBatch]:
         spec = spec_of(cut.path)
         return [_batch(piece, spec, floor_of(cut.path, piece.group)) for piece in pieces_of(cut)]
 
-    yield from chain.from_iterable(_mapped(batches_of, cuts_of(columns)))
+    return chain(chain.from_iterable(_mapped(batches_of, cuts_of(columns))), _rare_kinds(columns, spec_of))
+
+
+def _rare_kinds(columns: TypedColumns, spec_of: Callable[[str], ProfileSpec]) -> Iterator[ColumnBatch]:
     for path, count in columns.structs.items():
         if count:
             yield ColumnBatch(path, "struct", {"count": count})
@@ -67,7 +71,7 @@ def column_batches(
 
 
 def _mapped(batches_of: Callable[[Cut], list[ColumnBatch]], cuts: list[Cut]) -> Iterator[list[ColumnBatch]]:
-    if len(cuts) > 1 and sum(len(cut.values) for cut in cuts) >= _WORTH_THREADS:
+    if sum(len(cut.values) for cut in cuts) >= _WORTH_THREADS:
         with suppress(RuntimeError):  # an exiting interpreter takes no more work, but loggers are closed then
             return _threads().map(batches_of, cuts)
     return map(batches_of, cuts)

@@ -66,7 +66,7 @@ def number_groups(values: pl.Series) -> Groups:
     low, high = int(integers.min()), int(integers.max())
     if high - low <= integers.size:
         counts = np.bincount(integers - low)
-        found = np.flatnonzero(counts)
+        found = np.flatnonzero(counts != 0)
         return Groups(found + low, counts[found])
     return _slotted_groups(integers)
 
@@ -76,9 +76,9 @@ def _slotted_groups(numbers: NDArray[Any]) -> Groups:
     slots = _slots(numbers.view(np.uint64))
     holders = np.zeros(_BUCKETS, dtype=np.uint64)
     holders[slots] = numbers.view(np.uint64)
-    others = np.flatnonzero(holders[slots] != numbers.view(np.uint64))
+    others = np.flatnonzero(holders.take(slots) != numbers.view(np.uint64))
     counts = np.bincount(slots, minlength=_BUCKETS) - np.bincount(slots[others], minlength=_BUCKETS)
-    taken = np.flatnonzero(counts)
+    taken = np.flatnonzero(counts != 0)
     held = holders[taken].view(numbers.dtype)
     if not others.size:
         return Groups(held, counts[taken])
@@ -98,9 +98,9 @@ def text_groups(values: pl.Series) -> tuple[pl.Series, NDArray[np.int64]]:
     slots = _slots(low ^ (high * _GOLDEN))
     holders = np.zeros(_BUCKETS, dtype=np.intp)
     holders[slots] = np.arange(slots.size)
-    others = np.flatnonzero((low[holders][slots] != low) | (high[holders][slots] != high))
+    others = np.flatnonzero((low[holders].take(slots) != low) | (high[holders].take(slots) != high))
     counts = np.bincount(slots, minlength=_BUCKETS) - np.bincount(slots[others], minlength=_BUCKETS)
-    taken = np.flatnonzero(counts)
+    taken = np.flatnonzero(counts != 0)
     distinct = values.gather(holders[taken])
     if not others.size:
         return distinct, counts[taken]

@@ -139,7 +139,8 @@ def _coupons_of(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> NDArra
     values = np.minimum(np.uint64(1023 + 64) - exponents, np.uint64(_MAX_VALUE))
     values <<= np.uint64(_SLOT_BITS)
     values |= first & _SLOT_MASK
-    return values.astype(np.uint32)
+    coupons: NDArray[np.uint32] = values.astype(np.uint32)
+    return coupons
 
 
 def _raise_registers(registers: NDArray[np.uint8], coupons: NDArray[np.uint32]) -> None:
