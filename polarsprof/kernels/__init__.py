@@ -80,7 +80,7 @@ def _mapped(batches_of: Callable[[Cut], list[ColumnBatch]], cuts: list[Cut]) -> 
 def _batch(piece: Piece, spec: ProfileSpec, floor: int) -> ColumnBatch:
     if piece.group == "list":
         batch = ColumnBatch(piece.path, "list", {"count": len(piece.values)})
-        batch.length = groups_batch(piece.path, "number", number_groups(piece.values), spec)
+        batch.length = groups_batch(piece.path, "number", number_groups(piece.values.to_numpy()), spec)
         return batch
     if piece.group == "boolean":
         return ColumnBatch(piece.path, "boolean", {"count": len(piece.values), "true": int(piece.values.sum())})

@@ -20,6 +20,7 @@ PIECE_ROWS: Final = 262_144
 LONGEST_KEPT_TEXT: Final = 16_384  # characters of a string that are hashed and compared
 
 _LOW_32_BITS: Final = np.uint64(2**32 - 1)
+_LONGEST_INLINE: Final = 12  # bytes of a value that stands in its view
 INT64: Final = (-(2**63), 2**63 - 1)
 _US_PER: Final = {"ms": 1_000, "us": 1}
 _NS_PER_US: Final = 1_000
@@ -58,7 +59,7 @@ def cuts_of(columns: TypedColumns) -> list[Cut]:
 
 def pieces_of(cut: Cut) -> Iterator[Piece]:
     """The pieces of a cut; none where it has no value."""
-    values = cut.values.drop_nulls().rechunk()
+    values = (cut.values.drop_nulls() if cut.values.null_count() else cut.values).rechunk()
     if not len(values):
         return
     if cut.are_lengths:
@@ -90,8 +91,7 @@ def _canonical(path: str, values: pl.Series) -> Iterator[Piece]:
 
 
 def _text(path: str, values: pl.Series) -> Piece:
-    longest = int((text_words(values)[:, 0] & _LOW_32_BITS).max())
-    if longest > LONGEST_KEPT_TEXT:
+    if byte_lengths(text_words(values)).max() > LONGEST_KEPT_TEXT:
         lengths = values.str.len_chars().cast(pl.Int64)
         return Piece(path, "string", values.str.head(LONGEST_KEPT_TEXT), lengths)
     return Piece(path, "string", values)
@@ -106,6 +106,16 @@ def text_words(values: pl.Series) -> NDArray[np.uint64]:
     array = values.to_arrow(compat_level=pl.CompatLevel.newest())
     words = np.frombuffer(array.buffers()[1], dtype=np.uint64, count=2 * (array.offset + len(array)))
     return words[2 * array.offset :].reshape(-1, 2)
+
+
+def byte_lengths(words: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Lengths in bytes of the values of these views."""
+    return (words[:, 0] & _LOW_32_BITS).view(np.int64)
+
+
+def are_inline(words: NDArray[np.uint64]) -> bool:
+    """Whether every value stands in its view."""
+    return bool(byte_lengths(words).max() <= _LONGEST_INLINE)
 
 
 def _integers(path: str, values: pl.Series) -> Iterator[Piece]:

@@ -17,16 +17,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 
-from polarsprof.kernels.canonical import text_words
+from polarsprof.kernels.canonical import are_inline, text_words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SAMPLE: Final = 512
 _SMALL: Final = 4_096  # below it every way is quick, and Polars' own needs no guess
-_BUCKETS: Final = 1 << 16
-_LONGEST_INLINE: Final = 12  # bytes of a value that stands in its view
-_LOW_32_BITS: Final = np.uint64(2**32 - 1)
+_MOST_SLOT_BITS: Final = 16
 _GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)  # 2^64 divided by the golden ratio, made odd
 _CROWDED: Final = 16  # rows; of a piece of spread values a bucket holds that many once in thousands of pieces
 
@@ -51,33 +49,31 @@ def looks_repetitive(values: pl.Series) -> bool:
     """
     if len(values) < _SMALL:
         return True
-    sample = values.gather_every(len(values) // _SAMPLE)
-    distinct = np.unique(sample.to_numpy()).size if values.dtype.is_numeric() else len(set(sample.to_list()))
-    return distinct * 2 <= len(sample)
+    sample = values[np.arange(0, len(values), len(values) // _SAMPLE)].to_list()
+    return len(set(sample)) * 2 <= len(sample)
 
 
-def number_groups(values: pl.Series) -> Groups:
-    """The groups of Int64 or Float64 values; -0.0 counts as 0.0."""
-    if values.dtype == pl.Float64:
-        numbers = values.to_numpy() + 0.0
+def number_groups(numbers: NDArray[Any]) -> Groups:
+    """The groups of int64 or float64 values; -0.0 counts as 0.0."""
+    if numbers.dtype == np.float64:
+        numbers = numbers + 0.0
         numbers[np.isnan(numbers)] = np.nan  # one pattern of bits for all of them
         return _slotted_groups(numbers)
-    integers = values.to_numpy()
-    low, high = int(integers.min()), int(integers.max())
-    if high - low <= integers.size:
-        counts = np.bincount(integers - low)
+    low, high = int(numbers.min()), int(numbers.max())
+    if high - low <= numbers.size:
+        counts = np.bincount(numbers - low)
         found = np.flatnonzero(counts != 0)
         return Groups(found + low, counts[found])
-    return _slotted_groups(integers)
+    return _slotted_groups(numbers)
 
 
 def _slotted_groups(numbers: NDArray[Any]) -> Groups:
     """Each value has a slot; those whose slot another one took, few unless most are distinct, are counted by Polars."""
-    slots = _slots(numbers.view(np.uint64))
-    holders = np.zeros(_BUCKETS, dtype=np.uint64)
+    slots, size = _slots(numbers.view(np.uint64))
+    holders = np.zeros(size, dtype=np.uint64)
     holders[slots] = numbers.view(np.uint64)
     others = np.flatnonzero(holders.take(slots) != numbers.view(np.uint64))
-    counts = np.bincount(slots, minlength=_BUCKETS) - np.bincount(slots[others], minlength=_BUCKETS)
+    counts = np.bincount(slots, minlength=size) - np.bincount(slots[others], minlength=size)
     taken = np.flatnonzero(counts != 0)
     held = holders[taken].view(numbers.dtype)
     if not others.size:
@@ -92,27 +88,33 @@ def text_groups(values: pl.Series) -> tuple[pl.Series, NDArray[np.int64]]:
     Short ones are compared as the two words of their views, each with the one that holds its slot, see
     `_slotted_groups`.
     """
-    low, high = text_words(values).T
-    if (low & _LOW_32_BITS).max() > _LONGEST_INLINE:
+    words = text_words(values)
+    if not are_inline(words):
         return counted(values)
-    slots = _slots(low ^ (high * _GOLDEN))
-    holders = np.zeros(_BUCKETS, dtype=np.intp)
+    low, high = words.T
+    slots, size = _slots(low ^ (high * _GOLDEN))
+    holders = np.zeros(size, dtype=np.intp)
     holders[slots] = np.arange(slots.size)
     others = np.flatnonzero((low[holders].take(slots) != low) | (high[holders].take(slots) != high))
-    counts = np.bincount(slots, minlength=_BUCKETS) - np.bincount(slots[others], minlength=_BUCKETS)
+    counts = np.bincount(slots, minlength=size) - np.bincount(slots[others], minlength=size)
     taken = np.flatnonzero(counts != 0)
-    distinct = values.gather(holders[taken])
+    distinct = values[holders[taken]]
     if not others.size:
         return distinct, counts[taken]
-    rest, more = counted(values.gather(others))
+    rest, more = counted(values[others])
     return distinct.append(rest).rechunk(), np.concatenate([counts[taken], more])
 
 
-def _slots(words: NDArray[np.uint64]) -> NDArray[np.intp]:
-    """16 bits of a multiplicative hash (Knuth, The Art of Computer Programming, 6.4)."""
+def _slots(words: NDArray[np.uint64]) -> tuple[NDArray[np.intp], int]:
+    """A slot for each word by a multiplicative hash, and how many there are (Knuth, TAOCP, 6.4)."""
+    bits = _slot_bits(words.size)
     slots = words * _GOLDEN
-    slots >>= np.uint64(64 - 16)
-    return slots.view(np.intp)
+    slots >>= np.uint64(64 - bits)
+    return slots.view(np.intp), 1 << bits
+
+
+def _slot_bits(size: int) -> int:
+    return min(size.bit_length(), _MOST_SLOT_BITS)
 
 
 def merged_groups(numbers: NDArray[np.int64], counts: NDArray[np.int64]) -> Groups:
@@ -130,14 +132,14 @@ def counted(values: pl.Series) -> tuple[pl.Series, NDArray[np.int64]]:
 
 
 def crowded_rows(marks: NDArray[np.uint64], max_items: int) -> tuple[NDArray[np.intp], int]:
-    """Positions of the rows that share 16 bits of their hash with many others, and how often any other value may come.
+    """Positions of the rows that share the low bits of their hash with many others, and how often others may come.
 
     A value that came oftener is there with all its rows, so that counting those alone counts it exactly. What is missed
     is less than what keeping `max_items` values may miss anyway.
     """
     missed = min(_CROWDED - 1, marks.size // (max_items + 1))
-    buckets = (marks & np.uint64(_BUCKETS - 1)).view(np.intp)
-    sizes = np.bincount(buckets, minlength=_BUCKETS)
+    buckets = (marks & np.uint64((1 << _slot_bits(marks.size)) - 1)).view(np.intp)
+    sizes = np.bincount(buckets)
     if sizes.max() <= missed:
         return np.empty(0, dtype=np.intp), missed
     return np.flatnonzero(sizes[buckets] > missed), missed

@@ -48,7 +48,7 @@ def number_batch(piece: Piece, spec: ProfileSpec, floor: int = 0) -> ColumnBatch
         return wide_integer_batch(piece.path, piece.group, piece.values.to_list(), spec)
     if not looks_repetitive(piece.values):
         return _rows_batch(piece, spec, floor)
-    groups = number_groups(piece.values)
+    groups = number_groups(piece.values.to_numpy())
     if groups.values.size <= _MANY_GROUPS or spec.k > _LARGEST_K_DRAWN_FOR:
         return groups_batch(piece.path, piece.group, groups, spec)
     batch = groups_batch(piece.path, piece.group, groups, replace(spec, quantiles=False))
@@ -84,7 +84,7 @@ def _rows_batch(piece: Piece, spec: ProfileSpec, floor: int) -> ColumnBatch:
         if spec.frequent_items:
             rows, missed = crowded_rows(hashes[0], spec.max_items)
             if rows.size:
-                distinct, counts = counted(piece.values.gather(rows))
+                distinct, counts = counted(piece.values[rows])
                 _take_items(batch, distinct.to_numpy(), counts, spec)
             batch.items_offset = max(batch.items_offset, missed)
     return batch

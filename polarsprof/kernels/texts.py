@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import polars as pl
 
 from polarsprof.batch import ColumnBatch
 from polarsprof.hashing import hash_text, rare
+from polarsprof.kernels.canonical import are_inline, byte_lengths, text_words
 from polarsprof.kernels.groups import (
     counted,
     crowded_rows,
@@ -20,7 +22,6 @@ from polarsprof.kernels.groups import (
 from polarsprof.kernels.numbers import groups_batch
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from polarsprof.batch import Item
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from polarsprof.spec import ProfileSpec
 
 LONGEST_EXTREME: Final = 128  # characters of a string kept as minimum or maximum
+# Of the words of a view with the value in it, all bits that a length up to 12 or an ASCII character does not set.
+_NOT_ASCII: Final = np.array([0x80808080_00000000, 0x80808080_80808080], dtype=np.uint64)
 LONGEST_ITEM: Final = 64  # characters of a string kept as a frequent item, the rest stands for itself by its hash
 
 
@@ -55,8 +58,8 @@ def _describe_groups(batch: ColumnBatch, piece: Piece, spec: ProfileSpec) -> Gro
     if spec.frequent_items:
         _take_items(batch, distinct, counts, spec)
     if piece.lengths is not None:  # of values that were cut
-        return number_groups(piece.lengths)
-    return merged_groups(_lengths(distinct).to_numpy(), counts)
+        return number_groups(piece.lengths.to_numpy())
+    return merged_groups(_lengths(distinct), counts)
 
 
 def _describe_rows(batch: ColumnBatch, piece: Piece, spec: ProfileSpec, floor: int) -> Groups:
@@ -68,19 +71,20 @@ def _describe_rows(batch: ColumnBatch, piece: Piece, spec: ProfileSpec, floor: i
         batch.hashes = rare(hashes, floor) if spec.distinct else None
         if spec.frequent_items:
             _take_crowded_items(batch, piece.values, hashes, spec)
-    return number_groups(_lengths(piece.values) if piece.lengths is None else piece.lengths)
+    return number_groups(_lengths(piece.values) if piece.lengths is None else piece.lengths.to_numpy())
 
 
 def _take_crowded_items(batch: ColumnBatch, values: pl.Series, hashes: Hashes, spec: ProfileSpec) -> None:
     rows, missed = crowded_rows(hashes[0], spec.max_items)
     if rows.size:
-        _take_items(batch, *counted(values.gather(rows)), spec)
+        _take_items(batch, *counted(values[rows]), spec)
     batch.items_offset = max(batch.items_offset, missed)
 
 
 def _take_items(batch: ColumnBatch, distinct: pl.Series, counts: NDArray[np.int64], spec: ProfileSpec) -> None:
     kept, weights, batch.items_offset = frequent(counts, spec.max_items)
-    batch.items, batch.weights = _text_items(distinct.gather(kept)), weights.tolist()
+    batch.items = _text_items(distinct if kept.size == len(distinct) else distinct[kept])
+    batch.weights = weights.tolist()
 
 
 def _take_extremes(batch: ColumnBatch, values: pl.Series) -> None:
@@ -93,12 +97,16 @@ def _text_items(kept: pl.Series) -> list[Item]:
     items = kept.to_list()
     long = [position for position, value in enumerate(items) if len(value) > LONGEST_ITEM]
     if long:
-        marks = hash_text(kept.gather(long))[0].tolist()
+        marks = hash_text(kept[long])[0].tolist()
         for position, mark in zip(long, marks, strict=True):
             start = items[position][:LONGEST_ITEM]
             items[position] = f"{start}…#{mark:016x}" if isinstance(start, str) else start + mark.to_bytes(8, "big")
     return items
 
 
-def _lengths(values: pl.Series) -> pl.Series:
-    return (values.bin.size() if values.dtype == pl.Binary else values.str.len_chars()).cast(pl.Int64)
+def _lengths(values: pl.Series) -> NDArray[np.int64]:
+    """Of text in characters, of binary values in bytes."""
+    words = text_words(values)
+    if values.dtype == pl.Binary or (are_inline(words) and not (words & _NOT_ASCII).any()):
+        return byte_lengths(words)
+    return values.str.len_chars().cast(pl.Int64).to_numpy()
