@@ -6,7 +6,7 @@ How a piece is counted is chosen in `looks_repetitive`. What the choice weighs, 
 | way | 1,000 distinct values | a quarter distinct | all distinct |
 |---|---|---|---|
 | counts of all values; all figures from the groups | 18 / 21 / 37 | 25 / 77 / 157 | 81 / 226 / 243 |
-| all figures from the rows; MurmurHash3 of all, exact counts of rows in crowded buckets of it | 62 / 83 / 78 | 26 / 67 / 74 | 20 / 42 / 50 |
+| hashes of all, exact counts in crowded buckets; the rest from rows | 62 / 83 / 78 | 26 / 67 / 74 | 20 / 42 / 50 |
 
 Numbers within a range no wider than the piece is long are counted by their distance from the smallest, at 6. Other
 numbers, and texts up to 12 bytes, get slots by a multiplicative hash; longer texts go through Polars' hash table.
