@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import chain
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
@@ -94,9 +96,6 @@ class GroupProfile:
         self.distinct_sketch = Distinct(spec) if "distinct" in keeps and spec.distinct else None
         self.item_summary = FrequentItems(spec) if "frequent_items" in keeps and spec.frequent_items else None
         self.length: GroupProfile | None = GroupProfile("number", spec) if "length" in keeps else None
-
-    def _statistics(self) -> dict[str, Any]:
-        """The statistics that are kept, by the name of their message field."""
         named = {
             "counters": self.counters,
             "extremes": self.extremes,
@@ -106,7 +105,11 @@ class GroupProfile:
             "frequent_items": self.item_summary,
             "length": self.length,
         }
-        return {name: statistic for name, statistic in named.items() if statistic is not None}
+        self._kept: dict[str, Any] = {name: statistic for name, statistic in named.items() if statistic is not None}
+
+    def _statistics(self) -> dict[str, Any]:
+        """The statistics that are kept, by the name of their message field."""
+        return self._kept
 
     @property
     def count(self) -> int:
@@ -237,11 +240,11 @@ class GroupProfile:
             elif batch.length is not None:
                 statistic.update(batch.length)
 
-    def merge(self, other: GroupProfile) -> None:
-        """Fold another of the same group in."""
-        theirs = other._statistics()
+    def merge(self, *others: GroupProfile) -> None:
+        """Fold others of the same group in."""
+        theirs = [other._statistics() for other in others]
         for name, statistic in self._statistics().items():
-            statistic.merge(theirs[name])
+            statistic.merge(*[statistics[name] for statistics in theirs])
 
     def to_message(self, message: pb.Group) -> None:
         """Write name and statistics."""
@@ -257,13 +260,13 @@ class GroupProfile:
                 statistic.from_message(part, _PARSE.get(self.name, int))
             else:
                 statistic.from_message(part)
-        expected = {"number": (int, float), "string": (str,)}.get(self.name, (int,))
-        found = (self.extremes.minimum, self.extremes.maximum) if self.extremes else ()
-        if not all(isinstance(value, (*expected, type(None))) for value in found):
+        found = (self.extremes.minimum, self.extremes.maximum) if self.extremes else (None, None)
+        expected = _EXTREMES.get(self.name, (int, NoneType))
+        if not isinstance(found[0], expected) or not isinstance(found[1], expected):
             msg = f"the extremes of group {self.name} are {found!r:.80}"
             raise CorruptProfile(msg)
-        ends = self.quantile_sketch.quantiles([0.0, 1.0]) if self.quantile_sketch else None
-        if ends and self.name != "number" and not all(map(math.isfinite, ends)):
+        ends = self.quantile_sketch.quantiles([0.0, 1.0]) if self.quantile_sketch and self.name != "number" else None
+        if ends and not all(map(math.isfinite, ends)):
             msg = f"the quantiles of group {self.name} run from {ends[0]} to {ends[1]}"
             raise CorruptProfile(msg)
 
@@ -307,6 +310,9 @@ class GroupProfile:
                 return x / timedelta(microseconds=1)
         raise argument_error("x", x, f"a value comparable with group {self.name!r}")
 
+
+# Statistics group → what its extremes are; ticks are integers.
+_EXTREMES: Final[Mapping[str, tuple[type, ...]]] = {"number": (int, float, NoneType), "string": (str, NoneType)}
 
 # Statistics group → how the text of a frequent item becomes the item again; ticks are integers.
 _PARSE: Final[Mapping[str, Callable[[str], Any]]] = {"number": parse_number, "string": str, "binary": bytes.fromhex}
@@ -471,10 +477,10 @@ class ColumnProfile:
         """Fold a batch in."""
         self._own(batch.group).update(batch)
 
-    def merge(self, other: ColumnProfile) -> None:
-        """Fold another in."""
-        for name, group in other._groups.items():
-            self._own(name).merge(group)
+    def merge(self, *others: ColumnProfile) -> None:
+        """Fold others in."""
+        for name in dict.fromkeys(chain.from_iterable([other._groups for other in others])):
+            self._own(name).merge(*[other._groups[name] for other in others if name in other._groups])
 
     def _own(self, name: str) -> GroupProfile:
         group = self._groups.get(name)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from polarsprof.errors import CorruptProfile, argument_error
-from polarsprof.profiles import Profile, read
+from polarsprof.profiles import Profile, merge, read
 from polarsprof.window import Window, utc_us
 
 if TYPE_CHECKING:
@@ -127,16 +127,10 @@ class ProfileStore:
         panes = sorted(self._panes(name), key=lambda pane: -len(pane[2]))  # files of many panes before their copies
         if not panes:
             raise argument_error("name", name, f"one of {self.datasets()}")
-        merged: Profile | None = None
-        for path, window, ids in panes:
-            if not window.overlaps(start_us, end_us) or (merged is not None and ids and ids <= merged.panes):
-                continue
-            profile = read(path, columns=wanted)
-            if merged is None:
-                merged = profile
-            else:
-                merged.merge(profile)
-        return Profile(dataset=name) if merged is None else merged
+        overlapping = ((path, ids) for path, window, ids in panes if window.overlaps(start_us, end_us))
+        merged = merge(_each_once(overlapping, wanted))
+        merged.dataset = name
+        return merged
 
     def files(self, name: str) -> list[Path]:
         """The files of a data set, sorted by name."""
@@ -197,6 +191,18 @@ class ProfileStore:
 def _header_of(path: Path) -> Profile:
     """The facts of a file, without its columns."""
     return read(path, columns=())
+
+
+def _each_once(
+    panes: Iterable[tuple[Path, frozenset[tuple[str, int]]]], columns: list[str] | None
+) -> Iterator[Profile]:
+    """The profiles of the files, those left out whose panes all came before."""
+    seen: set[tuple[str, int]] = set()
+    for path, ids in panes:
+        if not ids or not ids <= seen:
+            profile = read(path, columns=columns)
+            seen |= profile.panes
+            yield profile
 
 
 def _holds(target: Path, pane: Pane) -> bool:

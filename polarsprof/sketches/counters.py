@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from polarsprof.errors import CorruptProfile
@@ -25,6 +26,7 @@ COUNTERS: Final = (
     "true",
     "empty",
 )
+_COUNTS_OF: Final = attrgetter(*COUNTERS)
 
 
 class Counters:
@@ -47,10 +49,10 @@ class Counters:
         for name, count in batch.counters.items():
             self._counts[name] += count
 
-    def merge(self, other: Counters) -> None:
-        """Add the counts of another."""
-        for name, count in other._counts.items():
-            self._counts[name] += count
+    def merge(self, *others: Counters) -> None:
+        """Add the counts of others."""
+        columns = zip(self._counts.values(), *[other._counts.values() for other in others], strict=True)
+        self._counts = dict(zip(COUNTERS, map(sum, columns), strict=True))
 
     def to_message(self, message: pb.Counters) -> None:
         """Write the counts; zeros take no bytes."""
@@ -59,7 +61,8 @@ class Counters:
 
     def from_message(self, message: pb.Counters) -> None:
         """Take the counts of a message."""
-        self._counts = {name: getattr(message, name) for name in COUNTERS}
-        if max(self._counts.values()) > min(message.count, MAX_COUNT):
+        counts = _COUNTS_OF(message)
+        self._counts = dict(zip(COUNTERS, counts, strict=True))
+        if max(counts) > min(self._counts["count"], MAX_COUNT):
             msg = f"counts that no values have: {self._counts}"
             raise CorruptProfile(msg)

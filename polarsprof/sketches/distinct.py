@@ -74,14 +74,18 @@ class Distinct:
             self._to_registers()
         self._add(_coupons_of(*batch.hashes))
 
-    def merge(self, other: Distinct) -> None:
-        """Take in another; with unequal lg_k both are folded to the smaller one."""
-        if other._lg_k < self._lg_k:
-            self._fold(other._lg_k)
-        self._add(other._coupons)
-        if other._registers is not None:
-            self._to_registers()
-            np.maximum(self._registers, _folded(other._registers, self._lg_k), out=self._registers)  # type: ignore[arg-type]
+    def merge(self, *others: Distinct) -> None:
+        """Take in others; with unequal lg_k all are folded to the smallest one."""
+        lg_k = min([self._lg_k, *[other._lg_k for other in others]])
+        if lg_k < self._lg_k:
+            self._fold(lg_k)
+        coupons = [other._coupons for other in others if other._coupons.size]
+        if coupons:
+            self._add(np.concatenate(coupons))
+        for other in others:
+            if other._registers is not None:
+                self._to_registers()
+                np.maximum(self._registers, _folded(other._registers, lg_k), out=self._registers)  # type: ignore[arg-type]
 
     def to_message(self, message: pb.Distinct) -> None:
         """Write the DataSketches image: a list, a set or HLL_8 registers."""
@@ -194,17 +198,19 @@ def _parsed(image: bytes) -> tuple[int, NDArray[np.uint32], NDArray[np.uint8] | 
 def _parsed_coupons(image: bytes, start: int, count: int) -> NDArray[np.uint32]:
     if len(image) != start + 4 * count:
         raise _corrupt("length")
-    coupons = np.unique(np.frombuffer(image, "<u4", count, start))
-    if coupons.size != count or (count and coupons[0] >> _SLOT_BITS == 0):
+    coupons = np.frombuffer(image, "<u4", count, start).astype(np.uint32)
+    coupons.sort()
+    values = coupons.tolist()
+    if len(set(values)) != count or (values and values[0] >> _SLOT_BITS == 0):
         raise _corrupt("coupons")
-    return coupons.astype(np.uint32)
+    return coupons
 
 
 def _parsed_registers(image: bytes, lg_k: int) -> NDArray[np.uint8]:
     if len(image) != _REGISTERS_AT + (1 << lg_k):
         raise _corrupt("length")
     registers = np.frombuffer(image, np.uint8, -1, _REGISTERS_AT).copy()
-    if registers.max() > _MAX_VALUE or not registers.any():
+    if not 0 < registers.max() <= _MAX_VALUE:
         raise _corrupt("registers")
     return registers
 

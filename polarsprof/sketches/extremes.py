@@ -30,9 +30,10 @@ class Extremes:
         """Take in the extremes of a batch."""
         self._take(batch.minimum, batch.maximum)
 
-    def merge(self, other: Extremes) -> None:
-        """Take in the extremes of another."""
-        self._take(other.minimum, other.maximum)
+    def merge(self, *others: Extremes) -> None:
+        """Take in the extremes of others."""
+        for other in others:
+            self._take(other.minimum, other.maximum)
 
     def _take(self, minimum: Any, maximum: Any) -> None:
         if minimum is not None and (self.minimum is None or minimum < self.minimum):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _FAMILY: Final = 10
 _HEAD: Final = struct.Struct("<BBBBBBHIIQQ")
 _MAX_LG: Final = 16
+_SAFE_DIGITS: Final = 300  # a decimal text shorter than this is within the range of doubles
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +65,18 @@ class FrequentItems:
         """Take in the group counts of a batch."""
         self._add(zip(batch.items, batch.weights, strict=True), batch.items_offset, batch.counters.get("count", 0))
 
-    def merge(self, other: FrequentItems) -> None:
-        """Take in another; with unequal sizes the smaller one holds."""
-        if other._capacity < self._capacity:
-            self._lg_items, self._capacity = other._lg_items, other._capacity
-        self._add(other._weights.items(), other._offset, other._total)
+    def merge(self, *others: FrequentItems) -> None:
+        """Take in others; with unequal sizes the smallest one holds.
+
+        However many there are, one cut is enough: cutting by the (m + 1)-th largest weight, m being the number of values
+        kept, takes the cut from each of the m + 1 largest weights. So (m + 1) · offset + the sum of the weights kept
+        never exceeds the total: it does not for any of the summaries, and a cut adds to the first what it takes at least
+        from the second. The offset stays at most total / (m + 1).
+        """
+        smallest = min([self, *others], key=lambda summary: summary._capacity)
+        self._lg_items, self._capacity = smallest._lg_items, smallest._capacity
+        weights = chain.from_iterable([other._weights.items() for other in others])
+        self._add(weights, sum([other._offset for other in others]), sum([other._total for other in others]))
 
     def _add(self, weights: Iterable[tuple[Item, int]], offset: int, total: int) -> None:
         mine = self._weights
@@ -90,9 +99,11 @@ class FrequentItems:
         """Take the state of a message; `parse` turns an item's text back into the value."""
         self._total, self._offset = message.total, message.offset
         if message.items:
-            self._lg_items, weights = _parsed(message.items)
+            self._lg_items, texts, weights = _parsed(message.items)
             self._capacity = 3 * 2**self._lg_items // 4
-            self._weights = {_parsed_item(text, parse): weight for text, weight in weights.items()}
+            self._weights = dict(zip(_parsed_items(texts, parse), weights, strict=True))
+            if len(self._weights) != len(texts):
+                raise _corrupt("an item stands twice")
         if self._total > MAX_COUNT or self._offset > self._total or sum(self._weights.values()) > self._total:
             raise _corrupt("weights beyond the total")
 
@@ -129,6 +140,19 @@ def _rank(weighted: tuple[Item, int]) -> tuple[int, str]:
     return -weighted[1], item_text(weighted[0])
 
 
+def _parsed_items(texts: list[str], parse: Callable[[str], Item]) -> list[Item]:
+    """The items of the texts; most are whole numbers, and these are read and written again by one call each."""
+    whole = parse is int or (parse is parse_number and max(map(len, texts)) < _SAFE_DIGITS)
+    if whole:
+        try:
+            numbers = list(map(int, texts))
+            if list(map(repr, numbers)) == texts:
+                return numbers  # type: ignore[return-value]
+        except ValueError:
+            pass
+    return texts if parse is str else [_parsed_item(text, parse) for text in texts]  # type: ignore[return-value]
+
+
 def _parsed_item(text: str, parse: Callable[[str], Item]) -> Item:
     try:
         value = parse(text)
@@ -139,7 +163,7 @@ def _parsed_item(text: str, parse: Callable[[str], Item]) -> Item:
     return value
 
 
-def _parsed(image: bytes) -> tuple[int, dict[str, int]]:
+def _parsed(image: bytes) -> tuple[int, list[str], list[int]]:
     if len(image) < _HEAD.size:
         raise _corrupt("shorter than its preamble")
     words, version, family, lg_max, lg_current, flags, _, count, _, total, offset = _HEAD.unpack_from(image)
@@ -150,10 +174,24 @@ def _parsed(image: bytes) -> tuple[int, dict[str, int]]:
     weights = np.frombuffer(image, "<u8", count, _HEAD.size).tolist()
     if min(weights) < 1 or not sum(weights) <= total <= MAX_COUNT or offset > total:
         raise _corrupt("weights")
-    texts = _texts(image, _HEAD.size + 8 * count, count)
-    if len(set(texts)) != count:
-        raise _corrupt("an item stands twice")
-    return lg_max, dict(zip(texts, weights, strict=True))
+    start = _HEAD.size + 8 * count
+    return lg_max, _short_texts(image[start:], count) or _texts(image, start, count), weights
+
+
+def _short_texts(body: bytes, count: int) -> list[str]:
+    """The texts, cut where the three zeros lie that end the length of a short one; none where that is not sure.
+
+    It is sure where each piece has as many characters as the one before announces, which is what a walk from length to
+    length would find.
+    """
+    if not body.isascii():
+        return []
+    pieces = body.decode("ascii").split("\0\0\0")
+    texts = [piece[:-1] for piece in pieces[1:-1]]
+    texts.append(pieces[-1])
+    announced = "".join([piece[-1:] for piece in pieces[:-1]])
+    sure = len(texts) == count and len(pieces[0]) == 1 and announced == "".join(map(chr, map(len, texts)))
+    return texts if sure else []
 
 
 def _texts(image: bytes, position: int, count: int) -> list[str]:

@@ -8,6 +8,8 @@ layout, as read by the validator below, is that of `kll_sketch_impl.hpp`.
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Final
 
 import datasketches
@@ -19,8 +21,6 @@ from polarsprof.sketches.counters import MAX_COUNT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from polarsprof.batch import ColumnBatch, EvenRanks
     from polarsprof.proto import profile_pb2 as pb
     from polarsprof.spec import ProfileSpec
@@ -31,6 +31,8 @@ _MAX_LEVELS: Final = 61
 _EMPTY, _LEVEL_0_SORTED, _SINGLE = 1, 2, 4
 _PREAMBLE: Final = struct.Struct("<BBBBHBB")
 _COUNTS: Final = struct.Struct("<QHBB")
+_VALUE: Final = struct.Struct("<d")
+_ENDS: Final = struct.Struct("<dd")
 _DEEP: Final = 30
 _CARRIER_K: Final = 65_535
 
@@ -67,9 +69,10 @@ class Quantiles:
         if batch.even_ranks is not None:
             self._kll.merge(datasketches.kll_doubles_sketch.deserialize(_carrier(batch.even_ranks)))
 
-    def merge(self, other: Quantiles) -> None:
-        """Take in another sketch; with unequal k the error is that of the smaller one."""
-        self._kll.merge(other._kll)
+    def merge(self, *others: Quantiles) -> None:
+        """Take in other sketches; with unequal k the error is that of the smallest one."""
+        for other in others:
+            self._kll.merge(other._kll)
 
     def _quantile(self, rank: float) -> float:
         if rank in (0, 1):
@@ -125,7 +128,8 @@ def check_image(image: bytes) -> None:
         _require(len(image) == _PREAMBLE.size, "an empty sketch with content")
     elif shape == (2, 2, False, True):
         _require(len(image) == _PREAMBLE.size + 8, "a single value of the wrong length")
-        _require(not np.isnan(np.frombuffer(image, "<f8", 1, 8)[0]), "NaN")
+        (value,) = _VALUE.unpack_from(image, _PREAMBLE.size)
+        _require(value == value, "NaN")  # noqa: PLR0124 - NaN alone is unequal to itself
     elif shape == (5, 1, False, False):
         _check_levels(image, k, sorted_from=0 if flags & _LEVEL_0_SORTED else 1)
     else:
@@ -138,26 +142,30 @@ def _check_levels(image: bytes, k: int, sorted_from: int) -> None:
     n, min_k, num_levels, unused = _COUNTS.unpack_from(image, _PREAMBLE.size)
     _require(2 <= n <= MAX_COUNT and _M <= min_k <= k and 1 <= num_levels <= _MAX_LEVELS and not unused, "counts")
     _require(len(image) >= start + 4 * num_levels + 16, "shorter than its levels")
-    capacity = _capacity(k, num_levels)
-    levels = np.append(np.frombuffer(image, "<u4", num_levels, start).astype(np.int64), capacity)
-    sizes = np.diff(levels)
-    _require(bool((sizes >= 0).all()), "levels out of order")
-    _require(len(image) == start + 4 * num_levels + 8 * (2 + int(sizes.sum())), "length")
-    _require(sum(int(size) << height for height, size in enumerate(sizes)) == n, "weights that do not sum to n")
-    values = np.frombuffer(image, "<f8", -1, start + 4 * num_levels)
-    _check_values(values[0], values[1], values[2:], levels - levels[0], sorted_from)
+    starts = struct.unpack_from(f"<{num_levels}I", image, start)
+    sizes = [after - before for before, after in pairwise((*starts, _capacity(k, num_levels)))]
+    _require(min(sizes) >= 0, "levels out of order")
+    values_at = start + 4 * num_levels
+    _require(len(image) == values_at + 8 * (2 + sum(sizes)), "length")
+    _require(sum(size << height for height, size in enumerate(sizes)) == n, "weights that do not sum to n")
+    _check_values(image, values_at, sizes, sorted_from)
 
 
-def _check_values(
-    low: float, high: float, items: NDArray[np.float64], levels: NDArray[np.int64], sorted_from: int
-) -> None:
-    # A comparison with NaN is false, so these also refuse NaN.
-    _require(bool(low <= high) and bool((items >= low).all() and (items <= high).all()), "values out of bounds")
-    for height in range(sorted_from, levels.size - 1):
-        level = items[levels[height] : levels[height + 1]]
-        _require(bool((level[1:] >= level[:-1]).all()), "an unsorted level")
+def _check_values(image: bytes, start: int, sizes: list[int], sorted_from: int) -> None:
+    """Look at every value once: a level that never falls lies between its ends. A comparison with NaN is false."""
+    low, high = _ENDS.unpack_from(image, start)
+    items = np.frombuffer(image, "<f8", -1, start + _ENDS.size)
+    unsorted = items[: sizes[0] * sorted_from]
+    _require(low <= high, "a minimum above its maximum")
+    _require(not unsorted.size or bool(low <= unsorted.min() and unsorted.max() <= high), "values out of bounds")
+    ends = [0, *accumulate(sizes)]
+    for first, end in pairwise(ends[sorted_from:]):
+        _require(first == end or bool(low <= items[first] and items[end - 1] <= high), "values out of bounds")
+    falls = (~(items[1:] >= items[:-1])).nonzero()[0].tolist()
+    _require(all(fall + 1 < unsorted.size or fall + 1 in ends for fall in falls), "an unsorted level")
 
 
+@lru_cache(maxsize=256)
 def _capacity(k: int, num_levels: int) -> int:
     return sum(max(_M, _level_capacity(k, num_levels - 1 - height)) for height in range(num_levels))
 
