@@ -13,6 +13,7 @@ from polarsprof.errors import CorruptProfile, argument_error
 
 _RANGES: Final = MappingProxyType({"k": (8, 65_535), "lg_k": (4, 21), "lg_items": (3, 16), "max_columns": (1, 100_000)})
 _SWITCHES: Final = ("quantiles", "distinct", "frequent_items")
+_NOTHING: Final[frozenset[str]] = frozenset()
 _PER_COLUMN: Final = ("k", "lg_k", "lg_items", *_SWITCHES)
 
 
@@ -77,6 +78,13 @@ class ProfileSpec:
     def max_items(self) -> int:
         """Number of values that the frequent items summary keeps."""
         return (3 << self.lg_items) // 4
+
+    @property
+    def untracked(self) -> frozenset[str]:
+        """What is not tracked of quantiles, distinct and frequent_items."""
+        if self.quantiles and self.distinct and self.frequent_items:
+            return _NOTHING
+        return frozenset(name for name in _SWITCHES if not getattr(self, name))
 
     def to_json(self) -> str:
         """The spec as canonical JSON."""

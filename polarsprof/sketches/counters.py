@@ -32,6 +32,8 @@ _COUNTS_OF: Final = attrgetter(*COUNTERS)
 class Counters:
     """How many values came, and how many of them were of the kinds in `COUNTERS`; exact under any cut and any merge."""
 
+    __slots__ = ("_counts",)
+
     def __init__(self, spec: ProfileSpec) -> None:
         del spec  # nothing about a count can be chosen
         self._counts = dict.fromkeys(COUNTERS, 0)

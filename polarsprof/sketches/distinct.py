@@ -32,6 +32,7 @@ _REGISTERS_AT: Final = 40
 _SLOT_BITS: Final = 26
 _SLOT_MASK: Final = np.uint64((1 << _SLOT_BITS) - 1)
 _MAX_VALUE: Final = 63
+_NO_COUPONS: Final = np.empty(0, dtype=np.uint32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,11 @@ class Estimate:
 class Distinct:
     """How many different values came: a sorted set of coupons while they are few, 2^lg_k registers after that."""
 
+    __slots__ = ("_coupons", "_lg_k", "_registers")
+
     def __init__(self, spec: ProfileSpec) -> None:
         self._lg_k = spec.lg_k
-        self._coupons: NDArray[np.uint32] = np.empty(0, dtype=np.uint32)
+        self._coupons: NDArray[np.uint32] = _NO_COUPONS
         self._registers: NDArray[np.uint8] | None = None
 
     def estimate(self) -> Estimate | None:
@@ -183,9 +186,8 @@ def _parsed(image: bytes) -> tuple[int, NDArray[np.uint32], NDArray[np.uint8] | 
     words, version, family, lg_k, _, flags, count, mode = _PREAMBLE.unpack_from(image)
     if version != 1 or family != _FAMILY or not 4 <= lg_k <= 21 or not flags & _COMPACT:
         raise _corrupt("not a compact HLL image")
-    none = np.empty(0, dtype=np.uint32)
     if (words, mode) == (10, _HLL_8):
-        return lg_k, none, _parsed_registers(image, lg_k)
+        return lg_k, _NO_COUPONS, _parsed_registers(image, lg_k)
     if (words, mode) == (3, _SET) and lg_k >= _SET_MIN_LG_K and len(image) >= _PREAMBLE.size + 4:
         (count,) = struct.unpack_from("<I", image, _PREAMBLE.size)
         if _LIST_MAX < count <= _max_coupons(lg_k):

@@ -21,6 +21,8 @@ _BIG_INTEGER_BYTES: Final = 256  # the sum of 2^48 integers within the range of 
 class Extremes:
     """The smallest and the largest value; numbers compare by value, text in UTF-8 byte order."""
 
+    __slots__ = ("maximum", "minimum")
+
     def __init__(self, spec: ProfileSpec) -> None:
         del spec  # nothing about an extreme can be chosen
         self.minimum: Item | None = None
@@ -49,18 +51,19 @@ class Extremes:
 
     def from_message(self, message: pb.Extremes) -> None:
         """Take both values of a message."""
-        self.minimum, self.maximum = read_value(message.minimum), read_value(message.maximum)
-        if type(self.minimum) is not type(self.maximum) and not _are_numbers(self.minimum, self.maximum):
-            msg = f"minimum {self.minimum!r:.80} and maximum {self.maximum!r:.80} are not of one kind"
+        low: Any = read_value(message.minimum)
+        high: Any = read_value(message.maximum)
+        self.minimum, self.maximum = low, high
+        if type(low) is not type(high) and not _are_numbers(low, high):
+            msg = f"minimum {low!r:.80} and maximum {high!r:.80} are not of one kind"
             raise CorruptProfile(msg)
-        if self.minimum is not None and not _in_order(self.minimum, self.maximum):
+        if low is not None and (not low <= high or _is_beyond_doubles(low) or _is_beyond_doubles(high)):
             msg = "a minimum above its maximum, or beyond the doubles"
             raise CorruptProfile(msg)
 
 
-def _in_order(minimum: Any, maximum: Any) -> bool:
-    whole = [value for value in (minimum, maximum) if isinstance(value, int)]
-    return bool(minimum <= maximum) and all(abs(value) <= _LARGEST for value in whole)
+def _is_beyond_doubles(value: object) -> bool:
+    return isinstance(value, int) and abs(value) > _LARGEST
 
 
 def _are_numbers(*values: object) -> bool:

@@ -8,8 +8,10 @@ and Gries 1982; Agarwal et al., "Mergeable Summaries", PODS 2012. The image is t
 from __future__ import annotations
 
 import math
+import re
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 _FAMILY: Final = 10
 _HEAD: Final = struct.Struct("<BBBBBBHIIQQ")
 _MAX_LG: Final = 16
+_LENGTH: Final = re.compile("(.)\0\0\0", re.DOTALL)
 _SAFE_DIGITS: Final = 300  # a decimal text shorter than this is within the range of doubles
 
 
@@ -43,6 +46,8 @@ class FrequentItem:
 
 class FrequentItems:
     """The values that came most often, each with the weight that is certain; `offset` is what any may have more."""
+
+    __slots__ = ("_capacity", "_lg_items", "_offset", "_total", "_weights")
 
     def __init__(self, spec: ProfileSpec) -> None:
         self._lg_items = spec.lg_items
@@ -68,10 +73,10 @@ class FrequentItems:
     def merge(self, *others: FrequentItems) -> None:
         """Take in others; with unequal sizes the smallest one holds.
 
-        However many there are, one cut is enough: cutting by the (m + 1)-th largest weight, m being the number of values
-        kept, takes the cut from each of the m + 1 largest weights. So (m + 1) · offset + the sum of the weights kept
-        never exceeds the total: it does not for any of the summaries, and a cut adds to the first what it takes at least
-        from the second. The offset stays at most total / (m + 1).
+        However many there are, one cut is enough. Let m be the number of values kept: cutting by the (m + 1)-th largest
+        weight takes as much from each of the m + 1 largest. Then (m + 1) · offset + the sum of the weights kept never
+        exceeds the total: it does not for any of the summaries, and a cut adds to the first no more than it takes from
+        the second. So the offset stays at most total / (m + 1).
         """
         smallest = min([self, *others], key=lambda summary: summary._capacity)
         self._lg_items, self._capacity = smallest._lg_items, smallest._capacity
@@ -101,7 +106,8 @@ class FrequentItems:
         if message.items:
             self._lg_items, texts, weights = _parsed(message.items)
             self._capacity = 3 * 2**self._lg_items // 4
-            self._weights = dict(zip(_parsed_items(texts, parse), weights, strict=True))
+            values = map(_parsed_number, texts) if parse is parse_number else [_parsed_item(t, parse) for t in texts]
+            self._weights = dict(zip(values, weights, strict=True))
             if len(self._weights) != len(texts):
                 raise _corrupt("an item stands twice")
         if self._total > MAX_COUNT or self._offset > self._total or sum(self._weights.values()) > self._total:
@@ -140,17 +146,14 @@ def _rank(weighted: tuple[Item, int]) -> tuple[int, str]:
     return -weighted[1], item_text(weighted[0])
 
 
-def _parsed_items(texts: list[str], parse: Callable[[str], Item]) -> list[Item]:
-    """The items of the texts; most are whole numbers, and these are read and written again by one call each."""
-    whole = parse is int or (parse is parse_number and max(map(len, texts)) < _SAFE_DIGITS)
-    if whole:
-        try:
-            numbers = list(map(int, texts))
-            if list(map(repr, numbers)) == texts:
-                return numbers  # type: ignore[return-value]
-        except ValueError:
-            pass
-    return texts if parse is str else [_parsed_item(text, parse) for text in texts]  # type: ignore[return-value]
+@lru_cache(maxsize=16_384)
+def _parsed_number(text: str) -> Item:
+    """As `_parsed_item`; remembered, because the windows of a stream mostly have their frequent numbers in common."""
+    if len(text) < _SAFE_DIGITS and text.lstrip("-").isdecimal():
+        number = int(text)
+        if repr(number) == text:
+            return number
+    return _parsed_item(text, parse_number)
 
 
 def _parsed_item(text: str, parse: Callable[[str], Item]) -> Item:
@@ -179,18 +182,16 @@ def _parsed(image: bytes) -> tuple[int, list[str], list[int]]:
 
 
 def _short_texts(body: bytes, count: int) -> list[str]:
-    """The texts, cut where the three zeros lie that end the length of a short one; none where that is not sure.
+    """The texts, cut where a byte and three zeros look like the length of a short one; none where that is not sure.
 
-    It is sure where each piece has as many characters as the one before announces, which is what a walk from length to
-    length would find.
+    It is sure where the first length lies at the start and each text is as long as the length before it says: a walk
+    from length to length would find the same.
     """
     if not body.isascii():
         return []
-    pieces = body.decode("ascii").split("\0\0\0")
-    texts = [piece[:-1] for piece in pieces[1:-1]]
-    texts.append(pieces[-1])
-    announced = "".join([piece[-1:] for piece in pieces[:-1]])
-    sure = len(texts) == count and len(pieces[0]) == 1 and announced == "".join(map(chr, map(len, texts)))
+    before, *parts = _LENGTH.split(body.decode("ascii"))
+    texts = parts[1::2]
+    sure = not before and len(texts) == count and list(map(ord, parts[::2])) == list(map(len, texts))
     return texts if sure else []
 
 

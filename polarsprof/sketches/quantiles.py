@@ -7,10 +7,12 @@ layout, as read by the validator below, is that of `kll_sketch_impl.hpp`.
 
 from __future__ import annotations
 
+import math
 import struct
 from functools import lru_cache
-from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Final
+from itertools import accumulate, count
+from operator import lshift, sub
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import datasketches
 import numpy as np
@@ -19,7 +21,7 @@ from polarsprof.errors import CorruptProfile
 from polarsprof.sketches.counters import MAX_COUNT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from polarsprof.batch import ColumnBatch, EvenRanks
     from polarsprof.proto import profile_pb2 as pb
@@ -32,13 +34,14 @@ _EMPTY, _LEVEL_0_SORTED, _SINGLE = 1, 2, 4
 _PREAMBLE: Final = struct.Struct("<BBBBHBB")
 _COUNTS: Final = struct.Struct("<QHBB")
 _VALUE: Final = struct.Struct("<d")
-_ENDS: Final = struct.Struct("<dd")
 _DEEP: Final = 30
 _CARRIER_K: Final = 65_535
 
 
 class Quantiles:
     """The distribution of numbers, NaN left out, infinities kept."""
+
+    __slots__ = ("_kll",)
 
     def __init__(self, spec: ProfileSpec) -> None:
         self._kll = datasketches.kll_doubles_sketch(spec.k)
@@ -87,9 +90,15 @@ class Quantiles:
 
     def from_message(self, message: pb.Quantiles) -> None:
         """Take the sketch of a message, once its bytes have been checked."""
-        if message.kll_doubles:
-            check_image(message.kll_doubles)
-            self._kll = datasketches.kll_doubles_sketch.deserialize(message.kll_doubles)
+        self.from_messages([(self, message)])
+
+    @staticmethod
+    def from_messages(parts: Sequence[tuple[Quantiles, pb.Quantiles]]) -> None:
+        """Give each sketch that of its message, once the bytes of all have been checked together."""
+        full = [(sketch, image) for sketch, message in parts if (image := message.kll_doubles)]
+        check_images([image for _, image in full])
+        for sketch, image in full:
+            sketch._kll = datasketches.kll_doubles_sketch.deserialize(image)
 
 
 def _carrier(ranks: EvenRanks) -> bytes:
@@ -116,53 +125,75 @@ def _carrier(ranks: EvenRanks) -> bytes:
     )
 
 
+class _Levels(NamedTuple):
+    """What a full image holds, its counts found consistent."""
+
+    ends: bytes  # minimum and maximum
+    items: bytes
+    sizes: list[int]
+    unsorted: int  # number of items at the start that are in no order
+
+
 def check_image(image: bytes) -> None:
     """Raise `CorruptProfile` for bytes that the native reader could not take without harm."""
+    check_images([image])
+
+
+def check_images(images: Iterable[bytes]) -> None:
+    """As `check_image` for each; the values of all are looked at in one pass, which is cheap for many small images."""
+    full = [levels for image in images if (levels := _checked_levels(image))]
+    if full:
+        _check_values(full)
+
+
+def _checked_levels(image: bytes) -> _Levels | None:
+    """The levels of a full image; None for a sketch of no value or of one, which is checked here."""
     if len(image) < _PREAMBLE.size:
         raise _corrupt("shorter than its preamble")
     words, version, family, flags, k, m, unused = _PREAMBLE.unpack_from(image)
     if family != _FAMILY or m != _M or unused or k < _M or flags & ~(_EMPTY | _LEVEL_0_SORTED | _SINGLE):
         raise _corrupt("not a KLL image")
-    shape = (words, version, bool(flags & _EMPTY), bool(flags & _SINGLE))
-    if shape == (2, 1, True, False):
+    shape = (words, version, flags & (_EMPTY | _SINGLE))
+    if shape == (5, 1, 0):
+        return _full_levels(image, k, is_sorted=bool(flags & _LEVEL_0_SORTED))
+    if shape == (2, 1, _EMPTY):
         _require(len(image) == _PREAMBLE.size, "an empty sketch with content")
-    elif shape == (2, 2, False, True):
+    elif shape == (2, 2, _SINGLE):
         _require(len(image) == _PREAMBLE.size + 8, "a single value of the wrong length")
-        (value,) = _VALUE.unpack_from(image, _PREAMBLE.size)
-        _require(value == value, "NaN")  # noqa: PLR0124 - NaN alone is unequal to itself
-    elif shape == (5, 1, False, False):
-        _check_levels(image, k, sorted_from=0 if flags & _LEVEL_0_SORTED else 1)
+        _require(not math.isnan(_VALUE.unpack_from(image, _PREAMBLE.size)[0]), "NaN")
     else:
         raise _corrupt("a preamble that fits no kind of sketch")
+    return None
 
 
-def _check_levels(image: bytes, k: int, sorted_from: int) -> None:
+def _full_levels(image: bytes, k: int, *, is_sorted: bool) -> _Levels:
     start = _PREAMBLE.size + _COUNTS.size
     _require(len(image) >= start, "shorter than its counts")
     n, min_k, num_levels, unused = _COUNTS.unpack_from(image, _PREAMBLE.size)
     _require(2 <= n <= MAX_COUNT and _M <= min_k <= k and 1 <= num_levels <= _MAX_LEVELS and not unused, "counts")
-    _require(len(image) >= start + 4 * num_levels + 16, "shorter than its levels")
+    items_at = start + 4 * num_levels + 16
+    _require(len(image) >= items_at, "shorter than its levels")
     starts = struct.unpack_from(f"<{num_levels}I", image, start)
-    sizes = [after - before for before, after in pairwise((*starts, _capacity(k, num_levels)))]
+    sizes = list(map(sub, (*starts[1:], _capacity(k, num_levels)), starts))
     _require(min(sizes) >= 0, "levels out of order")
-    values_at = start + 4 * num_levels
-    _require(len(image) == values_at + 8 * (2 + sum(sizes)), "length")
-    _require(sum(size << height for height, size in enumerate(sizes)) == n, "weights that do not sum to n")
-    _check_values(image, values_at, sizes, sorted_from)
+    _require(len(image) == items_at + 8 * sum(sizes), "length")
+    _require(sum(map(lshift, sizes, count())) == n, "weights that do not sum to n")
+    return _Levels(image[items_at - 16 : items_at], image[items_at:], sizes, 0 if is_sorted else sizes[0])
 
 
-def _check_values(image: bytes, start: int, sizes: list[int], sorted_from: int) -> None:
-    """Look at every value once: a level that never falls lies between its ends. A comparison with NaN is false."""
-    low, high = _ENDS.unpack_from(image, start)
-    items = np.frombuffer(image, "<f8", -1, start + _ENDS.size)
-    unsorted = items[: sizes[0] * sorted_from]
-    _require(low <= high, "a minimum above its maximum")
-    _require(not unsorted.size or bool(low <= unsorted.min() and unsorted.max() <= high), "values out of bounds")
-    ends = [0, *accumulate(sizes)]
-    for first, end in pairwise(ends[sorted_from:]):
-        _require(first == end or bool(low <= items[first] and items[end - 1] <= high), "values out of bounds")
-    falls = (~(items[1:] >= items[:-1])).nonzero()[0].tolist()
-    _require(all(fall + 1 < unsorted.size or fall + 1 in ends for fall in falls), "an unsorted level")
+def _check_values(full: Sequence[_Levels]) -> None:
+    """Refuse values beyond their ends and levels that fall; a comparison with NaN is false, so that NaN is refused."""
+    ends = np.frombuffer(b"".join([levels.ends for levels in full]), "<f8").reshape(-1, 2)
+    items = np.frombuffer(b"".join([levels.items for levels in full]), "<f8")
+    counts = [sum(levels.sizes) for levels in full]
+    low, high = np.repeat(ends, counts, axis=0).T
+    _require(bool(((low <= items) & (items <= high)).all()), "values out of bounds")
+    rises = np.append(items[1:] >= items[:-1], True)  # whether the next item, where it is of the same level, is no less
+    for start, levels in zip(accumulate(counts, initial=0), full, strict=False):
+        rises[start : start + levels.unsorted] = True
+    first_of_levels = np.cumsum([size for levels in full for size in levels.sizes])
+    rises[first_of_levels - 1] = True  # of a level of no items the last item before it, which is the last of its level
+    _require(bool(rises.all()), "an unsorted level")
 
 
 @lru_cache(maxsize=256)
