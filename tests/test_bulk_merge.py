@@ -1,0 +1,246 @@
+"""Merging many at once against merging them one after the other: every exact figure is the same, bounds hold."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections import Counter
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import KINDS, through_bytes
+
+import polarsprof as pp
+from polarsprof import profiles as profiles_module
+from polarsprof.batch import ColumnBatch
+from polarsprof.errors import ArgumentError, SpecMismatch
+from polarsprof.hashing import hash_integers
+from polarsprof.proto import profile_pb2 as pb
+from polarsprof.sketches import Distinct, FrequentItems, Moments
+from polarsprof.spec import ProfileSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SPECS = st.builds(
+    pp.ProfileSpec,
+    k=st.sampled_from([8, 200, 400]),
+    lg_k=st.sampled_from([4, 7, 8, 12, 14]),
+    lg_items=st.sampled_from([9, 10]),
+)
+SOME_KINDS = st.sampled_from(
+    ["Int64", "Int128", "Float64", "String", "Boolean", "Binary", "Date", "Datetime ns", "List", "Struct"]
+)
+
+
+@st.composite
+def profiles(draw: st.DrawFn) -> pp.Profile:
+    """A profile of few rows of any kinds, of none at all, or of so many numbers that registers hold them."""
+    profile = pp.Profile(draw(SPECS))
+    if draw(st.booleans()):
+        kinds = draw(st.lists(SOME_KINDS, max_size=3))
+        rows = draw(st.integers(0, 5))
+        found = [
+            KINDS[name].build(draw(st.lists(KINDS[name].values, min_size=rows, max_size=rows))).alias(f"c{position}")
+            for position, name in enumerate(kinds)
+        ]
+        profile = pp.profile(pl.DataFrame(found), spec=profile.spec)
+    elif draw(st.booleans()):
+        first = draw(st.integers(-1_000, 1_000))
+        numbers = pl.Series("c0", range(first, first + draw(st.sampled_from([10, 200, 700]))))
+        profile = pp.profile(numbers.to_frame(), spec=profile.spec)
+    profile.dataset = draw(st.sampled_from(["", "a", "b"]))
+    profile.late_rows = draw(st.integers(0, 9))
+    profile.positions = {"s": draw(st.integers(0, 9))}
+    return profile
+
+
+def exact(profile: pp.Profile) -> dict[str, Any]:
+    """Every figure that no order of merges may change."""
+    return {
+        "rows": (profile.rows, profile.late_rows, profile.rejected, profile.degraded),
+        "header": (profile.dataset, profile.window, profile.tags, profile.versions, profile.positions, profile.panes),
+        **{
+            path: {name: _exact(column.group(name)) for name in column.groups}
+            for path, column in profile.columns.items()
+        },
+    }
+
+
+def _exact(group: pp.GroupProfile) -> tuple[Any, ...]:
+    return (
+        group.counters.counts,
+        (group.min, group.max, group.min_ns, group.max_ns),
+        None if group.moments is None else (group.moments.n, group.moments.integer_sum),
+        None if group.quantile_sketch is None else (group.quantile_sketch.n, group.quantile_sketch.quantiles([0, 1])),
+        None if group.distinct_sketch is None else image_of(group.distinct_sketch),
+        None if group.length is None else _exact(group.length),
+    )
+
+
+def rounded(profile: pp.Profile) -> dict[tuple[str, str], float]:
+    """Every figure that an order of merges may change in the last digits."""
+    return {
+        (path, figure): value
+        for path, column in profile.columns.items()
+        for figure in ("sum", "mean", "variance")
+        if (value := getattr(column.group("number"), figure)) is not None
+    }
+
+
+def image_of(sketch: Distinct) -> bytes:
+    message = pb.Distinct()
+    sketch.to_message(message)
+    return message.hll
+
+
+@settings(max_examples=150)
+@given(pieces=st.lists(profiles(), min_size=1, max_size=6), wire=st.booleans())
+def test_merging_at_once_equals_merging_one_after_the_other(pieces: list[pp.Profile], wire: bool) -> None:
+    before = [piece.to_bytes() for piece in pieces]
+    one_by_one = pieces[0].copy()
+    for piece in pieces[1:]:
+        one_by_one.merge(piece)
+    at_once = pieces[0].copy()
+    at_once.merge(*(map(through_bytes, pieces[1:]) if wire else pieces[1:]))
+    merged = pp.merge(map(through_bytes, pieces) if wire else pieces)
+    assert exact(at_once) == exact(one_by_one) == exact(merged)
+    assert exact(through_bytes(at_once)) == exact(one_by_one)
+    assert rounded(at_once) == pytest.approx(rounded(one_by_one), rel=1e-9, abs=1e-9)
+    for path in one_by_one.columns:
+        items = {item.value: (item.lower, item.upper) for item in one_by_one[path].frequent_items(2_000)}
+        if not any(group.item_summary and group.item_summary.offset for group in at_once[path]._groups.values()):
+            assert {item.value: (item.lower, item.upper) for item in at_once[path].frequent_items(2_000)} == items
+    assert [piece.to_bytes() for piece in pieces] == before
+
+
+def test_merging_none_changes_nothing() -> None:
+    profile = pp.profile(pl.DataFrame({"a": [1, 2]}))
+    state = profile.to_bytes()
+    profile.merge()
+    profile.merge(pp.Profile(), pp.Profile())
+    assert profile.to_bytes() == state
+    assert pp.merge(iter([])).rows == 0
+    assert pp.merge([profile]).to_bytes() == state
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([4, 7, 8, 10, 12]), st.integers(-500, 500), st.sampled_from([0, 1, 7, 30, 300, 900])),
+        min_size=2,
+        max_size=8,
+    ),
+    st.randoms(),
+)
+def test_distinct_counts_merge_at_once_to_the_same_bytes(parts: list[tuple[int, int, int]], random: Any) -> None:
+    def sketches() -> list[Distinct]:
+        made = []
+        for lg_k, first, n in parts:
+            made.append(Distinct(ProfileSpec(lg_k=lg_k)))
+            made[-1].update(ColumnBatch("c", "number", hashes=hash_integers(np.arange(first, first + n))))
+        return made
+
+    one_by_one, at_once = Distinct(ProfileSpec(lg_k=14)), Distinct(ProfileSpec(lg_k=14))
+    for sketch in sketches():
+        one_by_one.merge(sketch)
+    others = sketches()
+    random.shuffle(others)
+    at_once.merge(*others)
+    assert image_of(at_once) == image_of(one_by_one)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([3, 4, 9]), st.lists(st.integers(0, 40), max_size=60)), min_size=1, max_size=12)
+)
+def test_one_cut_keeps_the_bounds_of_frequent_items(parts: list[tuple[int, list[int]]]) -> None:
+    sketches = []
+    for lg_items, values in parts:
+        counted = Counter(values)
+        sketches.append(FrequentItems(ProfileSpec(lg_items=lg_items)))
+        batch = ColumnBatch("c", "number", {"count": len(values)}, items=[*counted], weights=[*counted.values()])
+        sketches[-1].update(batch)
+    merged = FrequentItems(ProfileSpec(lg_items=9))
+    merged.merge(*sketches)
+    truth = Counter(value for _, values in parts for value in values)
+    shown = {item.value: item for item in merged.items()}
+    kept = min(3 << lg_items for lg_items, _ in parts) // 4
+    assert len(shown) <= kept
+    assert merged.offset * (kept + 1) + sum(item.lower for item in shown.values()) <= truth.total()
+    for value, count in truth.items():
+        item = shown.get(value)
+        assert count <= merged.offset if item is None else item.lower <= count <= item.upper
+
+
+@given(st.lists(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=20), min_size=1, max_size=8))
+def test_moments_merge_at_once_to_those_of_all_values(parts: list[list[float]]) -> None:
+    merged = pp.merge(pp.profile(pl.DataFrame({"x": part}, schema={"x": pl.Float64})) for part in parts)["x"]
+    whole = pp.profile(pl.DataFrame({"x": list(chain.from_iterable(parts))}, schema={"x": pl.Float64}))["x"]
+    for figure in ("sum", "mean", "variance"):
+        scale = max([1.0, *(value * value for part in parts for value in part)])
+        assert getattr(merged, figure) == pytest.approx(getattr(whole, figure), rel=1e-9, abs=1e-9 * scale)
+
+
+def test_moments_of_one_state_stay_as_they_are() -> None:
+    number = pp.profile(pl.DataFrame({"x": [0.1, 0.2, 0.7]}))["x"].group("number").moments
+    assert number is not None
+    merged = Moments(ProfileSpec())
+    merged.merge(Moments(ProfileSpec()), number, Moments(ProfileSpec()))
+    assert (merged.mean, merged.variance, merged.skewness) == (number.mean, number.variance, number.skewness)
+
+
+def test_a_refused_merge_of_many_leaves_the_profile_as_it_was() -> None:
+    profile, good = (pp.profile(pl.DataFrame({"a": [1, 2]})) for _ in range(2))
+    untracked = pp.profile(pl.DataFrame({"a": [1]}), spec=pp.ProfileSpec(quantiles=False))
+    first, again = (pp.profile(pl.DataFrame({"a": [1]})) for _ in range(2))
+    first.panes = again.panes = frozenset({("w", 1)})
+    state = profile.to_bytes()
+    with pytest.raises(SpecMismatch, match=r"quantiles=True.*quantiles=False"):
+        profile.merge(good, untracked)
+    with pytest.raises(ArgumentError, match="pane 1 of writer w"):
+        profile.merge(first, good, again)
+    with pytest.raises(ArgumentError, match="into itself"):
+        profile.merge(good, profile)
+    assert profile.to_bytes() == state
+
+
+def test_a_pane_is_refused_twice_also_where_chunks_lie_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(profiles_module, "_MERGED_AT_ONCE", 2)
+    pieces = [pp.profile(pl.DataFrame({"a": [number]})) for number in range(9)]
+    for number, piece in enumerate(pieces):
+        piece.panes = frozenset({("w", number)})
+    assert len(pp.merge(pieces).panes) == 9
+    with pytest.raises(ArgumentError, match="pane 0 of writer w"):
+        pp.merge([*pieces, pieces[0].copy()])
+
+
+def test_an_iterator_of_many_profiles_is_never_in_memory_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(profiles_module, "_MERGED_AT_ONCE", 4)
+    data = pp.profile(pl.DataFrame({"a": [1, 2], "b": [["x"], []]})).to_bytes()
+    living: weakref.WeakSet[pp.Profile] = weakref.WeakSet()
+    most = 0
+
+    def stream() -> Iterator[pp.Profile]:
+        nonlocal most
+        for _ in range(50):
+            profile = pp.Profile.from_bytes(data)
+            living.add(profile)
+            most = max(most, len(living))
+            yield profile
+
+    gc.disable()
+    try:
+        assert pp.merge(stream()).rows == 100
+    finally:
+        gc.enable()
+    assert most <= 4 + 2  # the first one and the one just read
+
+
+def test_a_column_outlives_its_profile_with_its_rows() -> None:
+    column = pp.profile(pl.DataFrame({"a": [1, None, 3], "l": [[1], [None, 2], None]}))["a"]
+    gc.collect()
+    assert (column.rows, column.null_count) == (3, 1)
