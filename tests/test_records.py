@@ -1022,6 +1022,14 @@ def test_json_lines_round_trip_as_bytes_and_as_text(records: list[dict[str, Any]
         assert decode_json(text.encode("utf-8", "surrogatepass")) == (records, Counter())
 
 
+def test_numbers_of_json_are_integers_by_value() -> None:
+    values, _ = decode_json(
+        "[10, 10.0, 1e1, -0.0, 1e18, -9223372036854775808.0, 9223372036854775808.0, 1e19, 2.5, 1e400]"
+    )
+    expected = [10, 10, 10, 0, 10**18, -(2**63), 2.0**63, 1e19, 2.5, INF]
+    assert [(type(value), value) for value in values[0]] == [(type(value), value) for value in expected]  # type: ignore[attr-defined]
+
+
 def test_a_nan_token_is_a_float() -> None:
     values, rejected = decode_json(b"[NaN]")
     assert repr(values) == "[[nan]]"

@@ -16,6 +16,7 @@ INVALID_JSON = "invalid JSON"
 TOO_DEEP = "nested too deeply"
 
 _BLANK = " \t\r"
+_INT64_END = 2.0**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,13 @@ class RejectedRow:
     reason: str
 
 
-_raw_decode = json.JSONDecoder().raw_decode
+def _number(text: str) -> int | float:
+    """A number written with a fraction or an exponent: JSON has one kind of number, so 10.0 is what 10 is."""
+    value = float(text)
+    return int(value) if value.is_integer() and -_INT64_END <= value < _INT64_END else value
+
+
+_raw_decode = json.JSONDecoder(parse_float=_number).raw_decode
 
 
 def decode_json(data: bytes | bytearray | memoryview | str) -> tuple[list[object], Counter[str]]:
@@ -40,8 +47,9 @@ def decode_json(data: bytes | bytearray | memoryview | str) -> tuple[list[object
     Returns
     -------
     values, rejected
-        The decoded lines in order: a line that is JSON but not an object is among them. NaN and Infinity are floats;
-        of a repeated key the last counts. Reason → lines that are not: "invalid JSON" (invalid UTF-8, a second value
+        The decoded lines in order: a line that is JSON but not an object is among them. A number with an integral value
+        of at most 64 bits is an integer, however it is written. NaN and Infinity are floats; of a repeated key the last
+        counts. Reason → lines that are not: "invalid JSON" (invalid UTF-8, a second value
         on a line and integers of more than 4,300 digits among them), "nested too deeply".
         Of nothing, an empty list and an empty counter.
 
