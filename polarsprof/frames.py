@@ -27,12 +27,13 @@ if TYPE_CHECKING:
 BATCH_ROWS: Final = 262_144
 MAX_DEPTH: Final = 32
 
+# Files that are no tables: Polars' reader would make strings of mixed kinds. See `jsonlines`.
+JSON_LINES: Final = (".ndjson", ".jsonl")
+
 # Suffix of a file → how Polars scans it.
 _SCANS: Final[Mapping[str, Callable[[Path], pl.LazyFrame]]] = {
     ".parquet": pl.scan_parquet,
     ".csv": lambda path: pl.scan_csv(path, infer_schema_length=None),
-    ".ndjson": lambda path: pl.scan_ndjson(path, infer_schema_length=None),
-    ".jsonl": lambda path: pl.scan_ndjson(path, infer_schema_length=None),
     ".arrow": pl.scan_ipc,
     ".feather": pl.scan_ipc,
     ".ipc": pl.scan_ipc,
@@ -70,7 +71,7 @@ def frames(data: Any) -> Iterator[pl.DataFrame]:
     ----------
     data
         A Polars frame, lazy frame or series; anything with an Arrow C stream (pyarrow, pandas, DuckDB, …); a path or
-        shell pattern of Parquet, CSV, NDJSON and Arrow IPC files; or an iterable of any of these.
+        shell pattern of Parquet, CSV and Arrow IPC files; or an iterable of any of these.
 
     Yields
     ------
@@ -115,7 +116,7 @@ def scan(path: Path) -> pl.LazyFrame:
     """The lazy frame over one file, chosen by its suffix."""
     suffix = path.suffix.lower()
     if suffix not in _SCANS:
-        raise argument_error("path", os.fspath(path), f"a file that ends in one of {', '.join(_SCANS)}")
+        raise argument_error("path", os.fspath(path), f"a file that ends in one of {', '.join([*_SCANS, *JSON_LINES])}")
     return _SCANS[suffix](path)
 
 

@@ -16,7 +16,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from polarsprof.errors import ClosedError, DataWarning, argument_error
-from polarsprof.frames import FrameBatch, frames
+from polarsprof.jsonlines import JsonLines, row_batches
 from polarsprof.outbox import Outbox
 from polarsprof.profiles import Profile
 from polarsprof.records import RecordBatch, RecordBuffer, RejectedRow, decode_json
@@ -26,6 +26,7 @@ from polarsprof.store import Pane, ProfileStore
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from polarsprof.batch import RowBatch
     from polarsprof.clock import Clock
     from polarsprof.spec import ProfileSpec
     from polarsprof.window import Window
@@ -34,6 +35,7 @@ MAX_BATCH_ROWS: Final = 8_192
 MAX_BATCH_BYTES: Final = 32 << 20
 MAX_BATCH_AGE_US: Final = 1_000_000
 MAX_WAITING_BYTES: Final = 256 << 20
+_MANY_LINES_BYTES: Final = 128 << 10  # of JSON; fewer are quicker profiled together with what else comes
 _MAX_WAITING_BATCHES: Final = 4  # then the caller profiles them itself, which slows it to what the machine can do
 _NOTHING: Final = object()
 _ROW_COUNTERS: Final = ("rows_logged", "rows_profiled", "rows_rejected", "rows_late", "rows_untimed")
@@ -77,6 +79,7 @@ class Logger:
         self._work = threading.RLock()  # guards rotation and outbox; taken before the other one where both are
         self._buffer = RecordBuffer(MAX_BATCH_ROWS, MAX_BATCH_BYTES)
         self._waiting: deque[tuple[list[object], int]] = deque()
+        self._json_lines = JsonLines()
         self._first_us = 0  # arrival of the oldest record in the buffer
         self._cut_us = (0, 0)  # the window of arrival that the buffer belongs to
         self._counts: Counter[str] = Counter()
@@ -144,6 +147,9 @@ class Logger:
         ClosedError
             After `close`, or in a forked child.
         """
+        if isinstance(data, bytes | bytearray | memoryview | str) and len(data) >= _MANY_LINES_BYTES:
+            self._add(self._json_lines.batches(data))
+            return
         records, rejected = decode_json(data)
         for record in chain(records, map(RejectedRow, rejected.elements())):
             self._append(record)
@@ -164,14 +170,7 @@ class Logger:
         ClosedError
             After `close`, or in a forked child.
         """
-        self._check_open()
-        for part in frames(frame):
-            with self._work:
-                self._check_open()
-                with self._entry:
-                    self._counts["rows_logged"] += part.height
-                self._rotation.add(FrameBatch(part), self._clock.now_us())
-            self._tick()
+        self._add(row_batches(frame))
 
     log_dataframe = log_frame
 
@@ -265,6 +264,17 @@ class Logger:
             self._tick()
         elif first or full:
             self._alarm.wake()
+
+    def _add(self, batches: Iterable[RowBatch]) -> None:
+        """Profile rows that come in batches, past the buffer and in the caller's thread."""
+        self._check_open()
+        for batch in batches:
+            with self._work:
+                self._check_open()
+                with self._entry:
+                    self._counts["rows_logged"] += batch.rows
+                self._rotation.add(batch, self._clock.now_us())
+            self._tick()
 
     def _cut(self, now_us: int) -> None:
         """Set the records of the window of arrival that is over aside, and begin that of now."""
