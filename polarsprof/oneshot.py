@@ -6,14 +6,15 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from polarsprof.errors import argument_error
-from polarsprof.frames import frames, is_tabular, typed_columns
+from polarsprof.frames import is_tabular
+from polarsprof.jsonlines import row_batches
 from polarsprof.profiles import Profile
-from polarsprof.records import typed_columns as typed_records
+from polarsprof.records import RecordBatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from polarsprof.batch import TypedColumns
+    from polarsprof.batch import RowBatch
     from polarsprof.spec import ProfileSpec
 
 _BATCH_RECORDS: Final = 8_192
@@ -57,14 +58,25 @@ def profile(
     >>> price.count, price.null_count, price.min, price.mean
     (2, 1, 9.5, 10.75)
     """
+    return profile_of(_batches(data), spec=spec, tags=tags, metadata=metadata)
+
+
+def profile_of(
+    batches: Iterable[RowBatch],
+    *,
+    spec: ProfileSpec | None = None,
+    tags: Mapping[str, str] | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> Profile:
+    """Profile rows that come in batches; for the rest see `profile`."""
     result = Profile(spec, tags=tags, metadata=metadata)
-    result.update_all(_typed(data))
+    result.update_all(batch.columns() for batch in batches)
     return result
 
 
-def _typed(data: Any) -> Iterator[TypedColumns]:
+def _batches(data: Any) -> Iterator[RowBatch]:
     if is_tabular(data):
-        yield from map(typed_columns, frames(data))
+        yield from row_batches(data)
         return
     if isinstance(data, dict | bytes) or not hasattr(data, "__iter__"):
         raise argument_error("data", data, "a table, a path, or an iterable of tables, paths or records")
@@ -72,13 +84,11 @@ def _typed(data: Any) -> Iterator[TypedColumns]:
     first = next(parts, None)
     if first is None:
         return
-    if is_tabular(first):
-        yield from map(typed_columns, frames(chain([first], parts)))
-    else:
-        yield from _typed_records(chain([first], parts))
+    everything = chain([first], parts)
+    yield from row_batches(everything) if is_tabular(first) else _record_batches(everything)
 
 
-def _typed_records(records: Iterable[object]) -> Iterator[TypedColumns]:
+def _record_batches(records: Iterable[object]) -> Iterator[RowBatch]:
     remaining = iter(records)
     while batch := list(islice(remaining, _BATCH_RECORDS)):
-        yield typed_records(batch)
+        yield RecordBatch(batch)

@@ -41,11 +41,11 @@ def main() -> None:
 def profile_command(paths: Sequence[str], output: Path | None, *, as_json: bool) -> None:
     """Profile PATHS as one data set: Parquet, CSV, NDJSON (.ndjson, .jsonl) and Arrow IPC files, folders, patterns."""
     from polarsprof.cli.outcome import counted
-    from polarsprof.frames import frames
-    from polarsprof.oneshot import profile
+    from polarsprof.jsonlines import row_batches
+    from polarsprof.oneshot import profile_of
 
     _refuse_overwriting(output, paths)
-    found = profile(counted(frames(paths), "profiling"))
+    found = profile_of(counted(row_batches(paths), "profiling"))
     if output is not None:
         found.write(output)
     _print_profile(found, as_json=as_json)

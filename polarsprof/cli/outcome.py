@@ -104,12 +104,12 @@ def progress(unit: str) -> Progress:
 
 
 def counted(parts: Iterable[Any], description: str, what: str = "rows") -> Iterator[Any]:
-    """The parts as they come, with their number (of rows, for frames) shown as progress."""
+    """The parts as they come, with their number, of rows for batches of them, shown as progress."""
     with progress(what) as display:
         task = display.add_task(description, total=None)
         for part in parts:
             yield part
-            display.advance(task, getattr(part, "height", 1))
+            display.advance(task, part.rows if what == "rows" else 1)
 
 
 def profile_facts(profile: Profile) -> dict[str, Any]:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
 
 from polarsprof.cli.outcome import progress
-from polarsprof.frames import frames
+from polarsprof.frames import frames, paths
+from polarsprof.jsonlines import is_json_lines
 from polarsprof.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
     from types import FrameType, TracebackType
 
     from polarsprof.logger import Logger
 
-_CHUNK_BYTES: Final = 1 << 20
+_CHUNK_BYTES: Final = 4 << 20
+_PIPE_BYTES: Final = 1 << 20  # what a user may ask for on Linux
 _LONGEST_LINE_BYTES: Final = 64 << 20
 
 
@@ -86,15 +90,39 @@ def stream(source: str, store: str, dataset: str, **options: Any) -> dict[str, A
 def _logged(source: str, logger: Logger, interrupt: _Interrupt) -> Iterator[int]:
     """Rows logged so far, after each chunk."""
     if source == "-":
-        for lines in whole_lines(interrupt, sys.stdin.buffer):
-            logger.log_json(lines)
-            yield logger.counters["rows_logged"]
+        _widen(sys.stdin.buffer)
+        yield from _lines_logged(sys.stdin.buffer, logger, interrupt)
         return
-    for frame in frames(source):
+    for path in paths(source):
+        if is_json_lines(path):
+            with path.open("rb") as file:
+                yield from _lines_logged(file, logger, interrupt)
+        else:
+            yield from _frames_logged(path, logger, interrupt)
+
+
+def _lines_logged(stream: BinaryIO, logger: Logger, interrupt: _Interrupt) -> Iterator[int]:
+    line_end = b""
+    for lines in whole_lines(interrupt, stream):
+        logger.log_json(line_end + lines)
+        line_end = b"\n"  # so that only the first chunk may begin with a byte order mark
+        yield logger.counters["rows_logged"]
+
+
+def _frames_logged(path: Path, logger: Logger, interrupt: _Interrupt) -> Iterator[int]:
+    for frame in frames(path):
         if interrupt.signal:
             return
         logger.log_frame(frame)
         yield logger.counters["rows_logged"]
+
+
+def _widen(stream: BinaryIO) -> None:
+    """Let a pipe hold more than its 64 KiB, because many lines at once are profiled at a lower price each."""
+    with suppress(ImportError, AttributeError, OSError):
+        import fcntl
+
+        fcntl.fcntl(stream, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def whole_lines(interrupt: _Interrupt, stream: BinaryIO) -> Iterator[bytes]:
