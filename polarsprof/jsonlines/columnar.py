@@ -24,6 +24,8 @@ from polarsprof.frames import typed_columns
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from numpy.typing import NDArray
+
 _MOST_CONTAINERS: Final = 100_000  # in a block; one record with many more would be rejected
 _MOST_OPEN: Final = 400  # levels; pyarrow kills the process somewhere above 10,000
 _DEEPEST: Final = 31  # levels; a record that is deeper than 32 is rejected
@@ -33,7 +35,6 @@ _MOST_READINGS: Final = 5
 _EXACT_INTEGERS: Final = 2.0**53
 _SIXTEEN_DIGITS: Final = 10**15
 _BLANK: Final = b" \t\r"
-_LINE_END: Final = ord("\n")
 _ROW: Final = re.compile(r" in row (\d+)")
 _TEXT: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _NULL_ELEMENT: Final = re.compile(rb"[\[,]\s*null")
@@ -73,9 +74,10 @@ class ColumnarReader:
         """
         _check_start(lines)
         _check_encoding(lines)
-        _check_containers(lines)
+        ends = _line_ends(lines)
+        _check_containers(lines, ends)
         table = self._table(lines)
-        _check_one_per_line(lines, table.num_rows)
+        _check_one_per_line(lines, ends, table.num_rows)
         _check_names(table.schema, depth=0)
         return _checked_frame(table, lines)
 
@@ -169,12 +171,14 @@ def _check_encoding(lines: bytes) -> None:
         raise RefusedError(error.start) from error
 
 
-def _check_containers(lines: bytes) -> None:
+def _line_ends(lines: bytes) -> NDArray[np.intp]:
+    return np.flatnonzero(np.frombuffer(lines, dtype=np.uint8) == ord("\n"))
+
+
+def _check_containers(lines: bytes, ends: NDArray[np.intp]) -> None:
     """Nesting beyond pyarrow's stack kills the process; a record of too many values is to be rejected."""
-    characters = np.frombuffer(lines, dtype=np.uint8)
-    opened = sum(int(np.count_nonzero(characters == opener)) for opener in b"{[")
-    if opened - np.count_nonzero(characters == _LINE_END) <= _MOST_OPEN:
-        return
+    if np.diff(ends, prepend=-1, append=len(lines)).max() <= 2 * _MOST_OPEN:
+        return  # all lines are shorter than what so many levels take
     start = 0
     for line in lines.split(b"\n"):
         opened = line.count(b"{") + line.count(b"[")
@@ -189,14 +193,13 @@ def _depth(line: bytes) -> int:
     return int(steps.cumsum().max(initial=0))
 
 
-def _check_one_per_line(lines: bytes, rows: int) -> None:
+def _check_one_per_line(lines: bytes, ends: NDArray[np.intp], rows: int) -> None:
     """Several values on a line are rows to pyarrow, and a value on several lines is one.
 
     A closing brace is followed by an opening one, with blanks between at the most, only where a value ends: an array
     or an object would have a comma there. Text has no raw line ends.
     """
     characters = np.frombuffer(lines, dtype=np.uint8)
-    ends = np.flatnonzero(characters == _LINE_END)
     apart = (characters[ends - 1] == ord("}")).all() and (characters[ends + 1] == ord("{")).all()
     if apart and lines.endswith(b"}") and ends.size == rows - 1:
         return
