@@ -47,7 +47,7 @@ def check(data: bytes | str) -> int:
 
 # ------------------------------------------------------------------------------------------------------------ the traps
 
-_DEEP = {levels: '{"a":' * levels + "1" + "}" * levels for levels in (30, 31, 32, 33, 500, 100_000)}
+_DEEP = {levels: '{"a":' * levels + "1" + "}" * levels for levels in (30, 31, 32, 33, 195, 500, 100_000)}
 
 # Two lines each that would be read in columns without the trap; whether they still are.
 TRAPS: dict[str, tuple[str | bytes, bool]] = {
@@ -140,6 +140,7 @@ TRAPS: dict[str, tuple[str | bytes, bool]] = {
     "31 levels": (_DEEP[31] + "\n{}", True),
     "32 levels": (_DEEP[32] + "\n{}", False),
     "33 levels": (_DEEP[33] + "\n{}", False),
+    "195 levels": (_DEEP[195] + "\n{}", False),
     "500 levels": (_DEEP[500] + "\n{}", False),
     "100,000 levels": (_DEEP[100_000] + "\n{}", False),
     "100,000 lists": ("{}\n" + '{"a":' + "[" * 100_000 + "]" * 100_000 + "}", False),
@@ -166,6 +167,16 @@ def test_each_trap_of_the_columnar_reader_is_seen(trap: str) -> None:
 def test_text_that_holds_lone_surrogates_is_not_bytes() -> None:
     assert check('{"a":"\ud800"}\n{"a":"x"}') == 0
     assert line_by_line('{"a":"\ud800"}').degraded == {"lone surrogate replaced": 1}
+
+
+def test_a_line_that_may_hold_too_many_values_is_not_read_in_columns(monkeypatch):
+    lines = '{"a":[' + ",".join("1" * 1_000) + ']}\n{"a":[]}'
+    assert check(lines) == 2
+    monkeypatch.setattr(columnar, "_LONGEST_LINE_BYTES", 1_000)
+    assert check(lines) == 0
+    monkeypatch.undo()
+    monkeypatch.setattr(columnar, "_MOST_CONTAINERS", 300)
+    assert check('{"a":[' + ",".join(["[]"] * 1_000) + ']}\n{"a":[]}') == 0
 
 
 def test_columns_beyond_the_bound_are_counted_the_same() -> None:

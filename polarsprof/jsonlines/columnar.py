@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.json
-from polars.exceptions import PanicException, PolarsError
+from polars.exceptions import PanicException
 
 from polarsprof.frames import typed_columns
 
@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_MOST_CONTAINERS: Final = 100_000  # in a block; one record with many more would be rejected
-_MOST_OPEN: Final = 400  # levels; pyarrow kills the process somewhere above 10,000
+# In a line: far from the 10 million nested values, a container counting for 32, at which a record is rejected.
+_LONGEST_LINE_BYTES: Final = 8 << 20
+_MOST_CONTAINERS: Final = 100_000
+_MOST_OPEN: Final = 200  # levels; pyarrow kills the process somewhere above 10,000
 _DEEPEST: Final = 31  # levels; a record that is deeper than 32 is rejected
 _MOST_PATHS: Final = 1_000
 _MOST_READINGS: Final = 5
@@ -72,6 +74,14 @@ class ColumnarReader:
         RefusedError
             Where the frame would or could say anything else than `records.decode_json` does.
         """
+        try:
+            return self._frame(lines)
+        except RefusedError:
+            raise
+        except (Exception, PanicException) as error:
+            raise RefusedError from error
+
+    def _frame(self, lines: bytes) -> pl.DataFrame:
         _check_start(lines)
         _check_encoding(lines)
         ends = _line_ends(lines)
@@ -177,14 +187,13 @@ def _line_ends(lines: bytes) -> NDArray[np.intp]:
 
 def _check_containers(lines: bytes, ends: NDArray[np.intp]) -> None:
     """Nesting beyond pyarrow's stack kills the process; a record of too many values is to be rejected."""
-    if np.diff(ends, prepend=-1, append=len(lines)).max() <= 2 * _MOST_OPEN:
-        return  # all lines are shorter than what so many levels take
-    start = 0
-    for line in lines.split(b"\n"):
-        opened = line.count(b"{") + line.count(b"[")
-        if opened > _MOST_CONTAINERS or (opened > _MOST_OPEN and _depth(line) > _MOST_OPEN):
+    starts, ends = np.append(0, ends + 1), np.append(ends, len(lines))
+    for position in np.flatnonzero(ends - starts > 2 * _MOST_OPEN):  # what so many levels take at least
+        start, end = int(starts[position]), int(ends[position])
+        containers = lines.count(b"{", start, end) + lines.count(b"[", start, end)
+        too_deep = containers > _MOST_OPEN and _depth(lines[start:end]) > _MOST_OPEN
+        if too_deep or containers > _MOST_CONTAINERS or end - start > _LONGEST_LINE_BYTES:
             raise RefusedError(start)
-        start += len(line) + 1
 
 
 def _depth(line: bytes) -> int:
@@ -247,11 +256,8 @@ def _has_lists(dtype: pa.DataType) -> bool:
 
 
 def _checked_frame(table: pa.Table, lines: bytes) -> pl.DataFrame:
-    try:
-        frame = pl.DataFrame(table)
-        numbers = [series for _, series in typed_columns(frame).leaves if series.dtype in (pl.Int64, pl.Float64)]
-    except (PolarsError, PanicException) as error:
-        raise RefusedError from error
+    frame = pl.DataFrame(table)
+    numbers = [series for _, series in typed_columns(frame).leaves if series.dtype in (pl.Int64, pl.Float64)]
     if frame.columns != table.column_names or frame.height != table.num_rows:
         raise RefusedError
     _check_numbers(numbers, lines)

@@ -113,7 +113,7 @@ class JsonLines:
         attempts = self._attempts
         pending = [lines]
         while pending and attempts:
-            part = pending.pop()
+            part = pending.pop().strip(_BLANK)
             if len(part) < _SHORT_BYTES:
                 read.lines.append(part)
                 continue
