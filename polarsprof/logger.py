@@ -140,6 +140,8 @@ class Logger:
     def log_json(self, data: bytes | bytearray | memoryview | str) -> None:
         """Log the objects of newline-delimited JSON, one line or many; a line that is no object is rejected.
 
+        From 512 KiB on they are profiled at once, at a fifth of the price a line; fewer wait with the records of `log`.
+
         Raises
         ------
         ArgumentError

@@ -1,6 +1,6 @@
 """NDJSON bytes or text → decoded lines; a bad line costs itself alone. Imports only errors.
 
-The standard json module decodes, about 2 µs for a line of ten fields.
+The standard json module decodes, about 3 µs for a line of ten fields.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ class RejectedRow:
 def _number(text: str) -> int | float:
     """A number written with a fraction or an exponent: JSON has one kind of number, so 10.0 is what 10 is."""
     value = float(text)
-    return int(value) if value.is_integer() and -_INT64_END <= value < _INT64_END else value
+    if value % 1 or not -_INT64_END <= value < _INT64_END:  # what is left of an infinity is NaN, which is true
+        return value
+    return int(value)
 
 
 _raw_decode = json.JSONDecoder(parse_float=_number).raw_decode
