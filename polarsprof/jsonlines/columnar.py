@@ -97,27 +97,25 @@ class ColumnarReader:
         Text that looks like a timestamp becomes one unless its column is declared as text, and a column that is
         declared comes back also from lines without it: so it may take several readings, most often one.
         """
-        texts = self._texts
+        texts = learned = before = self._texts
         for _ in range(_MOST_READINGS):
             try:
                 table = _table(lines, texts)
             except pa.ArrowException as error:
                 if not texts:
                     raise RefusedError(_start_of_row(lines, str(error))) from error
-                texts = self._texts = {}  # may have become another kind
+                texts = learned = {}  # one may have become another kind
                 continue
             _check_lists(table.schema, lines)  # before a value is looked at: what pyarrow shifts may be beyond the end
             stamps = {column.name: text for column in table.schema if (text := _stamps_as_text(column.type))}
             empty = [name for name, text in texts.items() if _has_empty_text(table[name].combine_chunks(), text)]
             if stamps:
-                self._texts = {**self._texts, **stamps}
-                texts = {**texts, **stamps}
-            elif not empty:
-                return table
-            elif not any(_may_be_key(name, lines) for name in empty):
-                return table.drop_columns(empty)
-            else:
+                texts, learned = {**texts, **stamps}, {**learned, **stamps}
+            elif any(_may_be_key(name, lines) for name in empty):
                 texts = {name: text for name, text in texts.items() if name not in empty}
+            else:
+                self._texts = self._texts if learned is before else learned
+                return table.drop_columns(empty)
         raise RefusedError
 
 
