@@ -110,11 +110,13 @@ def event_times_of_values(values: Sequence[object], unit: str | None = None) -> 
     [1000000, 1700000000000000, None, None]
     """
     _check_unit(unit)
-    types = set(map(type, values))
+    types = _types_of(values)
     if not types <= _COLUMNS.keys() | {type(None)}:
-        values = [value if type(value) in _COLUMNS else _plain(value) for value in values]
-        types = set(map(type, values))
+        values = [value if id(type(value)) in _COLUMN_IDS else _plain(value) for value in values]
+        types = _types_of(values)
     types.discard(type(None))
+    if len(types) == 1:  # as almost always; nulls may be among the values
+        return _times(_COLUMNS[types.pop()](list(values)), unit).alias("")
     parts = [_times_of_type(kind, values, unit) for kind in sorted(types, key=lambda kind: kind.__name__)]
     nothing = pl.Series([None], dtype=pl.Int64).new_from_index(0, len(values))
     return pl.select(pl.coalesce(nothing, *parts)).to_series().alias("")
@@ -245,6 +247,13 @@ def _times_of_scientific(text: pl.Series, unit: str | None) -> pl.Series:
 # -------------------------------------------------------------------------------------------------------------- values
 
 
+def _types_of(values: Sequence[object]) -> set[type]:
+    try:
+        return set(map(type, values))
+    except Exception:  # noqa: BLE001 (a metaclass may refuse to be hashed)
+        return {object}
+
+
 def _times_of_type(kind: type, values: Sequence[object], unit: str | None) -> pl.Series:
     """The times of the values of one plain type, null in the rows of the others."""
     return _times(_COLUMNS[kind]([value if type(value) is kind else None for value in values]), unit)
@@ -259,11 +268,12 @@ def _column_of_integers(values: list[int | None]) -> pl.Series:
 
 
 def _column_of_text(values: list[str | None]) -> pl.Series:
-    held = [value if value is not None and len(value) <= _LONGEST_TEXT else None for value in values]
+    if max(map(len, filter(None, values)), default=0) > _LONGEST_TEXT:
+        values = [value if value is not None and len(value) <= _LONGEST_TEXT else None for value in values]
     try:
-        return pl.Series(held, dtype=pl.String)
+        return pl.Series(values, dtype=pl.String)
     except UnicodeEncodeError:  # lone surrogates, which no time has
-        return pl.Series([value if value is None or value.isascii() else None for value in held], dtype=pl.String)
+        return pl.Series([value if value is None or value.isascii() else None for value in values], dtype=pl.String)
 
 
 def _column_of_datetimes(values: list[datetime | None]) -> pl.Series:
@@ -290,6 +300,7 @@ _COLUMNS: dict[type, Callable[[list[Any]], pl.Series]] = {
     datetime: _column_of_datetimes,
     date: lambda values: pl.Series(values, dtype=pl.Date),
 }
+_COLUMN_IDS = frozenset(map(id, [*_COLUMNS, type(None)]))
 
 
 def _plain(value: object) -> object:

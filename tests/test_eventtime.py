@@ -536,3 +536,11 @@ def test_an_unknown_unit_is_refused_with_the_known_ones(unit):
 def test_only_a_series_is_a_column():
     with pytest.raises(ArgumentError, match=r"^series: got .* expected a Polars series"):
         event_times([1_700_000_000])
+
+
+def test_a_type_that_refuses_to_be_hashed_has_no_usable_time() -> None:
+    class Kind(type):
+        __hash__ = None  # type: ignore[assignment]
+
+    values = [Kind("Foreign", (), {})(), 1_700_000_000, None]
+    assert event_times_of_values(values).to_list() == [None, THEN_US, None]
