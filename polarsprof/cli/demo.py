@@ -100,11 +100,12 @@ def _streamed(store: ProfileStore, flights: pl.DataFrame) -> tuple[dict[str, int
     started = time.perf_counter()
     with _progress() as display, Session(store) as session, session.logger(DATASET, **_OPTIONS) as logger:
         task = display.add_task("streaming", total=flights.height)
-        stream = pl.concat([flights.filter(~_HELD_BACK), flights.filter(_HELD_BACK)])
-        for step in stream.iter_slices(_STEP_ROWS):
-            for record in step.iter_rows(named=True):
-                logger.log(record)
-            display.advance(task, step.height)
+        for part in (flights.filter(~_HELD_BACK), flights.filter(_HELD_BACK)):
+            for step in part.iter_slices(_STEP_ROWS):
+                for record in step.iter_rows(named=True):
+                    logger.log(record)
+                display.advance(task, step.height)
+            logger.flush()  # what was held back comes when the rest is in files, and not in one micro-batch with it
         logger.close()
         return logger.counters, time.perf_counter() - started
 
