@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from polarsprof.spec import ProfileSpec
     from polarsprof.window import Window
 
-MAX_BATCH_ROWS: Final = 8_192
+MAX_BATCH_ROWS: Final = 32_768
 MAX_BATCH_BYTES: Final = 32 << 20
 MAX_BATCH_AGE_US: Final = 1_000_000
 MAX_WAITING_BYTES: Final = 256 << 20
 _MANY_LINES_BYTES: Final = 512 << 10  # of JSON; fewer cost less together with what else comes
-_MAX_WAITING_BATCHES: Final = 4  # then the caller profiles them itself, which slows it to what the machine can do
+_MAX_WAITING_BATCHES: Final = 2  # then the caller profiles them itself, which slows it to what the machine can do
 _NOTHING: Final = object()
 _ROW_COUNTERS: Final = ("rows_logged", "rows_profiled", "rows_rejected", "rows_late", "rows_untimed")
 
@@ -75,13 +75,13 @@ class Logger:
         self._panes = 0
         self._rotation = Rotation(settings.windowing, self._new_profile, self._hand_over)
         self._outbox = Outbox(settings.store, MAX_WAITING_BYTES)
-        self._entry = threading.Lock()  # guards what a caller touches: buffer, waiting batches, rows logged
+        self._entry = threading.Lock()  # guards the waiting batches, the cut, and rows logged
         self._work = threading.RLock()  # guards rotation and outbox; taken before the other one where both are
-        self._buffer = RecordBuffer(MAX_BATCH_ROWS, MAX_BATCH_BYTES)
-        self._waiting: deque[tuple[list[object], int]] = deque()
+        self._buffer = self._new_buffer()
+        self._waiting: deque[RecordBatch] = deque()
         self._json_lines = JsonLines()
-        self._first_us = 0  # arrival of the oldest record in the buffer
-        self._cut_us = (0, 0)  # the window of arrival that the buffer belongs to
+        self._rotates = settings.windowing.tumbling is not None
+        self._cut_us = (0, 0) if self._rotates else (-(2**63), 2**63)  # the window of arrival of what is in the buffer
         self._counts: Counter[str] = Counter()
         self._warned: set[str] = set()
         self._news: list[str] = []
@@ -126,9 +126,14 @@ class Logger:
         ClosedError
             After `close`, or in a forked child.
         """
-        if (record is _NOTHING) == (feature_name is None):
-            raise argument_error("log", (record, feature_name), "either a record or feature_name= with value=")
-        self._append(record if feature_name is None else {feature_name: value})
+        if record is _NOTHING or feature_name is not None:
+            if record is not _NOTHING or feature_name is None:
+                raise argument_error("log", (record, feature_name), "either a record or feature_name= with value=")
+            record = {feature_name: value}
+        if self._rotates:  # from here on as _append, whose call would be a tenth of all this
+            self._cut_if_over()
+        if self._buffer.append(record):
+            self._attend()
 
     def log_records(self, records: Iterable[Mapping[str, Any]]) -> None:
         """Log each record of an iterable, as `log` does."""
@@ -202,8 +207,8 @@ class Logger:
         """
         if self._closed or self._disowned:
             return
-        with self._entry:
-            self._ending = True
+        self._ending = True
+        self._buffer.close(f"logger {self.dataset_name!r} is closed")
         self._settle(self._clock.now_us())
         self._closed = True
         self._alarm.stop()
@@ -225,6 +230,7 @@ class Logger:
         """
         with self._work, self._entry:
             counts = self._counts.copy()
+            counts["rows_logged"] += len(self._buffer)
             for profile in self._rotation.open_profiles():
                 _count_rows(counts, profile)
             return {name: counts[name] for name in _ROW_COUNTERS} | {
@@ -237,35 +243,27 @@ class Logger:
     def disown(self) -> None:
         """Make the logger useless in a forked child: its buffer and windows belong to the parent."""
         self._disowned = True
+        self._entry = threading.Lock()  # a thread of the parent may have held the other one, and that of the buffer
+        self._buffer = self._new_buffer()
+        self._buffer.close(self._not_ours())
+
+    def _new_buffer(self) -> RecordBuffer:
+        return RecordBuffer(MAX_BATCH_ROWS, MAX_BATCH_BYTES, self._clock)
+
+    def _not_ours(self) -> str:
+        return f"logger {self.dataset_name!r} belongs to the parent process; make a session in the child"
 
     def _check_open(self) -> None:
         if self._disowned:
-            raise ClosedError(
-                f"logger {self.dataset_name!r} belongs to the parent process; make a session in the child"
-            )
+            raise ClosedError(self._not_ours())
         if self._closed or self._ending:
             raise ClosedError(f"logger {self.dataset_name!r} is closed")
 
     def _append(self, record: object) -> None:
-        self._check_open()
-        with self._entry:
-            self._check_open()
-            now_us = self._clock.now_us()
-            first = not len(self._buffer)
-            if not self._cut_us[0] <= now_us < self._cut_us[1]:
-                self._cut(now_us)
-                first = True
-            if first:
-                self._first_us = now_us
-            full = self._buffer.append(record)
-            self._counts["rows_logged"] += 1
-            if full:
-                self._set_aside()
-            crowded = len(self._waiting) > _MAX_WAITING_BATCHES
-        if crowded:
-            self._tick()
-        elif first or full:
-            self._alarm.wake()
+        if self._rotates:
+            self._cut_if_over()
+        if self._buffer.append(record):
+            self._attend()
 
     def _add(self, batches: Iterable[RowBatch]) -> None:
         """Profile rows that come in batches, past the buffer and in the caller's thread."""
@@ -278,20 +276,34 @@ class Logger:
                 self._rotation.add(batch, self._clock.now_us())
             self._tick()
 
-    def _cut(self, now_us: int) -> None:
-        """Set the records of the window of arrival that is over aside, and begin that of now."""
-        self._set_aside()
-        tumbling = self._settings.windowing.tumbling
-        if tumbling is None:
-            self._cut_us = (-(2**63), 2**63)
-        else:
-            window = tumbling.window_of(now_us)
+    def _cut_if_over(self) -> None:
+        """Where the window of arrival is over, set its records aside and begin that of now."""
+        now_us = self._clock.now_us()
+        if self._cut_us[0] <= now_us < self._cut_us[1]:
+            return
+        with self._entry:
+            self._set_aside()
+            window = self._settings.windowing.window(now_us, now_us)
             self._cut_us = (window.start_us, window.end_us)
 
+    def _attend(self) -> None:
+        """See to a buffer that was begun, is full, or took a record while it was closed."""
+        with self._entry:
+            if self._buffer.full:
+                self._set_aside()
+            crowded = len(self._waiting) > _MAX_WAITING_BATCHES
+        if self._ending:  # the thread that closes may have looked at the buffer already
+            self._settle(self._clock.now_us())
+        elif crowded:
+            self._tick()
+        else:
+            self._alarm.wake()
+
     def _set_aside(self) -> None:
-        records = self._buffer.swap()
-        if records:
-            self._waiting.append((records, self._first_us))
+        batch = self._buffer.swap()
+        if batch.rows:
+            self._waiting.append(batch)
+            self._counts["rows_logged"] += batch.rows
 
     def _tick(self) -> int | None:
         """Profile what is due, seal and publish what is done; return when to look again."""
@@ -300,7 +312,8 @@ class Logger:
         with self._telling():
             now_us = self._clock.now_us()
             with self._entry:
-                aged = now_us >= self._first_us + MAX_BATCH_AGE_US
+                begun_us = self._buffer.begun_us
+                aged = begun_us is not None and now_us >= begun_us + MAX_BATCH_AGE_US
                 over = not self._cut_us[0] <= now_us < self._cut_us[1]
             self._drain(everything=aged or over)
             self._rotation.seal_due(now_us)
@@ -309,8 +322,8 @@ class Logger:
 
     def _next_due_us(self) -> int | None:
         with self._entry:
-            held = len(self._buffer) or self._waiting
-            buffer_us = self._first_us + MAX_BATCH_AGE_US if held else None
+            begun_us = self._waiting[0].begun_us if self._waiting else self._buffer.begun_us
+        buffer_us = None if begun_us is None else begun_us + MAX_BATCH_AGE_US
         dues = (buffer_us, self._rotation.next_due_us(), self._outbox.next_due_us())
         return min((due for due in dues if due is not None), default=None)
 
@@ -328,8 +341,8 @@ class Logger:
                 self._set_aside()
             batches = list(self._waiting)
             self._waiting.clear()
-        for records, arrival_us in batches:
-            self._rotation.add(RecordBatch(records), arrival_us)
+        for batch in batches:
+            self._rotation.add(batch, batch.begun_us)
 
     def _hand_over(self, profile: Profile, window: Window) -> None:
         """Turn a sealed profile into a pane of this writer."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from polarsprof.batch import RowBatch
     from polarsprof.spec import ProfileSpec
 
-_BATCH_RECORDS: Final = 8_192
+_BATCH_RECORDS: Final = 32_768
 
 
 def profile(

@@ -20,9 +20,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polarsprof.errors import ArgumentError
-from polarsprof.records import RecordBuffer, decode_json, typed_columns
+from polarsprof.errors import ArgumentError, ClosedError
+from polarsprof.records import RecordBatch, RecordBuffer, decode_json, typed_columns
 from polarsprof.records.lanes import built_series
+from polarsprof.testing import SettableClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from polarsprof.batch import TypedColumns
 
 UTC = dt.UTC
+START = dt.datetime(2025, 1, 1, tzinfo=UTC)
 UTC_US = pl.Datetime("us", "UTC")
 NAIVE_US = pl.Datetime("us")
 NAIVE_NS = pl.Datetime("ns")
@@ -573,16 +575,32 @@ def test_every_hazard_is_typed_counted_or_rejected_with_its_reason(case: Any, *,
     assert dict(columns.degraded) == others.get("degraded", {})
 
 
-def test_a_buffer_in_between_changes_nothing_for_any_hazard() -> None:
-    for name, (records, _, _) in CASES.items():
-        buffer = RecordBuffer()
-        buffer.extend(records)
-        direct, buffered = typed_columns(records), typed_columns(buffer.swap())
-        assert leaves_of(buffered) == leaves_of(direct), name
-        assert lists_of(buffered) == lists_of(direct), name
-        assert (buffered.rows, buffered.rejected, buffered.objects) == (direct.rows, direct.rejected, direct.objects), (
-            name
-        )
+def buffered(records: list[Any]) -> TypedColumns:
+    """The typed columns of records that went through a buffer."""
+    buffer = RecordBuffer()
+    for record in records:
+        buffer.append(record)
+    return buffer.swap().columns()
+
+
+def assert_equal_columns(found: TypedColumns, expected: TypedColumns) -> None:
+    assert leaves_of(found) == leaves_of(expected)
+    assert {path: sorted(lengths) for path, lengths in lists_of(found).items()} == {
+        path: sorted(lengths) for path, lengths in lists_of(expected).items()
+    }
+    assert {path: sorted(values) for path, values in found.integers.items()} == {
+        path: sorted(values) for path, values in expected.integers.items()
+    }
+    for name in ("rows", "structs", "objects", "rejected", "degraded"):
+        assert getattr(found, name) == getattr(expected, name), name
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_a_buffer_in_between_changes_nothing_for_any_hazard(case: Any) -> None:
+    records, _, _ = case
+    for among in ([], [{"other": number} for number in range(3)], [{"a": None, "b": 1}] * 2):
+        mixed = [*among, *records, *among]
+        assert_equal_columns(buffered(mixed), typed_columns(mixed))
 
 
 def test_pandas_nulls_are_nulls_and_nanoseconds_survive() -> None:
@@ -661,8 +679,6 @@ def test_what_ends_the_process_passes_through(error: type[BaseException]) -> Non
         lambda: typed_columns([], max_columns=True),
         lambda: RecordBuffer(max_rows=0),
         lambda: RecordBuffer(max_bytes=1.5),  # type: ignore[arg-type]
-        lambda: RecordBuffer().extend({"a": 1}),
-        lambda: RecordBuffer().extend(5),  # type: ignore[arg-type]
         lambda: decode_json(5),  # type: ignore[arg-type]
     ],
 )
@@ -864,20 +880,138 @@ def test_no_row_counts_twice_at_one_path_whatever_its_keys(record: dict[str, Any
 # ---- RecordBuffer
 
 
-def test_a_buffer_is_full_by_rows_and_swapping_empties_it() -> None:
-    buffer = RecordBuffer(max_rows=3)
-    assert [buffer.append({"a": number}) for number in range(4)] == [False, False, True, True]
-    assert len(buffer) == 4
-    assert buffer.swap() == [{"a": number} for number in range(4)]
-    assert (len(buffer), buffer.estimated_bytes, buffer.swap()) == (0, 0, [])
-    assert buffer.extend({"a": number} for number in range(3)) is True
+def test_a_buffer_says_when_it_was_begun_and_when_it_is_full() -> None:
+    clock = SettableClock(START)
+    buffer = RecordBuffer(max_rows=3, clock=clock)
+    assert (len(buffer), buffer.begun_us, buffer.swap().rows) == (0, None, 0)
+    for _ in range(2):
+        begun_us = clock.now_us()
+        assert [buffer.append({"a": number}) for number in range(4)] == [True, False, True, True]
+        clock.advance(dt.timedelta(seconds=1))
+        assert (len(buffer), buffer.full, buffer.begun_us) == (4, True, begun_us)
+        batch = buffer.swap()
+        assert (batch.rows, batch.begun_us) == (4, begun_us)
+        assert leaves_of(batch.columns()) == {"a": {pl.Int64(): comparable([0, 1, 2, 3])}}
+        assert (len(buffer), buffer.full, buffer.begun_us) == (0, False, None)
 
 
 def test_a_buffer_is_full_by_bytes_of_text_bytes_and_arrays_at_any_depth() -> None:
     large = 10_000
     for value in ("x" * large, b"x" * large, bytearray(large), ["x" * large], {"k": (b"x" * large,)}, np.zeros(large)):
-        assert RecordBuffer(max_bytes=large).append({"a": value}) is True
-        assert RecordBuffer(max_bytes=large * 10).append({"a": value}) is False
+        for max_bytes, full in ((large, True), (large * 10, False)):
+            buffer = RecordBuffer(max_bytes=max_bytes)
+            buffer.append({"a": value})
+            assert buffer.full is full
+
+
+@pytest.mark.parametrize("rows_before", [0, 1, 1_000])
+def test_text_that_becomes_long_is_noticed_at_the_latest_128_rows_on(rows_before: int) -> None:
+    buffer = RecordBuffer(max_rows=10**6, max_bytes=10**6)
+    for _ in range(rows_before):
+        buffer.append({"a": "", "b": None})
+    taken = next(number for number in range(1_000) if buffer.append({"a": "x" * 10**5, "b": None}) and buffer.full)
+    assert taken < 10 + min(2 * rows_before, 128)
+
+
+def test_a_closed_buffer_takes_nothing_and_gives_up_what_it_holds() -> None:
+    buffer = RecordBuffer()
+    for record in ({"a": 1}, {"a": 2}, {"a": [3]}):
+        buffer.append(record)
+    buffer.close("no more")
+    for record in ({"a": 1}, {"b": 1}, {"a": [1]}, None):
+        with pytest.raises(ClosedError, match="no more"):
+            buffer.append(record)
+    assert buffer.swap().rows == 3
+
+
+def test_layouts_orders_of_keys_nulls_and_types_may_alternate_in_a_batch() -> None:
+    records: list[Any] = []
+    for number in range(300):
+        records += [
+            {"a": number, "b": "x", "c": None},
+            {"c": 0.5, "b": None, "a": number},
+            {"a": str(number), "b": number % 2 == 0, "c": b"y"},
+            {"a": number},
+            {"a": [number], "b": "x", "c": None},
+            {"only": None, "a": np.int32(number)},
+            {},
+            OrderedDict(a=number, c=None),
+            UserDict(b=number),
+            {f"column {number}": number},
+        ]
+    assert_equal_columns(buffered(records), typed_columns(records))
+
+
+def test_a_type_that_a_column_once_had_does_not_come_back_in_later_batches() -> None:
+    buffer = RecordBuffer()
+    for values, lanes in (
+        ([1, "x", None], {pl.Int64(): [1], pl.String(): ["x"]}),
+        ([2, 3], {pl.Int64(): [2, 3]}),
+        ([None], {pl.Null(): []}),
+    ):
+        for value in values:
+            buffer.append({"a": value, "b": 0})
+        found = leaves_of(buffer.swap().columns())["a"]
+        assert found == {dtype: comparable(held) for dtype, held in lanes.items()}
+
+
+def test_more_kinds_of_rows_than_are_remembered_are_one_batch_and_the_next() -> None:
+    records = [{f"c{bit}": number if number >> bit & 1 else None for bit in range(12)} for number in range(4_096)]
+    buffer = RecordBuffer()
+    for _ in range(2):
+        for record in records:
+            buffer.append(record)
+        assert_equal_columns(buffer.swap().columns(), typed_columns(records))
+
+
+def test_types_of_a_hostile_metaclass_reach_no_column() -> None:
+    class Pretender(type):
+        """Says that its types are int."""
+
+        def __hash__(cls) -> int:
+            return hash(int)
+
+        def __eq__(cls, other: object) -> bool:
+            return True
+
+    class Panicking(type):
+        def __hash__(cls) -> int:
+            raise Panic
+
+    records: list[Any] = [{"a": 1, "b": "x"}]
+    for kind in (UnhashableKind, Pretender, Panicking):
+        records += [{"a": kind("Foreign", (), {})(), "b": "y"}, {"a": 2, "b": "z"}]
+    columns = buffered(records)
+    assert columns.rows == 7
+    assert columns.objects == {"a": 3}
+    assert leaves_of(columns) == {
+        "a": {pl.Int64(): comparable([1, 2, 2, 2])},
+        "b": {pl.String(): comparable(["x", "y", "z"] * 1 + ["y", "z"] * 2)},
+    }
+
+
+@given(RECORDS, st.lists(st.booleans(), min_size=12, max_size=12))
+def test_any_records_through_a_buffer_are_typed_as_their_list_is(records: list[Any], repeated: list[bool]) -> None:
+    records = [record for record, twice in zip(records, repeated, strict=False) for _ in range(1 + twice)]
+    assert_equal_columns(buffered(records), typed_columns(records))
+
+
+FLAT_RECORDS = st.lists(st.permutations("abc").flatmap(lambda keys: st.fixed_dictionaries(dict.fromkeys(keys, LEAVES))))
+
+
+@given(FLAT_RECORDS, st.data())
+def test_any_positions_of_a_batch_are_typed_as_the_records_there_are(records: list[Any], data: st.DataObject) -> None:
+    records += data.draw(st.lists(st.dictionaries(KEYS, LEAVES | st.lists(LEAVES, max_size=2), max_size=3)))
+    buffer = RecordBuffer()
+    for number, record in enumerate(records):
+        buffer.append(record | {"row": number})
+    batch = buffer.swap()
+    rows = batch.times_us("row", "us").to_list()  # which record stands where
+    assert sorted(rows) == list(range(len(records)))
+    wanted = data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows)))
+    positions = np.flatnonzero(np.array(wanted, dtype=bool))
+    expected = typed_columns([records[rows[at]] | {"row": rows[at]} for at in positions])
+    assert_equal_columns(batch.columns(positions), expected)
 
 
 def test_what_the_caller_changes_after_append_changes_nothing() -> None:
@@ -902,7 +1036,7 @@ def test_what_the_caller_changes_after_append_changes_nothing() -> None:
     raw[:] = b"longer"
     record.clear()
 
-    columns = typed_columns(buffer.swap())
+    columns = buffer.swap().columns()
     assert counts_of(columns) == before
     leaves = leaves_of(columns)
     assert leaves["array[]"] == {pl.Int64(): comparable([1, 2])}
@@ -910,15 +1044,43 @@ def test_what_the_caller_changes_after_append_changes_nothing() -> None:
     assert leaves["inner.x[].y"] == {pl.Int64(): comparable([2])}
 
 
+@pytest.mark.parametrize("warm", [False, True], ids=["first", "after flat rows of the same keys"])
+@pytest.mark.parametrize(
+    ("make", "change", "path", "dtype", "kept"),
+    [
+        (lambda: [1], lambda value: value.append(2), "a[]", pl.Int64, [1]),
+        (lambda: {"x": 1}, dict.clear, "a.x", pl.Int64, [1]),
+        (lambda: ([1],), lambda value: value[0].clear(), "a[][]", pl.Int64, [1]),
+        (lambda: bytearray(b"ab"), lambda value: value.extend(b"c"), "a", pl.Binary, [b"ab"]),
+        (lambda: type("Raw", (bytearray,), {})(b"ab"), lambda value: value.extend(b"c"), "a", pl.Binary, [b"ab"]),
+        (lambda: memoryview(bytearray(b"ab")), lambda value: value.__setitem__(0, 0), "a", pl.Binary, [b"ab"]),
+        (lambda: np.array([1]), lambda value: value.fill(9), "a[]", pl.Int64, [1]),
+        (lambda: np.array(1), lambda value: value.fill(9), "a", pl.Int64, [1]),
+        (lambda: UserDict(x=1), lambda value: value.clear(), "a.x", pl.Int64, [1]),
+        (lambda: LyingList([1]), lambda value: value.clear(), "a[]", pl.Int64, [1]),
+    ],
+)
+def test_every_kind_of_value_that_can_change_is_copied(
+    make: Callable[[], Any], change: Callable[[Any], object], path: str, dtype: Any, kept: list[Any], *, warm: bool
+) -> None:
+    value = make()
+    buffer = RecordBuffer()
+    for _ in range(3 * warm):
+        buffer.append({"a": "text", "b": 0})
+    buffer.append({"a": value, "b": 1})
+    change(value)
+    assert leaves_of(buffer.swap().columns())[path][dtype()] == comparable(kept)
+
+
 def test_values_that_a_mapping_makes_on_the_spot_are_not_confused() -> None:
     class Fresh(UserDict[str, Any]):
         def items(self) -> Any:
             return {name: [name] for name in "abcdef"}.items()
 
-    buffer = RecordBuffer()
-    buffer.append({"outer": [Fresh(), Fresh()]})
-    [record] = buffer.swap()
-    assert record == {"outer": [{name: [name] for name in "abcdef"}] * 2}
+    columns = buffered([{"outer": [Fresh(), Fresh()]}])
+    assert lists_of(columns)["outer"] == [2]
+    for name in "abcdef":
+        assert leaves_of(columns)[f"outer[].{name}[]"] == {pl.String(): comparable([name] * 2)}
 
 
 def test_a_caller_without_stack_to_spare_loses_no_record() -> None:
@@ -932,57 +1094,77 @@ def test_a_caller_without_stack_to_spare_loses_no_record() -> None:
                 buffer.append({"a": nested(30), "b": 1})
 
     descend()
-    columns = typed_columns(buffer.swap())
+    columns = buffer.swap().columns()
     assert columns.rows == 1
     assert counts_of(columns)["a" + "[]" * 30, "Int64"] == 1
 
 
 def test_what_cannot_be_copied_is_kept_in_its_place() -> None:
     records = [{"a": 1}, None, BrokenMapping(), Hostile(), {"a": released_view()}, {"a": cyclic_list()}]
-    buffer = RecordBuffer()
-    buffer.extend(records)
-    taken = buffer.swap()
-    assert [type(record) for record in taken] == [type(record) for record in records]
-    assert typed_columns(taken).rejected == {"not a mapping": 2, "unreadable record": 1, "nested too deeply": 1}
-
-
-def test_an_error_of_the_iterator_keeps_the_records_before_it() -> None:
-    def failing() -> Iterator[dict[str, int]]:
-        yield {"a": 1}
-        raise ConnectionError
-
-    buffer = RecordBuffer()
-    with pytest.raises(ConnectionError):
-        buffer.extend(failing())
-    assert buffer.swap() == [{"a": 1}]
+    rejected = {"not a mapping": 2, "unreadable record": 1, "nested too deeply": 1}
+    assert buffered(records).rejected == rejected == typed_columns(records).rejected
 
 
 def test_eight_threads_append_while_one_swaps_and_nothing_is_lost() -> None:
     buffer = RecordBuffer(max_rows=100)
     threads, each = 8, 5_000
     start = threading.Barrier(threads + 1)
-    taken: list[Any] = []
+    batches: list[RecordBatch] = []
 
     def append(thread: int) -> None:
         start.wait()
-        for number in range(each):
-            buffer.append({"id": thread * each + number, "pad": "x"})
+        for number in range(each):  # of three layouts, one of them with two kinds of rows, and nested ones
+            extra = [{"pad": "x"}, {"pad": None}, {}, {"list": [number]}, {"more": number}][number % 5]
+            buffer.append({"id": thread * each + number} | extra)
 
     workers = [threading.Thread(target=append, args=(thread,)) for thread in range(threads)]
     for worker in workers:
         worker.start()
     start.wait()
     while any(worker.is_alive() for worker in workers):
-        taken += buffer.swap()
+        batches.append(buffer.swap())
     for worker in workers:
         worker.join()
-    taken += buffer.swap()
+    batches.append(buffer.swap())
 
-    ids = [record["id"] for record in taken]
+    taken = [columns for batch in batches if (columns := batch.columns()).rows]
+    ids = [id_ for columns in taken for path, series in columns.leaves if path == "id" for id_ in series]
+    assert len(ids) == sum(columns.rows for columns in taken)
     assert sorted(ids) == list(range(threads * each))
-    for thread in range(threads):  # and each thread's own order is kept
-        own = [id_ for id_ in ids if id_ // each == thread]
-        assert own == sorted(own)
+    more = [value for columns in taken for path, series in columns.leaves if path == "more" for value in series]
+    assert Counter(more) == dict.fromkeys(range(4, each, 5), threads)
+    assert sum(counts_of(columns)["list", "list"] for columns in taken) == threads * each // 5
+    assert sum(counts_of(columns)["pad", "String"] for columns in taken) == threads * each // 5
+
+
+def test_every_row_has_its_own_event_time_whatever_the_layouts_of_the_others() -> None:
+    kinds: list[Callable[[int], Any]] = [
+        lambda row: {"row": row, "t": row, "x": "a"},
+        lambda row: {"x": None, "t": str(row), "row": row},
+        lambda row: {"row": row, "t": dt.datetime.fromtimestamp(row, UTC)},
+        lambda row: {"row": row, "t": [row]},
+        lambda row: {"row": row, "t": float(row), "nested": {"t": 1}},
+        lambda row: {"row": row, "x": row},
+        lambda row: {"row": row, "t": OfUnhashableKind()},
+        lambda row: {"row": row, "t": None, "x": "a"},
+        lambda row: UserDict(row=row, t=np.int64(row)),
+    ]
+    timed = {0, 1, 2, 4, 8}
+    buffer = RecordBuffer()
+    for number in range(900):
+        buffer.append(kinds[number % len(kinds)](10**9 + number))
+    batch = buffer.swap()
+    rows, times = batch.times_us("row", "s").to_list(), batch.times_us("t", "s").to_list()
+    assert sorted(rows) == [(10**9 + number) * 10**6 for number in range(900)]
+    for row, time in zip(rows, times, strict=True):
+        assert time == (row if (row // 10**6 - 10**9) % len(kinds) in timed else None)
+
+
+def test_a_path_of_an_event_time_finds_a_key_of_that_name_first_then_a_nested_one() -> None:
+    buffer = RecordBuffer()
+    for record in ({"a.t": 1, "b": 0}, {"a": {"t": 2}}, {"a": 3}, {"a.t": 4, "a": {"t": 5}}, None):
+        buffer.append(record)
+    assert sorted(buffer.swap().times_us("a.t", "us").to_list(), key=str) == [1, 2, 4, None, None]
 
 
 # ---- decode_json

@@ -275,6 +275,31 @@ def test_eight_threads_log_while_one_flushes_and_nothing_is_lost(tmp_path):
     assert {item.value: item.lower for item in whole["thread"].frequent_items()} == dict.fromkeys(range(8), 5_000)
 
 
+def test_eight_threads_log_records_of_every_layout_into_the_windows_of_their_times(tmp_path):
+    with pp.Session(tmp_path) as session:
+        logger = session.logger(with_rotation_time="h", timestamp="t", max_open_windows=8)
+
+        def log(thread: int) -> None:
+            for number in range(4_000):
+                hours = {"t": (500_000 + number % 4) * 3_600, "number": number}
+                logger.log(hours | [{}, {"thread": thread}, {"nested": {"x": 1}}, {"thread": None}][number % 4])
+
+        threads = [threading.Thread(target=log, args=(thread,)) for thread in range(8)]
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            logger.flush()
+        for thread in threads:
+            thread.join()
+        logger.close()
+        assert logger.counters["rows_logged"] == logger.counters["rows_profiled"] == 32_000
+    windows = pp.ProfileStore(tmp_path).windows("dataset")
+    assert len({window.start for window in windows}) == 4
+    whole = session.store.read("dataset")
+    assert (whole.rows, whole.untimed_rows, whole["number"].sum) == (32_000, 0, 8 * sum(range(4_000)))
+    assert (whole["thread"].count, whole["thread"].null_count, whole["nested.x"].sum) == (8_000, 24_000, 8_000)
+
+
 def test_two_threads_that_close_a_logger_while_others_log_lose_no_accepted_row(tmp_path):
     accepted = []
     with pp.Session(tmp_path) as session:

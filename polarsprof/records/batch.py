@@ -2,37 +2,65 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from polarsprof.eventtime import event_times_of_values
-from polarsprof.records.columns import typed_columns
+from polarsprof.records.columns import typed_rows
 from polarsprof.records.lanes import FATAL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    import numpy as np
     import polars as pl
     from numpy.typing import NDArray
 
     from polarsprof.batch import TypedColumns
+    from polarsprof.records.flat import FlatColumns
 
 
 class RecordBatch:
-    """Records of one micro-batch; what is no mapping is a row without time that typing rejects."""
+    """Records of one micro-batch: flat ones by their layouts, then all others, in order of arrival within each.
 
-    def __init__(self, records: Sequence[object]) -> None:
+    What is no mapping is a row without time that typing rejects.
+
+    Attributes
+    ----------
+    rows
+        Number of rows.
+    begun_us
+        When the first of them arrived.
+    """
+
+    def __init__(self, records: Sequence[object], flat: Sequence[FlatColumns] = (), begun_us: int = 0) -> None:
+        self._flat = flat
         self._records = records
-        self.rows = len(records)
+        self.begun_us = begun_us
+        self.rows = sum(map(len, flat)) + len(records)
 
     def times_us(self, path: str, unit: str | None) -> pl.Series:
         """Event times of the records in microseconds, null where a record says none."""
-        return event_times_of_values([_time_of(record, path) for record in self._records], unit)
+        values: list[object] = []
+        for part in self._flat:
+            values += part.column(path)
+        values += [_time_of(record, path) for record in self._records]
+        return event_times_of_values(values, unit)
 
     def columns(self, positions: NDArray[np.intp] | None = None) -> TypedColumns:
-        """The typed columns of the records at the given positions; of all by default."""
-        chosen = self._records if positions is None else [self._records[i] for i in positions.tolist()]
-        return typed_columns(chosen)
+        """The typed columns of the records at the given positions, which ascend; of all by default."""
+        if positions is None:
+            return typed_rows(chain(*(part.columns() for part in self._flat)), self._records, self.rows)
+        *chosen, others = self._split(positions)
+        parts = (part.columns(rows) for part, rows in zip(self._flat, chosen, strict=True))
+        return typed_rows(chain(*parts), [self._records[at] for at in others.tolist()], positions.size)
+
+    def _split(self, positions: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+        """The positions within each layout, and at last those within the other records."""
+        starts = np.cumsum([0, *map(len, self._flat)])
+        for start, part in zip(starts, np.split(positions, np.searchsorted(positions, starts[1:])), strict=True):
+            yield part - start
 
 
 def _time_of(record: object, path: str) -> object:

@@ -5,11 +5,11 @@ Any record ends in exactly one of two counts: `rows` or `rejected`.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import ChainMap, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, repeat
 from operator import is_not, itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -18,6 +18,9 @@ from polarsprof.errors import argument_error, positive_integer
 from polarsprof.records.json_lines import RejectedRow
 from polarsprof.records.lanes import FATAL, FLAT_IDS, add_leaves, clean_text, kinds_of
 from polarsprof.records.nesting import DEEPEST, Untangler, form_of
+
+if TYPE_CHECKING:
+    from polarsprof.records.flat import Column
 
 _TOO_MANY_COLUMNS = "too many columns"
 _DICT, _LIST = id(dict), id(list)
@@ -60,24 +63,59 @@ def typed_columns(records: Sequence[object], *, max_depth: int = 32, max_columns
         raise argument_error("records", records, "a list of mappings")
     if positive_integer("max_depth", max_depth) > DEEPEST:
         raise argument_error("max_depth", max_depth, f"an integer from 1 to {DEEPEST}")
-    columns = _Columns(positive_integer("max_columns", max_columns))
-    if id(RejectedRow) in kinds_of(records):
-        columns.out.rejected.update(record.reason for record in records if type(record) is RejectedRow)
-        records = [record for record in records if type(record) is not RejectedRow]
+    positive_integer("max_columns", max_columns)
     flat = _flat_columns(records)
     if flat is None:
-        columns.add_records(records, max_depth)
-    else:
-        columns.out.rows = len(records)
-        for name, (values, kinds) in flat.items():
-            columns.add(name, values, kinds)
-    return columns.out
+        return typed_rows((), records, len(records), max_depth=max_depth, max_columns=max_columns)
+    return typed_rows(flat, (), len(records), max_columns=max_columns)
 
 
-_Flat = dict[str, tuple[list[Any], dict[int, type]]]
+def typed_rows(
+    columns: Iterable[Column],
+    records: Sequence[object],
+    rows: int,
+    *,
+    max_depth: int = 32,
+    max_columns: int = 10_000,
+) -> TypedColumns:
+    """The typed columns of rows that lie in columns already, and of records, `rows` of them in all.
+
+    The columns have exact text for names, and no nested values; the rest is as for `typed_columns`.
+    """
+    out = TypedColumns(rows=rows)
+    plain = _plain(records, max_depth, out)
+    out.rows -= len(records) - len(plain)
+    layout = _Columns(max_columns, out)
+    for name, values, kinds in _joined(chain(columns, _columns_of(plain))):
+        layout.add(name, values, kinds)
+    return out
 
 
-def _flat_columns(records: Sequence[Any]) -> _Flat | None:
+def _joined(columns: Iterable[Column]) -> Iterator[Column]:
+    """One column for each name, in the order in which they come."""
+    parts: dict[str, list[Column]] = {}
+    for column in columns:
+        parts.setdefault(column[0], []).append(column)
+    for name, same in parts.items():
+        _, values, kinds = zip(*same, strict=True)
+        yield name, values[0] if len(same) == 1 else list(chain(*values)), dict(ChainMap(*kinds))
+
+
+def _plain(records: Sequence[object], max_depth: int, out: TypedColumns) -> list[dict[str, Any]]:
+    """The records as plain ones, without those that are rejected."""
+    untangler = Untangler(max_depth)
+    plain = []
+    for record in records:
+        if type(record) is RejectedRow:
+            out.rejected[record.reason] += 1
+        elif (found := untangler.plain(record)) is not None:
+            plain.append(found)
+    out.rejected += untangler.rejected
+    out.degraded += untangler.degraded
+    return plain
+
+
+def _flat_columns(records: Sequence[Any]) -> list[Column] | None:
     """The columns of dicts that all have the same clean keys and no nested value; None for any other records.
 
     Equal numbers of keys, all those of the first record found in each: so the keys are the same, and no key of a
@@ -88,7 +126,7 @@ def _flat_columns(records: Sequence[Any]) -> _Flat | None:
     names = list(records[0])
     if set(map(len, records)) != {len(names)} or not all(type(name) is str for name in names):
         return None
-    columns: _Flat = {}
+    columns: list[Column] = []
     try:
         for name in names:
             values = list(map(itemgetter(name), records))
@@ -96,7 +134,7 @@ def _flat_columns(records: Sequence[Any]) -> _Flat | None:
             nested = any(id_ not in FLAT_IDS and form_of(kind) != "leaf" for id_, kind in kinds.items())
             if nested or clean_text(name) is not name:
                 return None
-            columns[name] = values, kinds
+            columns.append((name, values, kinds))
     except FATAL:
         raise
     except BaseException:  # noqa: BLE001  a missing key, or a foreign one that will not be compared
@@ -107,19 +145,10 @@ def _flat_columns(records: Sequence[Any]) -> _Flat | None:
 class _Columns:
     """Lays plain records out as columns, level by level, into `out`."""
 
-    def __init__(self, max_columns: int) -> None:
-        self.out = TypedColumns(rows=0)
+    def __init__(self, max_columns: int, out: TypedColumns) -> None:
+        self.out = out
         self._max_columns = max_columns
         self._paths: set[str] = set()
-
-    def add_records(self, records: Sequence[object], max_depth: int) -> None:
-        """Add foreign records, except those that are rejected."""
-        untangler = Untangler(max_depth)
-        plain = [found for record in records if (found := untangler.plain(record)) is not None]
-        self.out.rows = len(plain)
-        self.out.rejected += untangler.rejected
-        self.out.degraded += untangler.degraded
-        self._add_fields("", plain)
 
     def add(self, path: str, values: list[Any], kinds: dict[int, type]) -> None:
         """Add the values of one column: scalars, exact dicts and exact lists, and nulls."""
@@ -130,7 +159,8 @@ class _Columns:
         if _DICT in kinds:
             mappings = [value for value in values if type(value) is dict]
             self.out.structs[path] += len(mappings)
-            self._add_fields(f"{path}.", mappings)
+            for name, fields, kinds_of_fields in _columns_of(mappings):
+                self.add(f"{path}.{name}", fields, kinds_of_fields)
         if _LIST in kinds:
             self._add_lists(path, [value for value in values if type(value) is list])
         if _DICT in kinds or _LIST in kinds:
@@ -145,14 +175,14 @@ class _Columns:
             self._paths.add(path)
         return path in self._paths
 
-    def _add_fields(self, prefix: str, mappings: list[dict[str, Any]]) -> None:
-        for name, values in _gathered(mappings).items():
-            self.add(prefix + name, values, kinds_of(values))
-
     def _add_lists(self, path: str, lists: list[list[Any]]) -> None:
         self.out.lists.append((path, pl.Series("", list(map(len, lists)), dtype=pl.Int64)))
         if elements := list(chain.from_iterable(lists)):
             self.add(f"{path}[]", elements, kinds_of(elements))
+
+
+def _columns_of(mappings: list[dict[str, Any]]) -> list[Column]:
+    return [(name, values, kinds_of(values)) for name, values in _gathered(mappings).items()]
 
 
 def _gathered(mappings: list[dict[str, Any]]) -> dict[str, list[Any]]:
