@@ -51,6 +51,28 @@ def argument_error(name: str, got: object, expected: str, hint: str = "") -> Arg
     return ArgumentError(f"{text}; {hint}" if hint else text)
 
 
+def plain_text(name: str, value: object, expected: str = "text") -> str:
+    """The value, where it is text that UTF-8 can say; else wrong use."""
+    if not isinstance(value, str):
+        raise argument_error(name, value, expected)
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise argument_error(name, value, f"{expected} that UTF-8 can say", "it holds a lone surrogate") from None
+    return value
+
+
+def raise_one(errors: list[Exception], most_wanted: type[Exception]) -> None:
+    """Raise one of the errors, if there are any: the first of the kind callers wait for, the others as its notes."""
+    if not errors:
+        return
+    chosen = next((error for error in errors if isinstance(error, most_wanted)), errors[0])
+    for other in errors:
+        if other is not chosen:
+            chosen.add_note(f"also: {type(other).__name__}: {other}")
+    raise chosen
+
+
 def positive_integer(name: str, value: object) -> int:
     """The value, where it is an integer from 1 on; else wrong use."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:

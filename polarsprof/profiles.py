@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter, deque
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
 from itertools import chain, islice
@@ -17,7 +18,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from polarsprof.codec import Sections, encode
 from polarsprof.column import ColumnProfile, read_groups
-from polarsprof.errors import ArgumentError, CorruptProfile, SpecMismatch, argument_error
+from polarsprof.errors import (
+    ArgumentError,
+    CorruptProfile,
+    SpecMismatch,
+    UnsupportedVersion,
+    argument_error,
+    plain_text,
+)
 from polarsprof.kernels import column_batches
 from polarsprof.proto import profile_pb2 as pb
 from polarsprof.sketches.counters import MAX_COUNT
@@ -27,7 +35,7 @@ from polarsprof.views.summary import profile_text, summary
 from polarsprof.window import Window, utc_datetime
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     import polars as pl
@@ -81,7 +89,7 @@ class Profile:
         metadata: Mapping[str, str] | None = None,
     ) -> None:
         self.spec = ProfileSpec() if spec is None else spec
-        self.dataset = dataset
+        self.dataset = plain_text("dataset", dataset)
         self.window = window
         self.tags = text_pairs("tags", tags)
         self.metadata = text_pairs("metadata", metadata)
@@ -402,7 +410,7 @@ def read(source: str | os.PathLike[str] | bytes, *, columns: Iterable[str] | Non
     CorruptProfile
         For a file that is truncated, altered, foreign or beyond a limit; the text names the path.
     UnsupportedVersion
-        For a newer major version of the format.
+        For a newer major version of the format; the text names the path too.
     OSError
         For a path that cannot be read.
     """
@@ -418,9 +426,9 @@ def read(source: str | os.PathLike[str] | bytes, *, columns: Iterable[str] | Non
 
         try:
             return Profile.from_sections(Sections(part, os.fstat(file.fileno()).st_size), columns)
-        except CorruptProfile as error:
+        except (CorruptProfile, UnsupportedVersion) as error:
             msg = f"{os.fspath(source)}: {error}"
-            raise CorruptProfile(msg) from error
+            raise type(error)(msg) from error
 
 
 def _checked(profiles: Iterable[Profile]) -> Iterator[Profile]:
@@ -483,9 +491,14 @@ def _span(mine: Window | None, theirs: Window | None) -> Window | None:
 
 
 def text_pairs(name: str, pairs: Mapping[str, str] | None) -> dict[str, str]:
-    """A copy of the pairs, none for None; wrong use where a key or a value is no text."""
-    kept = dict(pairs or {})
-    for key, value in kept.items():
+    """A copy of the pairs, none for None; wrong use where they are no mapping, or a key or a value no text."""
+    if pairs is None:
+        return {}
+    if not isinstance(pairs, Mapping):
+        raise argument_error(name, pairs, "a mapping of text to text")
+    for key, value in pairs.items():
         if not isinstance(key, str) or not isinstance(value, str):
             raise argument_error(name, {key: value}, "a mapping of text to text")
-    return kept
+        plain_text(f"{name}: key", key)
+        plain_text(f"{name}[{key!r:.80}]", value)
+    return dict(pairs)

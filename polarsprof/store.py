@@ -16,7 +16,7 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from polarsprof.errors import CorruptProfile, argument_error
+from polarsprof.errors import CorruptProfile, UnsupportedVersion, argument_error
 from polarsprof.profiles import Profile, merge, read
 from polarsprof.window import Window, utc_us
 
@@ -144,7 +144,7 @@ class ProfileStore:
         OSError
             Where the folder does not take it; nothing but complete panes is left behind.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
+        _make_folder(self._folder)
         temporary = self._folder / f".{pane.writer_id}-{pane.number}-{os.urandom(4).hex()}.tmp"
         try:
             _write_synced(temporary, pane.data)
@@ -175,8 +175,8 @@ class ProfileStore:
 
     def _files(self, prefix: str) -> Iterator[Path]:
         if self._folder.is_dir():
-            with os.scandir(self._folder) as entries:
-                names = sorted(entry.name for entry in entries)
+            with os.scandir(self._folder) as entries:  # a folder, a pipe or a broken link is no pane
+                names = sorted(entry.name for entry in entries if entry.is_file())
             for name in names:
                 if name.startswith(prefix) and name[0] != "." and _INFIX in name and name.endswith(_SUFFIX):
                     yield self._folder / name
@@ -206,9 +206,10 @@ def _each_once(
 
 
 def _holds(target: Path, pane: Pane) -> bool:
+    # What cannot be read is not ours: another user's, of a newer version, damaged, no file at all.
     try:
-        return (pane.writer_id, pane.number) in _header_of(target).panes
-    except CorruptProfile:
+        return target.is_file() and (pane.writer_id, pane.number) in _header_of(target).panes
+    except (CorruptProfile, UnsupportedVersion, OSError):
         return False
 
 
@@ -242,6 +243,14 @@ def _write_synced(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those above it; each is durable once the one that it lies in is synced."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in missing:
+        _sync_folder(place.parent)
 
 
 def _sync_folder(folder: Path) -> None:

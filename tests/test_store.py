@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import textwrap
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 import polarsprof as pp
-from polarsprof.errors import ArgumentError, CorruptProfile, DataWarning, StoreError
+from polarsprof.errors import ArgumentError, CorruptProfile, DataWarning, StoreError, UnsupportedVersion
 from polarsprof.store import Pane
 from polarsprof.testing import SettableClock, assert_profile_equal
 
@@ -101,19 +104,85 @@ def test_a_pane_is_put_only_if_absent(tmp_path):
         store.put(pane(3, writer="c"))
 
 
+def _newer(path):
+    content = bytearray(pane(dataset="dataset").data)
+    content[8] = 99  # the major version
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("take", "reading"),
+    [
+        (_newer, UnsupportedVersion),
+        (lambda path: path.write_bytes(b"something else"), CorruptProfile),
+        (lambda path: path.mkdir(), None),
+        (lambda path: path.symlink_to("/nowhere/at/all"), None),
+        pytest.param(
+            getattr(os, "mkfifo", None), None, marks=pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX")
+        ),
+    ],
+    ids=["newer", "foreign", "folder", "broken link", "pipe"],
+)
+def test_a_plain_name_that_is_taken_by_what_is_no_pane_keeps_nothing_out(tmp_path, take, reading):
+    taken = tmp_path / "dataset_profile.1970-01-01_00-00-00.bin"
+    take(taken)
+    store = pp.ProfileStore(tmp_path)
+    with pp.Session(store) as session:
+        session.logger("dataset", dataset_timestamp=datetime(1970, 1, 1, tzinfo=UTC)).log({"x": 1})
+    put = [path for path in tmp_path.iterdir() if path != taken]
+    assert [pp.read(path).rows for path in put] == [1]
+    for look in (store.datasets, lambda: store.windows("dataset"), lambda: store.read("dataset")):
+        if reading is None:
+            look()
+        else:
+            with pytest.raises(reading, match=taken.name):
+                look()
+    if reading is None:
+        assert (store.datasets(), store.read("dataset").rows) == (["dataset"], 1)
+
+
+def test_a_pane_of_another_user_keeps_nothing_out(tmp_path, monkeypatch):
+    """Its file cannot be opened, which the superuser of a test run never sees by itself."""
+    store = pp.ProfileStore(tmp_path)
+    foreign = store.put(pane(1, writer="a"))
+    opened = Path.open
+
+    def forbidden(path, *arguments):
+        if path == foreign:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, *arguments)
+
+    monkeypatch.setattr(Path, "open", forbidden)
+    assert store.put(pane(2, writer="b")).name.endswith(".b-1.bin")
+    with pytest.raises(PermissionError, match=foreign.name):
+        store.read("dataset")
+
+
 def test_files_are_readable_by_their_owner_alone(tmp_path):
     assert pp.ProfileStore(tmp_path).put(pane()).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_name_that_no_file_can_hold_is_refused_before_a_row_is_logged(tmp_path):
+    with pp.Session(tmp_path) as session:
+        for wrong in (
+            {"dataset_name": "a\ud800"},
+            {"tags": {"k": "\udfff"}},
+            {"tags": {"\ud800": "v"}},
+            {"metadata": {"k": "\ud800"}},
+        ):
+            with pytest.raises(ArgumentError, match=r"got.*lone surrogate"):
+                session.logger(**wrong)
+        with pytest.raises(ArgumentError, match="lone surrogate"):
+            pp.profile([], tags={"k": "\ud800"})
 
 
 @pytest.mark.parametrize(
     "name",
     ["../../etc/cron.d/x", "/etc/passwd", "..", ".", "a/b", "a\\b", "nul\0", "line\nbreak", "CON", "x.", "x ", "~root",
-     "-rf", "é" * 300, "A", "a", "%2e%2e%2f", "\u202etxt", "{0.__class__}", "a_profile.2026", "*", "naïve", "\ud800"],
+     "-rf", "é" * 300, "A", "a", "%2e%2e%2f", "\u202etxt", "{0.__class__}", "a_profile.2026", "*", "naïve"],
     ids=ascii,
 )  # fmt: skip
 def test_no_name_of_a_dataset_leaves_the_folder_or_is_mistaken_for_another(tmp_path, name):
-    if name == "\ud800":
-        name = "surrogate"
     store = pp.ProfileStore(tmp_path / "store")
     store.put(pane(1, dataset="other"))
     path = store.put(pane(7, dataset=name))
@@ -245,6 +314,14 @@ def test_kill_9_leaves_no_torn_file_and_loses_nothing_that_was_flushed(tmp_path)
     store = pp.ProfileStore(tmp_path / "profiles")
     rows = store.read("dataset").rows
     assert acknowledged <= rows <= acknowledged + 5 * 50
+
+
+def test_every_folder_that_was_made_is_synced_into_the_one_above(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr("polarsprof.store._sync_folder", synced.append)
+    folder = tmp_path / "a" / "b" / "c"
+    pp.ProfileStore(folder).put(pane())
+    assert {tmp_path, tmp_path / "a", tmp_path / "a" / "b", folder} == set(synced)
 
 
 def test_write_replaces_a_file_whole_or_not_at_all(tmp_path):
