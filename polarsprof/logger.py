@@ -330,8 +330,10 @@ class Logger:
     def _settle(self, now_us: int) -> None:
         with self._telling():
             self._drain()
-            self._rotation.seal_all(now_us)
-            self._outbox.publish(now_us, at_once=True)
+            try:
+                self._rotation.seal_all(now_us)
+            finally:  # a window that cannot become a pane keeps no other from the store
+                self._outbox.publish(now_us, at_once=True)
             self._outbox.raise_if_waiting()
 
     def _drain(self, *, everything: bool = True) -> None:
@@ -345,15 +347,15 @@ class Logger:
             self._rotation.add(batch, batch.begun_us)
 
     def _hand_over(self, profile: Profile, window: Window) -> None:
-        """Turn a sealed profile into a pane of this writer."""
-        self._panes += 1
-        profile.panes = frozenset([(self._writer_id, self._panes)])
-        profile.dropped_rows = self._outbox.rows_dropped - self._dropped_told
-        self._dropped_told = self._outbox.rows_dropped
-        self._count(profile)
+        """Turn a sealed profile into a pane of this writer; where that raises, nothing has happened."""
+        number, dropped = self._panes + 1, self._outbox.rows_dropped
+        profile.panes = frozenset([(self._writer_id, number)])
+        profile.dropped_rows = dropped - self._dropped_told
         label = self._settings.windowing.label(window)
-        pane = Pane(profile.to_bytes(), self.dataset_name, label, self._writer_id, self._panes, profile.rows)
+        pane = Pane(profile.to_bytes(), self.dataset_name, label, self._writer_id, number, profile.rows)
         self._outbox.add(pane, self._clock.now_us())
+        self._panes, self._dropped_told = number, dropped
+        self._count(profile)
 
     def _count(self, profile: Profile) -> None:
         with self._entry:

@@ -41,7 +41,7 @@ class Outbox:
         self._max_bytes = max_bytes
         self._waiting: deque[Pane] = deque()
         self._waiting_bytes = 0
-        self._error: OSError | None = None
+        self._error: Exception | None = None
         self._pause_us = _FIRST_PAUSE_US
         self._next_try_us = 0
         self._news: list[str] = []
@@ -55,16 +55,17 @@ class Outbox:
 
     def add(self, pane: Pane, now_us: int) -> None:
         """Take a pane in, to be published at the next call or as soon as there are too many."""
-        self._waiting.append(pane)
-        self._waiting_bytes += len(pane.data)
-        if self._waiting_bytes > self._max_bytes:
+        free_bytes = self._max_bytes - len(pane.data)
+        if self._waiting_bytes > free_bytes:
             self.publish(now_us)
         # The newest pane is kept whatever its size, so that a store that works gets everything.
-        while len(self._waiting) > 1 and self._waiting_bytes > self._max_bytes:
+        while self._waiting and self._waiting_bytes > free_bytes:
             dropped = self._taken_out()
             self.rows_dropped += dropped.rows
             text = f"{self._store} takes no pane: dropped one of {dropped.rows} rows of {dropped.dataset!r}"
             self._news.append(f"{text}: {self._error}")
+        self._waiting_bytes += len(pane.data)
+        self._waiting.append(pane)
 
     def publish(self, now_us: int, *, at_once: bool = False) -> None:
         """Hand the panes to the store, in order; stop at the first that it does not take."""
@@ -74,7 +75,7 @@ class Outbox:
             pane = self._waiting[0]
             try:
                 self._store.put(pane)
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the pane stays until the store has it
                 self._failed(error, now_us)
                 return
             self._taken_out()
@@ -109,7 +110,7 @@ class Outbox:
         self._waiting_bytes -= len(pane.data)
         return pane
 
-    def _failed(self, error: OSError, now_us: int) -> None:
+    def _failed(self, error: Exception, now_us: int) -> None:
         if self._error is None:
             self._news.append(f"{self._store} takes no pane, will try again: {error}")
         self._error = error

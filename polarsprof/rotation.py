@@ -7,12 +7,14 @@ was sealed is never touched again, so nothing is lost and readers merge the pane
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from polars.exceptions import PanicException
 
+from polarsprof.errors import PolarsprofError, raise_one
 from polarsprof.profiles import Profile, merge
 from polarsprof.window import Tumbling, Watermark, Window, label_of_instant
 
@@ -138,14 +140,16 @@ class Rotation:
             self._watermark.observe(np.array([now_us]), now_us)
         watermark_us = self._watermark.value_us
         idle = self._idle_at_us() <= now_us
-        for start in sorted(self._open):
-            if idle or (watermark_us is not None and self._open[start].seal_at_us <= watermark_us):
-                self._seal(start, now_us)
+        done = (
+            start
+            for start in sorted(self._open)
+            if idle or (watermark_us is not None and self._open[start].seal_at_us <= watermark_us)
+        )
+        self._seal_each(list(done), now_us)
 
     def seal_all(self, now_us: int) -> None:
         """Seal every open window."""
-        for start in sorted(self._open):
-            self._seal(start, now_us)
+        self._seal_each(sorted(self._open), now_us)
 
     def next_due_us(self) -> int | None:
         """When a window is done though no row comes any more; None: never."""
@@ -211,13 +215,26 @@ class Rotation:
             profile.observe_times(int(times[known].min()), int(times[known].max()))
 
     def _seal_oldest_beyond_bound(self, now_us: int) -> None:
-        while len(self._open) > self._windowing.max_open_windows:
-            self._seal(min(self._open), now_us)
+        excess = len(self._open) - self._windowing.max_open_windows
+        for start in sorted(self._open)[:excess] if excess > 0 else []:
+            with suppress(Exception):  # the batch at hand goes on; the window stays open, and sealing it later tells
+                self._seal(start, now_us)
+
+    def _seal_each(self, starts: list[int], now_us: int) -> None:
+        """Seal the windows; one that is not taken stays open and keeps no other from it."""
+        errors: list[Exception] = []
+        for start in starts:
+            try:
+                self._seal(start, now_us)
+            except Exception as error:  # noqa: BLE001 - raised below
+                errors.append(error)
+        raise_one(errors, PolarsprofError)
 
     def _seal(self, start_us: int, now_us: int) -> None:
-        profile = self._open.pop(start_us).profile
+        profile = self._open[start_us].profile
         profile.window = window = self._windowing.window(start_us, now_us)
         self._on_seal(profile, window)
+        del self._open[start_us]  # not before it was taken: else its rows were gone where that raises
 
     def _idle_at_us(self) -> int:
         if self._windowing.timestamp is None or self._windowing.idle_timeout_us is None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from polarsprof.clock import SystemClock
-from polarsprof.errors import ClosedError, argument_error
+from polarsprof.errors import ClosedError, StoreError, argument_error, plain_text, raise_one
 from polarsprof.logger import Logger, LoggerSettings
 from polarsprof.profiles import text_pairs
 from polarsprof.rotation import Windowing
@@ -22,6 +22,7 @@ from polarsprof.store import ProfileStore
 from polarsprof.window import Interval, Tumbling, duration_us, utc_us
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime, timedelta
 
     from polarsprof.clock import Clock
@@ -173,7 +174,7 @@ class Session:
         ClosedError
             After `close`, or in a forked child.
         """
-        if not isinstance(dataset_name, str) or not dataset_name:
+        if not plain_text("dataset_name", dataset_name, "text of one character or more"):
             raise argument_error("dataset_name", dataset_name, "text of one character or more")
         with self._lock:
             self._check_open()
@@ -218,19 +219,12 @@ class Session:
         Raises
         ------
         StoreError
-            Where the store does not take all of it; every logger was tried, and closing may be tried again.
+            Where the store does not take all of it; every logger was tried, and closing may be tried again. What else
+            went wrong stands in its notes.
         """
-        if self._disowned:
-            return
-        errors = []
-        for logger in list(self._loggers.values()):
-            try:
-                logger.close()
-            except OSError as error:
-                errors.append(error)
-        if errors:
-            raise errors[0]
-        self._closed = True
+        if not self._disowned:
+            _close_each(list(self._loggers.values()))
+            self._closed = True
 
     def disown(self) -> None:
         """Make session and loggers useless in a forked child: they belong to the parent."""
@@ -398,15 +392,18 @@ def _toml(path: str | os.PathLike[str]) -> Mapping[str, Any]:
 
 
 def _close_at_exit() -> None:
-    # One session that cannot be closed must not keep another from it; what went wrong is shown by the interpreter.
-    errors = []
-    for session in list(_sessions):
+    _close_each(list(_sessions))  # what went wrong is shown by the interpreter
+
+
+def _close_each(parts: Sequence[Logger | Session]) -> None:
+    """Close them all; one that cannot be closed keeps no other from it."""
+    errors: list[Exception] = []
+    for part in parts:
         try:
-            session.close()
-        except OSError as error:
+            part.close()
+        except Exception as error:  # noqa: BLE001 - raised below
             errors.append(error)
-    if errors:
-        raise errors[0]
+    raise_one(errors, StoreError)
 
 
 def _disown_in_child() -> None:

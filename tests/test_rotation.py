@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import polarsprof as pp
-from polarsprof.errors import DataWarning
+from polarsprof.errors import DataWarning, StoreError
 from polarsprof.testing import SettableClock
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -338,3 +338,38 @@ def test_a_record_whose_own_methods_raise_costs_itself_alone(session, timestamp,
     profile = session.store.read("dataset")
     assert profile["x"].sum == 3
     assert profile.rows + profile.rejected_rows == 3
+
+
+def test_a_window_that_cannot_be_handed_over_is_kept_and_keeps_no_other(session, clock, monkeypatch):
+    logger = session.logger(with_rotation_time="m", timestamp="at", idle_timeout=None, max_open_windows=3)
+    written = pp.Profile.to_bytes
+
+    def broken(profile):
+        if profile.window.start == NOON + 60 * SECOND:
+            raise OverflowError("on purpose")
+        return written(profile)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pp.Profile, "to_bytes", broken)
+        logger.log_records({"at": NOON + minute * 60 * SECOND, "x": minute} for minute in range(5))
+        with pytest.raises(OverflowError, match="on purpose"):
+            logger.flush()
+    assert rows_per_window(session.store) == {NOON + minute * 60 * SECOND: 1 for minute in (0, 2, 3, 4)}
+    assert logger.counters["rows_profiled"] == 5
+    logger.log({"at": NOON + 60 * SECOND, "x": 1})
+    logger.close()
+    assert rows_per_window(session.store)[NOON + 60 * SECOND] == 2
+    assert session.store.read("dataset")["x"].sum == 11
+
+
+def test_no_error_of_a_store_loses_a_pane(session, clock, monkeypatch):
+    logger = session.logger(with_rotation_time="m")
+    with monkeypatch.context() as patch, pytest.warns(DataWarning, match="will try again: too large"):
+        patch.setattr(pp.ProfileStore, "put", lambda *_: (_ for _ in ()).throw(OverflowError("too large")))
+        for number in range(3):
+            logger.log({"x": number})
+            clock.advance(60 * SECOND)
+        with pytest.raises(StoreError, match="3 panes of 3 rows"):
+            logger.flush()
+    logger.close()
+    assert session.store.read("dataset")["x"].sum == 3

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import warnings
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -227,6 +228,52 @@ def test_wrong_arguments_raise_at_once_and_name_what_was_expected(tmp_path):
     for store in ("", 42, "s3://bucket", tmp_path / "file"):
         with pytest.raises(ValueError, match=r"got.*expected"):
             pp.Session(store)
+
+
+def test_a_logger_that_cannot_be_closed_keeps_no_other_from_it(tmp_path, monkeypatch):
+    session = pp.Session(tmp_path)
+    for name in ("first", "second", "third"):
+        session.logger(name).log({"x": 1})
+    written = pp.Profile.to_bytes
+
+    def broken(profile):
+        if profile.dataset != "third":
+            raise OverflowError(profile.dataset)
+        return written(profile)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pp.Profile, "to_bytes", broken)
+        with pytest.raises(OverflowError, match="first") as raised:
+            session.close()
+    assert raised.value.__notes__ == ["also: OverflowError: second"]
+    assert session.store.datasets() == ["third"]
+    session.close()
+    assert [session.store.read(name).rows for name in ("first", "second", "third")] == [1, 1, 1]
+
+
+def test_a_warning_turned_into_an_error_keeps_no_logger_from_closing(tmp_path):
+    session = pp.Session(tmp_path)
+    for name in ("first", "second"):
+        session.logger(name).log_records([{"x": 1}, 42])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(DataWarning, match="first"):
+            session.close()
+    assert session.store.datasets() == ["first", "second"]
+    session.close()
+
+
+def test_a_session_that_cannot_be_closed_at_exit_keeps_no_other_from_it(tmp_path):
+    code = """
+        import polarsprof as pp
+        sessions = [pp.Session(name) for name in ("a", "b", "c")]
+        loggers = [session.logger() for session in sessions]
+        for logger in loggers:
+            logger.log({"x": 1})
+        del loggers[1]._rotation
+    """
+    assert "AttributeError" in run(code, tmp_path, check=False).stderr
+    assert [pp.ProfileStore(tmp_path / name).datasets() for name in "abc"] == [["dataset"], [], ["dataset"]]
 
 
 def test_bad_records_are_counted_and_warned_of_once(tmp_path):
