@@ -44,7 +44,7 @@ class DataWarning(UserWarning):
 
 def argument_error(name: str, got: object, expected: str, hint: str = "") -> ArgumentError:
     """The one wording for wrong use: the argument's name, what was got, what was expected, a hint."""
-    shown = repr(got)
+    shown = " ".join(repr(got).split())
     if len(shown) > _SHOWN_CHARACTERS:
         shown = f"{shown[:_SHOWN_CHARACTERS]}…"
     text = f"{name}: got {shown} ({type(got).__name__}), expected {expected}"

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
-import pyarrow as pa
 
+from polarsprof import arrow
 from polarsprof.batch import TypedColumns
 from polarsprof.errors import argument_error
 from polarsprof.eventtime import event_times
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -90,9 +90,7 @@ def frames(data: Any) -> Iterator[pl.DataFrame]:
 def typed_columns(frame: pl.DataFrame) -> TypedColumns:
     """The typed columns of a frame: structs flattened to dotted paths, lists to lengths and elements `name[]`."""
     columns = TypedColumns(frame.height)
-    flat = {series.name: series for series in frame.get_columns()}
-    for path, series in flat.items():
-        _add(columns, path, series, flat, 0)
+    _Rows(columns).add([(series.name, series) for series in frame.get_columns()], 0)
     return columns
 
 
@@ -131,10 +129,8 @@ def _frames(data: Any) -> Iterator[pl.DataFrame]:
         case str() | os.PathLike():
             for path in paths(data):
                 yield from _frames(scan(path))
-        case _ if hasattr(data, "__arrow_c_stream__"):
+        case _ if hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__"):
             yield from _foreign_frames(data)
-        case _ if hasattr(data, "__arrow_c_array__"):
-            yield pl.DataFrame(data)
         case _ if hasattr(data, "__iter__") and not isinstance(data, dict | bytes):
             for part in data:
                 yield from frames(part)
@@ -143,13 +139,9 @@ def _frames(data: Any) -> Iterator[pl.DataFrame]:
 
 
 def _foreign_frames(data: Any) -> Iterator[pl.DataFrame]:
-    try:
-        reader = pa.RecordBatchReader.from_stream(data)
-    except (pa.ArrowException, TypeError) as error:
-        hint = f"Arrow says: {error}; records of mixed types go through log_records"
-        raise argument_error("data", data, "a table whose columns have one type each", hint) from error
-    for batch in reader:
-        yield pl.DataFrame(batch)
+    for batch in arrow.batches(data):
+        for offset in range(0, batch.num_rows, BATCH_ROWS):
+            yield arrow.frame_of(batch.slice(offset, BATCH_ROWS))
 
 
 def _series_at(frame: pl.DataFrame, path: str) -> pl.Series | None:
@@ -165,41 +157,60 @@ def _series_at(frame: pl.DataFrame, path: str) -> pl.Series | None:
     return None
 
 
-def _add(columns: TypedColumns, path: str, series: pl.Series, flat: Mapping[str, pl.Series], depth: int) -> None:
-    dtype = series.dtype
-    nested = dtype.is_nested()
-    if dtype in (pl.Object, pl.Unknown) or (nested and depth >= MAX_DEPTH):
-        count = len(series) - series.null_count()
-        columns.objects.update({path: count} if count else {})
-    elif isinstance(dtype, pl.Struct):
-        _add_struct(columns, path, series, flat, depth)
-    elif isinstance(dtype, pl.List | pl.Array):
-        lists = series.drop_nulls() if isinstance(dtype, pl.List) else series.drop_nulls().arr.to_list()
-        columns.lists.append((path, lists.list.len().cast(pl.Int64)))
-        _add(columns, f"{path}[]", lists.explode(empty_as_null=False), {}, depth + 1)
-    elif isinstance(dtype, pl.Extension):
-        _add(columns, path, series.ext.storage(), flat, depth)
-    elif nested:
-        _add(columns, path, series.to_physical(), flat, depth + 1)
-    else:
-        columns.leaves.append((path, _without_duplicates(columns, path, series, flat)))
+class _Rows:
+    """The columns of one row space, the rows of a frame or the elements of a list, as they get their places.
 
+    Where one path comes twice in a row, such as by a column `a.b` and a field `b` of a column `a`, the value of fewer
+    levels stays, at equal levels the first. A null gives way, because in a frame it is the same as an absent key.
+    """
 
-def _add_struct(columns: TypedColumns, path: str, series: pl.Series, flat: Mapping[str, pl.Series], depth: int) -> None:
-    columns.structs[path] += len(series) - series.null_count()
-    for field in series.struct.fields:
-        _add(columns, f"{path}.{field}", series.struct.field(field), flat, depth + 1)
+    def __init__(self, columns: TypedColumns) -> None:
+        self._columns = columns
+        self._placed: dict[str, list[pl.Series]] = {}
 
+    def add(self, level: list[tuple[str, pl.Series]], depth: int) -> None:
+        """Give the series and all that is nested in them their places, level by level."""
+        while level:
+            claimed = [(path, self._claimed(path, series)) for path, series in level]
+            level = [found for path, series in claimed for found in self._below(path, series, depth)]
+            depth += 1
 
-def _without_duplicates(
-    columns: TypedColumns, path: str, series: pl.Series, flat: Mapping[str, pl.Series]
-) -> pl.Series:
-    """A nested field whose dotted path is also the name of a column gives way to it, row by row."""
-    namesake: Iterable[Any] | None = flat.get(path)
-    if namesake is None or namesake is series:
+    def _claimed(self, path: str, series: pl.Series) -> pl.Series:
+        """The series, null in the rows in which its path is taken."""
+        free = self._given_way(path, series)
+        self._placed.setdefault(path, []).append(free)
+        return free
+
+    def _given_way(self, path: str, series: pl.Series) -> pl.Series:
+        for earlier in self._placed.get(path, ()):
+            free = earlier.is_null()
+            twice = int((~free & series.is_not_null()).sum())
+            if twice:
+                self._columns.degraded["duplicate path"] += twice
+                series = pl.select(pl.when(free).then(series)).to_series()
         return series
-    taken = flat[path].is_not_null()
-    twice = int((taken & series.is_not_null()).sum())
-    if twice:
-        columns.degraded["duplicate path"] += twice
-    return series.filter(~taken)
+
+    def _below(self, path: str, series: pl.Series, depth: int) -> list[tuple[str, pl.Series]]:
+        """Place a series; the fields of structs have places of their own, a level below."""
+        dtype = series.dtype
+        if isinstance(dtype, pl.Extension):
+            return self._below(path, series.ext.storage(), depth)
+        nested = dtype.is_nested()
+        if dtype in (pl.Object, pl.Unknown) or (nested and depth >= MAX_DEPTH):
+            count = len(series) - series.null_count()
+            self._columns.objects.update({path: count} if count else {})
+        elif isinstance(dtype, pl.Struct):
+            self._columns.structs[path] += len(series) - series.null_count()
+            return [(f"{path}.{field}", series.struct.field(field)) for field in series.struct.fields]
+        elif isinstance(dtype, pl.List | pl.Array):
+            self._add_lists(path, self._given_way(f"{path}[]", series), depth)
+        elif nested:
+            return self._below(path, series.to_physical(), depth + 1)
+        else:
+            self._columns.leaves.append((path, series))
+        return []
+
+    def _add_lists(self, path: str, series: pl.Series, depth: int) -> None:
+        lists = series.drop_nulls() if isinstance(series.dtype, pl.List) else series.drop_nulls().arr.to_list()
+        self._columns.lists.append((path, lists.list.len().cast(pl.Int64)))
+        _Rows(self._columns).add([(f"{path}[]", lists.explode(empty_as_null=False))], depth + 1)

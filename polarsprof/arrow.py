@@ -1,0 +1,126 @@
+"""Batches of foreign Arrow tables → Polars frames, whatever types they have; imports errors alone.
+
+Polars panics on some Arrow types and misreads others. Those are brought to a type of the same meaning before Polars
+sees them; a column for which there is none becomes one of Python objects, which is counted and otherwise left alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+from operator import itemgetter
+from typing import Any, Final
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+from polars.exceptions import PanicException, PolarsError
+
+from polarsprof.errors import argument_error
+
+_DECIMAL_DIGITS: Final = 38  # of 128 bits
+
+
+def batches(data: Any) -> pa.RecordBatchReader:
+    """The batches of whatever has an Arrow C stream or array of rows.
+
+    Raises
+    ------
+    ArgumentError
+        For data that Arrow cannot say, and for column names that come twice.
+    """
+    try:
+        if hasattr(data, "__arrow_c_stream__"):
+            reader = pa.RecordBatchReader.from_stream(data)
+        else:
+            batch = pa.record_batch(data)
+            reader = pa.RecordBatchReader.from_batches(batch.schema, [batch])
+    except (
+        pa.ArrowException,
+        TypeError,
+        ValueError,
+    ) as error:  # pandas raises the last one for a name that comes twice
+        hint = f"Arrow says: {error}; records of mixed types go through log_records"
+        expected = "a table whose columns have one type each and names of their own"
+        raise argument_error("data", data, expected, hint) from error
+    name, count = max(Counter(reader.schema.names).items(), key=itemgetter(1), default=("", 0))
+    if count > 1:
+        raise argument_error("data", data, "a table whose columns have names of their own", f"{name!r} comes twice")
+    return reader
+
+
+def frame_of(batch: pa.RecordBatch) -> pl.DataFrame:
+    """The rows of a batch as Polars holds them."""
+    columns = [_series(name, array) for name, array in zip(batch.schema.names, batch.columns, strict=True)]
+    return pl.DataFrame(columns) if columns else pl.DataFrame(height=batch.num_rows)
+
+
+def _series(name: str, array: pa.Array) -> pl.Series:
+    plain = _plain(array)
+    if plain is not None:
+        with suppress(PolarsError, PanicException):  # for types that are newer than this module
+            return pl.DataFrame(pa.RecordBatch.from_arrays([plain], names=[name])).to_series()
+    return pl.Series(name, [None if null else ... for null in array.is_null().to_pylist()], dtype=pl.Object)
+
+
+def _plain(array: pa.Array) -> pa.Array | None:
+    """The array as a type that Polars takes; None where there is none of the same meaning."""
+    kind = array.type
+    if isinstance(kind, pa.BaseExtensionType):
+        return array.cast(pa.bool_()) if str(kind) == "extension<arrow.bool8>" else _plain(array.storage)
+    if pa.types.is_run_end_encoded(kind):
+        return _plain(pc.run_end_decode(array))
+    if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+        return _plain(_lists(array))
+    if pa.types.is_decimal(kind) and kind.precision > _DECIMAL_DIGITS:
+        return array.cast(pa.string()).cast(pa.float64())  # a direct cast does not give the nearest double
+    try:
+        wanted = _plain_type(kind)
+        return array if wanted == kind else array.cast(wanted)
+    except pa.ArrowException:
+        return None
+
+
+def _lists(views: pa.Array) -> pa.Array:
+    """The lists of list views; Arrow 26 casts them to lists whose last one ends somewhere in memory."""
+    ends = pc.cumulative_sum(pc.fill_null(pc.list_value_length(views), 0).cast(pa.int64()))
+    offsets = pa.concat_arrays([pa.array([0], pa.int64()), ends])
+    return pa.LargeListArray.from_arrays(offsets, views.flatten(), mask=views.is_null())
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    """The type of the same meaning that Polars takes, the type itself where it does."""
+    types = pa.types
+    if types.is_interval(kind) or types.is_run_end_encoded(kind):
+        raise pa.ArrowNotImplementedError(str(kind))
+    if types.is_decimal(kind):
+        return _plain_decimal(kind)
+    if types.is_timestamp(kind) and kind.tz is not None:  # zones that Polars does not know, the same instants
+        return pa.timestamp(kind.unit, "UTC")
+    return _plain_nested(kind)
+
+
+def _plain_nested(kind: pa.DataType) -> pa.DataType:
+    types = pa.types
+    if types.is_dictionary(kind):
+        values = _plain_type(kind.value_type)
+        return kind if values == kind.value_type else values
+    if types.is_map(kind):
+        return pa.map_(_plain_type(kind.key_type), _plain_type(kind.item_type))
+    if types.is_struct(kind) and len({field.name for field in kind}) == kind.num_fields:
+        return pa.struct([field.with_type(_plain_type(field.type)) for field in kind])
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        # Polars panics on a slice of lists of fixed size where one is null.
+        lists = pa.large_list if types.is_large_list(kind) else pa.list_
+        return lists(kind.value_field.with_type(_plain_type(kind.value_type)))
+    if types.is_nested(kind):
+        raise pa.ArrowNotImplementedError(str(kind))
+    return kind
+
+
+def _plain_decimal(kind: pa.DataType) -> pa.DataType:
+    digits = kind.precision - min(kind.scale, 0)
+    if digits > _DECIMAL_DIGITS:
+        return pa.float64()
+    # Polars panics on 256 bits and on scales below 0, and reads 32 and 64 bits as if they were 128.
+    return pa.decimal128(digits, max(kind.scale, 0))
