@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import glob
 import os
+from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +17,7 @@ import polars as pl
 
 from polarsprof import arrow
 from polarsprof.batch import TypedColumns
+from polarsprof.csvfiles import REJECTED, csv_frames
 from polarsprof.errors import argument_error
 from polarsprof.eventtime import event_times
 
@@ -32,12 +35,12 @@ JSON_LINES: Final = (".ndjson", ".jsonl")
 
 # Suffix of a file → how Polars scans it.
 _SCANS: Final[Mapping[str, Callable[[Path], pl.LazyFrame]]] = {
-    ".parquet": pl.scan_parquet,
-    ".csv": lambda path: pl.scan_csv(path, infer_schema_length=None),
-    ".arrow": pl.scan_ipc,
-    ".feather": pl.scan_ipc,
-    ".ipc": pl.scan_ipc,
+    ".parquet": partial(pl.scan_parquet, glob=False),
+    ".arrow": partial(pl.scan_ipc, glob=False),
+    ".feather": partial(pl.scan_ipc, glob=False),
+    ".ipc": partial(pl.scan_ipc, glob=False),
 }
+SUFFIXES: Final = (*_SCANS, ".csv", *JSON_LINES)
 
 
 class FrameBatch:
@@ -76,7 +79,7 @@ def frames(data: Any) -> Iterator[pl.DataFrame]:
     Yields
     ------
     polars.DataFrame
-        Frames in the order of the data; none for data without rows.
+        Frames in the order of the data, those of rejected rows among them; none for data without rows.
 
     Raises
     ------
@@ -89,6 +92,8 @@ def frames(data: Any) -> Iterator[pl.DataFrame]:
 
 def typed_columns(frame: pl.DataFrame) -> TypedColumns:
     """The typed columns of a frame: structs flattened to dotted paths, lists to lengths and elements `name[]`."""
+    if frame.dtypes == [REJECTED]:
+        return TypedColumns(0, rejected=Counter(frame.to_series().ext.storage()))
     columns = TypedColumns(frame.height)
     _Rows(columns).add([(series.name, series) for series in frame.get_columns()], 0)
     return columns
@@ -114,7 +119,7 @@ def scan(path: Path) -> pl.LazyFrame:
     """The lazy frame over one file, chosen by its suffix."""
     suffix = path.suffix.lower()
     if suffix not in _SCANS:
-        raise argument_error("path", os.fspath(path), f"a file that ends in one of {', '.join([*_SCANS, *JSON_LINES])}")
+        raise argument_error("path", os.fspath(path), f"a file that ends in one of {', '.join(SUFFIXES)}")
     return _SCANS[suffix](path)
 
 
@@ -128,7 +133,7 @@ def _frames(data: Any) -> Iterator[pl.DataFrame]:
             yield data.to_frame()
         case str() | os.PathLike():
             for path in paths(data):
-                yield from _frames(scan(path))
+                yield from csv_frames(path) if path.suffix.lower() == ".csv" else _frames(scan(path))
         case _ if hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__"):
             yield from _foreign_frames(data)
         case _ if hasattr(data, "__iter__") and not isinstance(data, dict | bytes):

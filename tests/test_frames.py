@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
 import polars as pl
 import pytest
 
 import polarsprof as pp
+from polarsprof import csvfiles
+from polarsprof.errors import ArgumentError, DataWarning
 
 TWICE = [
     [{"a.b": {"c": 1}, "a": {"b": {"c": 2}}}],
@@ -43,3 +50,126 @@ def test_where_a_path_comes_twice_a_null_of_a_frame_gives_way():
     for data in (records, frame):
         found = pp.profile(data)
         assert (found["a.b"].count, found["a.b"].sum, found.degraded) == (2, 3, {})
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "arrow"])
+def test_a_file_whose_name_has_brackets_is_read_and_no_other(tmp_path, suffix):
+    write = {"csv": pl.DataFrame.write_csv, "parquet": pl.DataFrame.write_parquet, "arrow": pl.DataFrame.write_ipc}
+    write[suffix](pl.DataFrame({"x": [1]}), tmp_path / f"w1.{suffix}")
+    write[suffix](pl.DataFrame({"x": [10]}), tmp_path / f"w[1].{suffix}")
+    write[suffix](pl.DataFrame({"x": [100]}), tmp_path / f"w?.{suffix}")
+    assert pp.profile(tmp_path / f"w[1].{suffix}")["x"].sum == 10
+    assert pp.profile(tmp_path / f"w?.{suffix}")["x"].sum == 100
+    assert pp.profile(tmp_path)["x"].sum == 111
+
+
+def csv_profile(tmp_path, text: str | bytes) -> pp.Profile:
+    path = tmp_path / "data.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return pp.profile(path)
+
+
+@pytest.mark.parametrize(
+    ("cells", "types", "total"),
+    [
+        (["1", "2"], {"integral": 2}, 3),
+        (["1", "", "-2"], {"integral": 2}, -1),
+        (["1", "99999999999999999999"], {"integral": 2}, 100000000000000000000),
+        (["1", "2.5"], {"fractional": 2}, 3.5),
+        (["1", "1e3"], {"fractional": 2}, 1001),
+        (["true", "FALSE"], {"boolean": 2}, None),
+        (["true", "1"], {"string": 2}, None),
+        (["1", "true"], {"string": 2}, None),
+        (["1", "x"], {"string": 2}, None),
+        (["1", " 2"], {"string": 2}, None),
+        (["", ""], {}, None),
+        (["", "7"], {"integral": 1}, 7),
+    ],
+    ids=str,
+)
+def test_a_csv_column_has_the_narrowest_type_that_holds_all_of_it_wherever_the_cells_stand(
+    tmp_path, monkeypatch, cells, types, total
+):
+    """The cells are in blocks of their own, or together."""
+    for filler in ("", "f" * 1_000):
+        monkeypatch.setattr("polarsprof.csvfiles._BLOCK_BYTES", 1_500)
+        found = csv_profile(tmp_path, "x,filler\n" + "".join(f"{cell},{filler}\n" for cell in cells))
+        assert (found["x"].types, found["x"].sum, found["x"].null_count) == (types, total, cells.count(""))
+        assert (found.rows, found.rejected) == (len(cells), {})
+
+
+def test_a_line_that_is_no_row_of_the_table_is_rejected_and_keeps_no_other_out(tmp_path):
+    content = b'a,b\n1,2\n3\n4,5,6\n7,"x\ny"\n\n8,\xe9\n9,\n10,""\n'
+    found = csv_profile(tmp_path, content)
+    assert found.rejected == {"too few or too many fields": 2, "no UTF-8": 1}
+    assert (found.rows, found["a"].sum, found["b"].null_count) == (4, 27, 1)
+    assert {item.value for item in found["b"].frequent_items()} == {"2", "x\ny", ""}
+    with pp.Session(tmp_path / "store") as session:
+        logger = session.logger(with_rotation_time="d")
+        logger.log_frame(tmp_path / "data.csv")
+        with pytest.warns(DataWarning, match="rejected"):
+            logger.close()
+    assert (logger.counters["rows_logged"], logger.counters["rows_rejected"]) == (7, 3)
+    assert session.store.read("dataset").rejected == found.rejected
+
+
+def test_a_cell_that_changes_between_the_two_passes_is_kept_as_text(tmp_path, monkeypatch):
+    path = tmp_path / "data.csv"
+    path.write_text("x\n1\n2\n")
+    typed = csvfiles._parsers
+
+    def overtaken(file):
+        found = typed(file)
+        path.write_text("x\n1\nnone\n")
+        return found
+
+    monkeypatch.setattr(csvfiles, "_parsers", overtaken)
+    assert pp.profile(path)["x"].types == {"string": 2}
+
+
+@pytest.mark.parametrize("text", ["", "a,b", "a,b\n", "\n"])
+def test_a_csv_file_without_rows_has_none(tmp_path, text):
+    assert csv_profile(tmp_path, text).rows == 0
+
+
+def test_a_csv_column_alone_has_its_empty_lines_as_nulls_and_equal_names_get_numbers(tmp_path):
+    found = csv_profile(tmp_path, "x\n1\n\n2\n")
+    assert (found.rows, found["x"].count, found["x"].null_count) == (3, 2, 1)
+    found = csv_profile(tmp_path, "x,x,x\n1,2,3\n")
+    assert [column.sum for column in found.columns.values()] == [1, 2, 3]
+    assert list(found.columns) == ["x", "x_duplicated_0", "x_duplicated_1"]
+
+
+def test_a_csv_row_may_be_long_but_not_endless(tmp_path, monkeypatch):
+    text = "x,y\n1,2\n3," + "y" * 5_000_000 + "\n" + "4,z\n" * 10_000
+    monkeypatch.setattr("polarsprof.csvfiles._BLOCK_BYTES", 1 << 20)
+    assert csv_profile(tmp_path, text)["y"].length.max == 5_000_000
+    monkeypatch.setattr("polarsprof.csvfiles._LARGE_BLOCK_BYTES", 1 << 20)
+    with pytest.raises(ArgumentError, match=r"data\.csv.*expected a CSV file"):
+        csv_profile(tmp_path, text)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux says it")
+def test_memory_does_not_grow_with_the_size_of_a_csv_file(tmp_path):
+    code = """
+        import sys
+        import polarsprof.csvfiles as csvfiles
+        from pathlib import Path
+        csvfiles._BLOCK_BYTES = 1 << 16
+        rows = peak_kib = 0
+        for frame in csvfiles.csv_frames(Path(sys.argv[1])):
+            rows += frame.height
+            status = Path("/proc/self/status").read_text()
+            peak_kib = max(peak_kib, int(status.partition("RssAnon:")[2].split()[0]))
+        print(rows, peak_kib)
+    """
+    line = "".join(f"{i},{i / 8},value number {i} of a text that fills the line\n" for i in range(1_000))
+    peaks = []
+    for size in (200, 1_600):
+        path = tmp_path / "data.csv"
+        path.write_text("a,b,c\n" + line * size)
+        command = [sys.executable, "-c", textwrap.dedent(code), str(path)]
+        rows, peak_kib = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+        assert int(rows) == size * 1_000
+        peaks.append(int(peak_kib))
+    assert peaks[1] < peaks[0] + 30_000  # the files are 12 and 96 MiB
