@@ -6,6 +6,7 @@ Which group keeps which statistics stands in one table, `STATISTICS`. Every figu
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, partial
 from itertools import chain
@@ -192,6 +193,8 @@ class GroupProfile:
         ArgumentError
             For a rank outside [0, 1].
         """
+        if not isinstance(qs, Iterable):
+            raise argument_error("qs", qs, "an iterable of ranks from 0 to 1", "one rank goes to quantile(q)")
         for q in qs:
             if not isinstance(q, int | float) or not 0 <= q <= 1:
                 raise argument_error("q", q, "a rank from 0 to 1")
@@ -204,8 +207,7 @@ class GroupProfile:
 
     def frequent_items(self, n: int = 10) -> list[FrequentItem]:
         """The `n` values that came most often, each with certain bounds; of long text the start and a hash."""
-        if n < 0:
-            raise argument_error("n", n, "0 or more")
+        _check_number(n)
         if self.name == "boolean":
             counts = sorted(self._boolean_counts().items(), key=lambda item: (-item[1], item[0]))
             return [FrequentItem(value, count, count, count) for value, count in counts[:n]]
@@ -316,6 +318,11 @@ def _kinds(group: str, untracked: frozenset[str]) -> tuple[tuple[str, Callable[[
     return tuple((field, every[field]) for field in STATISTICS[group] if field not in untracked)
 
 
+def _check_number(n: object) -> None:
+    if not isinstance(n, int) or n < 0:
+        raise argument_error("n", n, "an integer from 0")
+
+
 # Statistics group → how the text of a frequent item becomes the item again; ticks are integers.
 _PARSE: Final[Mapping[str, Callable[[str], Any]]] = {"number": parse_number, "string": str, "binary": bytes.fromhex}
 
@@ -413,7 +420,11 @@ class ColumnProfile:
 
     @property
     def distinct(self) -> Estimate | None:
-        """Number of distinct values over all groups, with bounds two standard errors away."""
+        """Number of distinct values over all groups, with bounds two standard errors away.
+
+        None of nothing, where the spec does not track it, and for lists, structs and objects, which are not compared:
+        the distinct values of a struct are those of its fields, `name.field`.
+        """
         groups = [self._groups[name] for name in self.groups]
         if len(groups) == 1:
             return groups[0].distinct
@@ -426,6 +437,7 @@ class ColumnProfile:
 
     def frequent_items(self, n: int = 10) -> list[FrequentItem]:
         """The `n` values that came most often over all groups, each with certain bounds."""
+        _check_number(n)
         items = [item for name in self.groups for item in self._groups[name].frequent_items(n)]
         return sorted(items, key=lambda item: -item.estimate)[:n]
 

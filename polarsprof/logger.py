@@ -10,12 +10,14 @@ import secrets
 import threading
 import warnings
 from collections import Counter, deque
+from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from polarsprof.errors import ClosedError, DataWarning, argument_error
+from polarsprof.frames import is_tabular
 from polarsprof.jsonlines import JsonLines, row_batches
 from polarsprof.outbox import Outbox
 from polarsprof.profiles import Profile
@@ -24,7 +26,7 @@ from polarsprof.rotation import Rotation, Windowing
 from polarsprof.store import Pane, ProfileStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from polarsprof.batch import RowBatch
     from polarsprof.clock import Clock
@@ -109,7 +111,7 @@ class Logger:
         """Whether `close` has succeeded."""
         return self._closed
 
-    def log(self, record: Any = _NOTHING, *, feature_name: str | None = None, value: object = None) -> None:
+    def log(self, record: Any = _NOTHING, *, feature_name: str | None = None, value: object = _NOTHING) -> None:
         """Log one record, or one value of one column.
 
         Parameters
@@ -122,14 +124,12 @@ class Logger:
         Raises
         ------
         ArgumentError
-            For neither or both.
+            For neither or both, and for a name that is no text.
         ClosedError
             After `close`, or in a forked child.
         """
-        if record is _NOTHING or feature_name is not None:
-            if record is not _NOTHING or feature_name is None:
-                raise argument_error("log", (record, feature_name), "either a record or feature_name= with value=")
-            record = {feature_name: value}
+        if record is _NOTHING or feature_name is not None or value is not _NOTHING:
+            record = _record_of_value(record, feature_name, value)
         if self._rotates:  # from here on as _append, whose call would be a tenth of all this
             self._cut_if_over()
         if self._buffer.append(record):
@@ -137,7 +137,9 @@ class Logger:
 
     def log_records(self, records: Iterable[Mapping[str, Any]]) -> None:
         """Log each record of an iterable, as `log` does."""
-        if isinstance(records, dict | str | bytes) or not hasattr(records, "__iter__"):
+        if is_tabular(records):
+            raise argument_error("records", records, "an iterable of mappings", "a table goes to log_frame(table)")
+        if isinstance(records, Mapping | bytes | bytearray | memoryview) or not hasattr(records, "__iter__"):
             raise argument_error("records", records, "an iterable of mappings", "one record goes to log(record)")
         for record in records:
             self._append(record)
@@ -393,3 +395,13 @@ def _count_rows(counts: Counter[str], profile: Profile) -> None:
     counts["rows_rejected"] += profile.rejected_rows
     counts["rows_late"] += profile.late_rows
     counts["rows_untimed"] += profile.untimed_rows
+
+
+def _record_of_value(record: object, feature_name: object, value: object) -> dict[str, object]:
+    given = {"record": record, "feature_name": feature_name, "value": value}
+    got = {name: each for name, each in given.items() if each is not _NOTHING and each is not None}
+    if record is not _NOTHING or feature_name is None or value is _NOTHING:
+        raise argument_error("log", got, "either a record or feature_name= with value=")
+    if not isinstance(feature_name, str):
+        raise argument_error("feature_name", feature_name, "the name of a column")
+    return {feature_name: value}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import version
 from itertools import chain, islice
@@ -29,13 +29,13 @@ from polarsprof.errors import (
 from polarsprof.kernels import column_batches
 from polarsprof.proto import profile_pb2 as pb
 from polarsprof.sketches.counters import MAX_COUNT
-from polarsprof.spec import ProfileSpec
+from polarsprof.spec import ProfileSpec, checked_spec
 from polarsprof.views.html import profile_html
 from polarsprof.views.summary import profile_text, summary
 from polarsprof.window import Window, utc_datetime
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from datetime import datetime
 
     import polars as pl
@@ -88,7 +88,7 @@ class Profile:
         tags: Mapping[str, str] | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> None:
-        self.spec = ProfileSpec() if spec is None else spec
+        self.spec = checked_spec(spec)
         self.dataset = plain_text("dataset", dataset)
         self.window = window
         self.tags = text_pairs("tags", tags)
@@ -240,6 +240,8 @@ class Profile:
         UnsupportedVersion
             For a newer major version of the format.
         """
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise argument_error("data", data, "the bytes of a profile file", "a path goes to read(path)")
         return cls.from_sections(Sections.of_bytes(bytes(data)))
 
     @classmethod
@@ -259,12 +261,22 @@ class Profile:
         return profile
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write the profile to a file, replacing it whole or not at all."""
+        """Write the profile to a file, replacing it whole or not at all.
+
+        Raises
+        ------
+        OSError
+            Where the file cannot be written; it names the file.
+        """
+        if not isinstance(path, str | os.PathLike) or not Path(path).name:
+            raise argument_error("path", path, "the path of a file")
         target = Path(path)
         temporary = target.with_name(f".{os.getpid():x}-{os.urandom(4).hex()}.tmp")
         try:
             temporary.write_bytes(self.to_bytes())
             temporary.replace(target)
+        except OSError as error:  # the user knows nothing of the temporary file
+            raise OSError(error.errno, error.strerror, os.fspath(target)) from error
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -305,6 +317,8 @@ class Profile:
     def _check_mergeable(self, others: Iterable[Profile]) -> None:
         panes, paths = set(self.panes), set(self._columns)
         for other in others:
+            if not isinstance(other, Profile):
+                raise argument_error("other", other, "a Profile")
             if other is self:
                 raise argument_error("other", other, "another profile", "a profile cannot be merged into itself")
             twice = panes & other.panes
@@ -384,6 +398,8 @@ def merge(profiles: Iterable[Profile]) -> Profile:
     SpecMismatch, ArgumentError
         See `Profile.merge`.
     """
+    if not isinstance(profiles, Iterable):
+        raise argument_error("profiles", profiles, "an iterable of Profile")
     checked = iter(_checked(profiles))
     first = next(checked, None)
     if first is None:
@@ -414,8 +430,9 @@ def read(source: str | os.PathLike[str] | bytes, *, columns: Iterable[str] | Non
     OSError
         For a path that cannot be read.
     """
+    wanted = names_of_columns(columns)
     if isinstance(source, bytes | bytearray | memoryview):
-        return Profile.from_sections(Sections.of_bytes(bytes(source)), columns)
+        return Profile.from_sections(Sections.of_bytes(bytes(source)), wanted)
     if not isinstance(source, str | os.PathLike):
         raise argument_error("source", source, "a path or bytes")
     with Path(source).open("rb") as file:
@@ -425,7 +442,7 @@ def read(source: str | os.PathLike[str] | bytes, *, columns: Iterable[str] | Non
             return file.read(length)
 
         try:
-            return Profile.from_sections(Sections(part, os.fstat(file.fileno()).st_size), columns)
+            return Profile.from_sections(Sections(part, os.fstat(file.fileno()).st_size), wanted)
         except (CorruptProfile, UnsupportedVersion) as error:
             msg = f"{os.fspath(source)}: {error}"
             raise type(error)(msg) from error
@@ -488,6 +505,17 @@ def _span(mine: Window | None, theirs: Window | None) -> Window | None:
     if mine is None or theirs is None:
         return mine or theirs
     return Window(min(mine.start_us, theirs.start_us), max(mine.end_us, theirs.end_us))
+
+
+def names_of_columns(columns: Iterable[str] | None) -> list[str] | None:
+    """The names of an argument `columns`, None for all of them."""
+    if columns is None:
+        return None
+    if not isinstance(columns, str) and isinstance(columns, Iterable):
+        names = list(columns)
+        if all(isinstance(name, str) for name in names):
+            return names
+    raise argument_error("columns", columns, "an iterable of the names of columns")
 
 
 def text_pairs(name: str, pairs: Mapping[str, str] | None) -> dict[str, str]:

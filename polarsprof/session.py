@@ -17,7 +17,7 @@ from polarsprof.errors import ClosedError, StoreError, argument_error, plain_tex
 from polarsprof.logger import Logger, LoggerSettings
 from polarsprof.profiles import text_pairs
 from polarsprof.rotation import Windowing
-from polarsprof.spec import ProfileSpec
+from polarsprof.spec import ProfileSpec, checked_spec
 from polarsprof.store import ProfileStore
 from polarsprof.window import Interval, Tumbling, duration_us, utc_us
 
@@ -63,6 +63,8 @@ class SessionConfig:
         if config is None:
             named = os.environ.get(_CONFIG_VARIABLE)
             config = named or (_CONFIG_FILE if Path(_CONFIG_FILE).is_file() else None)
+        elif not isinstance(config, str | os.PathLike):
+            raise argument_error("config", config, "the path of a TOML file, or a mapping")
         return cls() if config is None else cls._checked(_toml(config), os.fspath(config))
 
     @classmethod
@@ -95,7 +97,7 @@ class Session:
     Raises
     ------
     ArgumentError
-        For a store that is no folder, or an unknown default.
+        For a store that is no folder, and for a default that is unknown or does not fit.
 
     Examples
     --------
@@ -116,9 +118,12 @@ class Session:
         logger_defaults: Mapping[str, Any] | None = None,
     ) -> None:
         self.store = store if isinstance(store, ProfileStore) else ProfileStore(store)
-        self.spec = ProfileSpec() if spec is None else spec
+        self.spec = checked_spec(spec)
         self._clock: Clock = SystemClock() if clock is None else clock
+        if not hasattr(self._clock, "now_us") or not hasattr(self._clock, "alarm"):
+            raise argument_error("clock", clock, "a clock, with now_us and alarm")
         self._defaults = WindowOptions(**_known_options(logger_defaults or {}))
+        self._defaults.check(self._clock)
         self._loggers: dict[str, Logger] = {}
         self._lock = threading.RLock()
         self._closed = self._disowned = False
@@ -209,7 +214,7 @@ class Session:
             Where there is none; the text names those that are open.
         """
         with self._lock:
-            if name not in self._loggers:
+            if not isinstance(name, str) or name not in self._loggers:
                 raise argument_error("name", name, f"one of the open loggers {sorted(self._loggers)}")
             return self._loggers[name]
 
@@ -284,6 +289,11 @@ class WindowOptions:
     max_open_windows: int = 64
     origin: datetime | None = None
     zone: str | None = None
+
+    def check(self, clock: Clock) -> None:
+        """Raise for a value that fits no logger; an origin or a zone may wait for the interval of one."""
+        rotates = self.with_rotation_time is not None or (self.origin is None and self.zone is None)
+        (self if rotates else replace(self, with_rotation_time="1d")).windowing(None, clock)
 
     def windowing(self, dataset_timestamp: datetime | None, clock: Clock) -> Windowing:
         """The checked form, in microseconds.

@@ -63,6 +63,8 @@ class ProfileSpec:
         for name in _SWITCHES:
             if type(getattr(self, name)) is not bool:
                 raise argument_error(name, getattr(self, name), "True or False")
+        if not isinstance(self.columns, Mapping):
+            raise argument_error("columns", self.columns, "a mapping of column name or pattern → mapping of knobs")
         for pattern, knobs in self.columns.items():
             _check_override(pattern, knobs)
 
@@ -105,6 +107,13 @@ class ProfileSpec:
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             msg = f"the spec of the profile is not valid: {error}"
             raise CorruptProfile(msg) from error
+
+
+def checked_spec(spec: object) -> ProfileSpec:
+    """The spec, the default one for None; wrong use for anything else."""
+    if spec is not None and not isinstance(spec, ProfileSpec):
+        raise argument_error("spec", spec, "a ProfileSpec")
+    return ProfileSpec() if spec is None else spec
 
 
 def _check_override(pattern: object, knobs: object) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from polarsprof.errors import CorruptProfile, UnsupportedVersion, argument_error
-from polarsprof.profiles import Profile, merge, read
+from polarsprof.profiles import Profile, merge, names_of_columns, read
 from polarsprof.window import Window, utc_us
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class ProfileStore:
         if not isinstance(url, str | os.PathLike) or not os.fspath(url):
             raise argument_error("url", url, "the path of a folder")
         text = os.fspath(url).removeprefix("file://")
-        if "://" in text:
+        if "://" in text or "\0" in text:
             raise argument_error("url", url, "the path of a folder or a file:// URL")
         self._folder = Path(text)
         if self._folder.exists() and not self._folder.is_dir():
@@ -82,9 +82,15 @@ class ProfileStore:
         return sorted(_header_of(path).dataset for path in first_of.values())
 
     def windows(self, name: str) -> list[Window]:
-        """The windows of a data set that hold panes, in the order of time."""
+        """The windows of a data set that hold panes, in the order of time.
+
+        Raises
+        ------
+        ArgumentError
+            For a data set without any pane.
+        """
         ends: dict[int, int] = {}
-        for _, window, _ in self._panes(name):
+        for _, window, _ in self._panes_of(name):
             ends[window.start_us] = max(window.end_us, ends.get(window.start_us, window.end_us))
         return [Window(start_us, end_us) for start_us, end_us in sorted(ends.items())]
 
@@ -123,17 +129,17 @@ class ProfileStore:
         start_us, end_us = _instant_us("start", start), _instant_us("end", end)
         if start_us is not None and end_us is not None and start_us >= end_us:
             raise argument_error("end", end, f"an instant after start, {start}")
-        wanted = None if columns is None else list(columns)
-        panes = sorted(self._panes(name), key=lambda pane: -len(pane[2]))  # files of many panes before their copies
-        if not panes:
-            raise argument_error("name", name, f"one of {self.datasets()}")
+        wanted = names_of_columns(columns)
+        panes = sorted(self._panes_of(name), key=lambda pane: -len(pane[2]))  # files of many panes before their copies
         overlapping = ((path, ids) for path, window, ids in panes if window.overlaps(start_us, end_us))
         merged = merge(_each_once(overlapping, wanted))
         merged.dataset = name
         return merged
 
     def files(self, name: str) -> list[Path]:
-        """The files of a data set, sorted by name."""
+        """The files of a data set, sorted by name; none for one that is not there."""
+        if not isinstance(name, str):
+            raise argument_error("name", name, "the name of a data set")
         return list(self._files(_slug(name) + _INFIX))
 
     def put(self, pane: Pane) -> Path:
@@ -180,6 +186,12 @@ class ProfileStore:
             for name in names:
                 if name.startswith(prefix) and name[0] != "." and _INFIX in name and name.endswith(_SUFFIX):
                     yield self._folder / name
+
+    def _panes_of(self, name: str) -> list[tuple[Path, Window, frozenset[tuple[str, int]]]]:
+        panes = list(self._panes(name))
+        if not panes:
+            raise argument_error("name", name, f"one of {self.datasets()}")
+        return panes
 
     def _panes(self, name: str) -> Iterator[tuple[Path, Window, frozenset[tuple[str, int]]]]:
         for path in self.files(name):

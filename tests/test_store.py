@@ -77,7 +77,9 @@ def test_wrong_questions_are_refused_by_name(tmp_path):
     with pytest.raises(ArgumentError, match="start"):
         store.read("dataset", 5)
     assert pp.ProfileStore(tmp_path / "nothing").datasets() == []
-    assert pp.ProfileStore(tmp_path / "nothing").windows("dataset") == []
+    for question in (pp.ProfileStore.windows, pp.ProfileStore.read):
+        with pytest.raises(ArgumentError, match=r"got 'dataset'.*one of \[\]"):
+            question(pp.ProfileStore(tmp_path / "nothing"), "dataset")
 
 
 def test_a_pane_that_lies_in_the_folder_twice_counts_once(tmp_path):
