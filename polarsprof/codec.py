@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
-from polarsprof.errors import CorruptProfile, UnsupportedVersion
+from polarsprof.errors import CorruptProfile, PolarsprofError, UnsupportedVersion
 from polarsprof.proto import profile_pb2 as pb
 
 if TYPE_CHECKING:
@@ -22,10 +22,13 @@ if TYPE_CHECKING:
 MAGIC: Final = b"POLPROF\n"
 MAJOR_VERSION: Final = 1
 MINOR_VERSION: Final = 0
-MAX_FILE_BYTES: Final = 1 << 30
 MAX_HEADER_BYTES: Final = 1 << 26
-MAX_COLUMN_BYTES: Final = 1 << 24
+MAX_COLUMN_BYTES: Final = 1 << 27  # every group at the largest knobs takes some 95 MB
 MAX_COLUMNS: Final = 100_000
+# What a writer may put into a header, so that its parts together stay within its limit.
+MAX_PATHS_BYTES: Final = 48 << 20
+MAX_TEXT_BYTES: Final = 1 << 20
+_MAX_GROUPS: Final = 64  # this version knows 12
 
 # Magic, major, minor, header bytes, file bytes; then the CRC-32 of those and the header.
 _PREFIX: Final = struct.Struct("<8sHHIQ")
@@ -36,19 +39,33 @@ _AnyMessage = TypeVar("_AnyMessage", bound=Message)
 
 
 def encode(header: pb.Header, columns: Iterable[tuple[str, pb.Column]]) -> bytes:
-    """The bytes of a profile file; `header.columns` is filled in here, in the order of the paths."""
+    """The bytes of a profile file; `header.columns` is filled in here, in the order of the paths.
+
+    Raises
+    ------
+    PolarsprofError
+        For what no reader would take: a merge of very many profiles whose tags, sources or panes all differ.
+    """
     bodies = []
     offset = 0
     del header.columns[:]
     for path, column in sorted(columns):
         body = column.SerializeToString(deterministic=True)
+        _check_size(f"column {path!r:.80}", len(body), MAX_COLUMN_BYTES)
         header.columns.add(path=path, offset=offset, length=len(body), crc32=zlib.crc32(body))
         bodies.append(body)
         offset += len(body)
     head = header.SerializeToString(deterministic=True)
+    _check_size("the header", len(head), MAX_HEADER_BYTES)
     file_bytes = PREFIX_BYTES + len(head) + offset
     prefix = _PREFIX.pack(MAGIC, MAJOR_VERSION, MINOR_VERSION, len(head), file_bytes)
     return b"".join([prefix, _CRC.pack(zlib.crc32(head, zlib.crc32(prefix))), head, *bodies])
+
+
+def _check_size(what: str, size_bytes: int, most_bytes: int) -> None:
+    if size_bytes > most_bytes:
+        msg = f"the profile fits no file: {what} has {size_bytes:,} bytes, more than {most_bytes:,}"
+        raise PolarsprofError(msg)
 
 
 class Sections:
@@ -90,6 +107,7 @@ class Sections:
         body = self._read(self._body + entry.offset, entry.length)
         if zlib.crc32(body) != entry.crc32:
             raise CorruptProfile(_text(f"the checksum of column {entry.path!r:.80} does not match"))
+        _check_groups(body)
         return _parsed(pb.Column, body)
 
 
@@ -102,7 +120,7 @@ def _check_prefix(prefix: bytes, file_bytes: int) -> int:
     if major > MAJOR_VERSION:
         msg = f"the profile has file format version {major}; this release reads up to version {MAJOR_VERSION}"
         raise UnsupportedVersion(msg)
-    if major < 1 or announced != file_bytes or file_bytes > MAX_FILE_BYTES:
+    if major < 1 or announced != file_bytes:
         raise CorruptProfile(_text(f"it has {file_bytes} bytes where its prefix announces {announced}"))
     if head_bytes > min(MAX_HEADER_BYTES, file_bytes - PREFIX_BYTES):
         raise CorruptProfile(_text(f"its header claims {head_bytes} bytes"))
@@ -123,6 +141,34 @@ def _check_entries(entries: Any, body_bytes: int) -> None:
         previous = entry.path
     if offset != body_bytes:
         raise CorruptProfile(_text(f"its columns take {offset} bytes of {body_bytes}"))
+
+
+def _check_groups(body: bytes) -> None:
+    """Refuse many groups before they are parsed: an empty one takes two bytes in a file and a hundred in memory."""
+    offset = fields = 0
+    while offset < len(body):
+        fields += 1
+        tag, offset = _varint(body, offset)
+        if tag & 7 == 2:
+            length, offset = _varint(body, offset)
+            offset += length
+        elif tag & 7 == 0:
+            _, offset = _varint(body, offset)
+        else:
+            offset += {1: 8, 5: 4}.get(tag & 7, len(body))
+        if fields > _MAX_GROUPS:
+            raise CorruptProfile(_text(f"a column of more than {_MAX_GROUPS} fields"))
+
+
+def _varint(body: bytes, offset: int) -> tuple[int, int]:
+    """The number at the offset, and where it ends; the parser refuses what this one passes over."""
+    number = shift = 0
+    for position in range(offset, min(offset + 10, len(body))):
+        number |= (body[position] & 127) << shift
+        shift += 7
+        if body[position] < 128:
+            return number, position + 1
+    return 0, len(body)
 
 
 def _parsed(kind: type[_AnyMessage], data: bytes) -> _AnyMessage:

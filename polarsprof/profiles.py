@@ -16,7 +16,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from polarsprof.codec import Sections, encode
+from polarsprof.codec import MAX_PATHS_BYTES, MAX_TEXT_BYTES, Sections, encode
 from polarsprof.column import ColumnProfile, read_groups
 from polarsprof.errors import (
     ArgumentError,
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 _LONGEST_PATH: Final = 512
 _READ_AT_ONCE: Final = 32  # columns whose messages are in memory together
 _MERGED_AT_ONCE: Final = 64  # profiles in memory while a stream of them is merged: some 15 MB of 20 columns each
+_LONGEST_DATASET: Final = 65_536
 _COUNTS: Final = ("rows", "late_rows", "untimed_rows", "future_rows", "dropped_rows")
 _VERSIONED: Final = ("polarsprof", "polars", "datasketches")
 
@@ -89,7 +90,7 @@ class Profile:
         metadata: Mapping[str, str] | None = None,
     ) -> None:
         self.spec = checked_spec(spec)
-        self.dataset = plain_text("dataset", dataset)
+        self.dataset = dataset_text("dataset", dataset)
         self.window = window
         self.tags = text_pairs("tags", tags)
         self.metadata = text_pairs("metadata", metadata)
@@ -102,6 +103,7 @@ class Profile:
         self.positions: dict[str, int] = {}
         self.versions = dict(_versions())
         self._columns: dict[str, ColumnProfile] = {}
+        self._paths_bytes = 0
         self._specs: dict[str, ProfileSpec] = {}
 
     def __repr__(self) -> str:
@@ -251,12 +253,14 @@ class Profile:
         profile = cls(ProfileSpec.from_json(header.spec_json), dataset=header.dataset)
         profile._take_header(header)
         wanted = None if columns is None else set(columns)
-        entries = (
+        entries = [
             entry
             for entry in header.columns
             if wanted is None or entry.path in wanted or _holds_elements_of(entry.path, wanted)
-        )
-        while some := tuple(islice(entries, _READ_AT_ONCE)):
+        ]
+        profile._paths_bytes = sum(_entry_bytes(entry.path) for entry in entries)
+        waiting = iter(entries)
+        while some := tuple(islice(waiting, _READ_AT_ONCE)):
             read_groups(chain.from_iterable([profile._new_parts(entry.path, sections.column(entry)) for entry in some]))
         return profile
 
@@ -283,7 +287,10 @@ class Profile:
     def _own(self, path: str) -> ColumnProfile | None:
         column = self._columns.get(path)
         if column is None and len(self._columns) < self.spec.max_columns:
-            column = self._columns[path] = self._new_column(path)
+            paths_bytes = self._paths_bytes + _entry_bytes(path)
+            if paths_bytes <= MAX_PATHS_BYTES:
+                self._paths_bytes = paths_bytes
+                column = self._columns[path] = self._new_column(path)
         return column
 
     def _new_parts(self, path: str, message: pb.Column) -> Iterator[tuple[GroupProfile, pb.Group]]:
@@ -478,6 +485,11 @@ def _message(column: ColumnProfile) -> pb.Column:
     return message
 
 
+def _entry_bytes(path: str) -> int:
+    """What the header of a file needs for a column at the most."""
+    return len(path.encode()) + 40
+
+
 def _known_paths(columns: TypedColumns) -> Iterator[str]:
     """The paths of a batch; `name[]` only where a list had an element."""
     yield from (path for path, series in columns.leaves if len(series) or "[]" not in path)
@@ -518,6 +530,14 @@ def names_of_columns(columns: Iterable[str] | None) -> list[str] | None:
     raise argument_error("columns", columns, "an iterable of the names of columns")
 
 
+def dataset_text(name: str, value: object) -> str:
+    """The name of a data set, empty for none; wrong use where it is no text, or too long."""
+    text = plain_text(name, value)
+    if len(text) > _LONGEST_DATASET:
+        raise argument_error(name, text, f"at most {_LONGEST_DATASET:,} characters")
+    return text
+
+
 def text_pairs(name: str, pairs: Mapping[str, str] | None) -> dict[str, str]:
     """A copy of the pairs, none for None; wrong use where they are no mapping, or a key or a value no text."""
     if pairs is None:
@@ -529,4 +549,8 @@ def text_pairs(name: str, pairs: Mapping[str, str] | None) -> dict[str, str]:
             raise argument_error(name, {key: value}, "a mapping of text to text")
         plain_text(f"{name}: key", key)
         plain_text(f"{name}[{key!r:.80}]", value)
+    if sum(4 * (len(key) + len(value)) for key, value in pairs.items()) > MAX_TEXT_BYTES:
+        size_bytes = sum(len(text.encode()) for pair in pairs.items() for text in pair)
+        if size_bytes > MAX_TEXT_BYTES:
+            raise argument_error(name, f"{size_bytes:,} bytes", f"at most {MAX_TEXT_BYTES:,} bytes of text")
     return dict(pairs)

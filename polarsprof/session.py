@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from polarsprof.clock import SystemClock
-from polarsprof.errors import ClosedError, StoreError, argument_error, plain_text, raise_one
+from polarsprof.errors import ClosedError, StoreError, argument_error, raise_one
 from polarsprof.logger import Logger, LoggerSettings
-from polarsprof.profiles import text_pairs
+from polarsprof.profiles import dataset_text, text_pairs
 from polarsprof.rotation import Windowing
 from polarsprof.spec import ProfileSpec, checked_spec
 from polarsprof.store import ProfileStore
@@ -179,7 +179,7 @@ class Session:
         ClosedError
             After `close`, or in a forked child.
         """
-        if not plain_text("dataset_name", dataset_name, "text of one character or more"):
+        if not dataset_text("dataset_name", dataset_name):
             raise argument_error("dataset_name", dataset_name, "text of one character or more")
         with self._lock:
             self._check_open()

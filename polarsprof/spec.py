@@ -12,6 +12,7 @@ from typing import Any, Final
 from polarsprof.errors import CorruptProfile, argument_error
 
 _RANGES: Final = MappingProxyType({"k": (8, 65_535), "lg_k": (4, 21), "lg_items": (3, 16), "max_columns": (1, 100_000)})
+_MOST_CHARACTERS: Final = 1 << 20  # of a spec in the header of a file
 _SWITCHES: Final = ("quantiles", "distinct", "frequent_items")
 _NOTHING: Final[frozenset[str]] = frozenset()
 _PER_COLUMN: Final = ("k", "lg_k", "lg_items", *_SWITCHES)
@@ -67,6 +68,8 @@ class ProfileSpec:
             raise argument_error("columns", self.columns, "a mapping of column name or pattern → mapping of knobs")
         for pattern, knobs in self.columns.items():
             _check_override(pattern, knobs)
+        if self.columns and len(self.to_json()) > _MOST_CHARACTERS:
+            raise argument_error("columns", self.columns, f"at most {_MOST_CHARACTERS:,} characters as JSON")
 
     def for_column(self, path: str) -> ProfileSpec:
         """The spec of one column: this one with the overrides that match its path, and no overrides left."""

@@ -134,6 +134,70 @@ def test_one_column_is_read_without_the_bytes_of_the_others() -> None:
     assert sum(taken) < len(data) / 3
 
 
+def test_a_column_of_many_empty_groups_is_refused_before_it_is_parsed() -> None:
+    body = pb.Column(groups=[pb.Group() for _ in range(65)]).SerializeToString()
+    head = header()
+    head.columns.add(path="a", offset=0, length=len(body), crc32=zlib.crc32(body))
+    with pytest.raises(CorruptProfile, match="more than 64 fields"):
+        pp.Profile.from_bytes(sealed(head.SerializeToString(), body))
+
+
+# ------------------------------------------------------------------------------------------ what is written can be read
+
+
+def test_the_largest_column_that_the_knobs_allow_is_read_back() -> None:
+    spec = pp.ProfileSpec(k=65_535, lg_k=21, lg_items=16)
+    rows = range(49_152)
+    profile = pp.Profile(spec)
+    for values in (
+        pl.Series([10**300 + i for i in rows], dtype=pl.Object),
+        pl.Series([chr(0x1F600 + i % 50) * 55 + f"{i:09d}" for i in rows]),
+        pl.Series([b"\xf0" * 55 + b"%09d" % i for i in rows]),
+        *(pl.Series(rows).cast(pl.Int64).cast(dtype) for dtype in (pl.Datetime("ns"), pl.Duration("ns"), pl.Time)),
+        pl.Series(rows).cast(pl.Int32).cast(pl.Date),
+        pl.Series(rows).cast(pl.Int64).cast(pl.Datetime("us", "UTC")),
+    ):
+        if values.dtype == pl.Object:
+            profile.merge(pp.profile([{"a": value} for value in values], spec=spec))
+        else:
+            profile.merge(pp.profile(pl.DataFrame({"a": values}), spec=spec))
+    data = profile.to_bytes()
+    assert 16 << 20 < len(data) < MAX_COLUMN_BYTES
+    assert pp.read(data)["a"].count == profile["a"].count == 8 * 49_152
+
+
+def test_long_names_of_very_many_columns_stay_within_the_header(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("polarsprof.profiles.MAX_PATHS_BYTES", 1 << 20)
+    start = "\U0001f600" * 500
+    profile = pp.Profile()
+    for first in (0, 400, 800):
+        columns = {f"{start}{number:06}": [True] for number in range(first, first + 400)}
+        profile.merge(pp.read(pp.profile(pl.DataFrame(columns)).to_bytes()))
+    assert 450 < len(profile.columns) < 530
+    assert profile.degraded["too many columns"] == 1_200 - len(profile.columns)
+    assert len(pp.read(profile.to_bytes()).columns) == len(profile.columns)
+
+
+def test_text_that_no_header_holds_is_refused_where_it_is_given(tmp_path: Path) -> None:
+    large = "x" * (1 << 20)
+    for wrong in (
+        lambda: pp.profile([], tags={"k": large}),
+        lambda: pp.profile([], metadata={"k": "\U0001f600" * (1 << 18)}),
+        lambda: pp.Session(tmp_path).logger("x", tags={"k": large}),
+        lambda: pp.Session(tmp_path).logger(large),
+        lambda: pp.ProfileSpec(columns={large: {"k": 100}}),
+    ):
+        with pytest.raises(pp.errors.ArgumentError, match="at most"):
+            wrong()
+    assert pp.read(pp.profile([], tags={"k": large[:-1]}).to_bytes()).tags["k"] == large[:-1]
+
+
+def test_a_merge_that_no_reader_would_take_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("polarsprof.codec.MAX_HEADER_BYTES", 1_000)
+    with pytest.raises(pp.errors.PolarsprofError, match="fits no file: the header"):
+        pp.profile([], tags={"k": "x" * 1_000}).to_bytes()
+
+
 # ------------------------------------------------------------------------------------------------------------- versions
 
 
