@@ -32,7 +32,7 @@ from polarsprof.sketches.frequent import parse_number
 from polarsprof.sketches.moments import as_float
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from polarsprof.batch import Item
     from polarsprof.proto import profile_pb2 as pb
