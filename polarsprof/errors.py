@@ -15,7 +15,15 @@ class PolarsprofError(Exception):
 
 
 class ArgumentError(PolarsprofError, ValueError):
-    """An argument, an option or a configuration value is not what the call expects."""
+    """An argument, an option or a configuration value is not what the call expects.
+
+    Attributes
+    ----------
+    argument
+        The name of the argument; empty where it is no single one.
+    """
+
+    argument = ""
 
 
 class ClosedError(PolarsprofError):
@@ -48,7 +56,9 @@ def argument_error(name: str, got: object, expected: str, hint: str = "") -> Arg
     if len(shown) > _SHOWN_CHARACTERS:
         shown = f"{shown[:_SHOWN_CHARACTERS]}…"
     text = f"{name}: got {shown} ({type(got).__name__}), expected {expected}"
-    return ArgumentError(f"{text}; {hint}" if hint else text)
+    error = ArgumentError(f"{text}; {hint}" if hint else text)
+    error.argument = name
+    return error
 
 
 def plain_text(name: str, value: object, expected: str = "text") -> str:

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import glob
 import os
+import warnings
 from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
+from polars.exceptions import PolarsError
 
 from polarsprof import arrow
 from polarsprof.batch import TypedColumns
 from polarsprof.csvfiles import REJECTED, csv_frames
-from polarsprof.errors import argument_error
+from polarsprof.errors import DataWarning, argument_error
 from polarsprof.eventtime import event_times
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ _SCANS: Final[Mapping[str, Callable[[Path], pl.LazyFrame]]] = {
     ".feather": partial(pl.scan_ipc, glob=False),
     ".ipc": partial(pl.scan_ipc, glob=False),
 }
+_SHOWN_NAMES: Final = 10
 SUFFIXES: Final = (*_SCANS, ".csv", *JSON_LINES)
 
 
@@ -100,7 +103,7 @@ def typed_columns(frame: pl.DataFrame) -> TypedColumns:
 
 
 def paths(pattern: str | os.PathLike[str]) -> list[Path]:
-    """The files that a path or shell pattern names, sorted.
+    """The files that a path or shell pattern names, sorted; of a folder those that can be read, by their suffix.
 
     Raises
     ------
@@ -109,10 +112,25 @@ def paths(pattern: str | os.PathLike[str]) -> list[Path]:
     """
     text = os.fspath(pattern)
     found = [text] if Path(text).exists() else sorted(glob.glob(text, recursive=True))  # noqa: PTH207 - a pattern may be absolute
-    files = [file for name in found for file in (sorted(Path(name).iterdir()) if Path(name).is_dir() else [Path(name)])]
+    files = [file for name in found for file in (_files_of(Path(name)) if Path(name).is_dir() else [Path(name)])]
     if not files:
         raise argument_error("path", text, "an existing file or a pattern that matches one")
     return files
+
+
+def _files_of(folder: Path) -> list[Path]:
+    """The files that can be read; what else lies there is named in a warning, unless its name hides it."""
+    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith((".", "_")))
+    known = [entry for entry in entries if entry.suffix.lower() in SUFFIXES and entry.is_file()]
+    others = [entry.name for entry in entries if entry not in known]
+    if known and others:
+        text = f"{folder}: left out {len(others)} entries that are no {', '.join(SUFFIXES)} files"
+        warnings.warn(f"{text}: {', '.join(others[:_SHOWN_NAMES])}", DataWarning, stacklevel=2)
+    if not known:
+        raise argument_error(
+            "path", os.fspath(folder), f"a folder with a file that ends in one of {', '.join(SUFFIXES)}"
+        )
+    return known
 
 
 def scan(path: Path) -> pl.LazyFrame:
@@ -133,7 +151,7 @@ def _frames(data: Any) -> Iterator[pl.DataFrame]:
             yield data.to_frame()
         case str() | os.PathLike():
             for path in paths(data):
-                yield from csv_frames(path) if path.suffix.lower() == ".csv" else _frames(scan(path))
+                yield from csv_frames(path) if path.suffix.lower() == ".csv" else _scanned(path)
         case _ if hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__"):
             yield from _foreign_frames(data)
         case _ if hasattr(data, "__iter__") and not isinstance(data, dict | bytes):
@@ -141,6 +159,13 @@ def _frames(data: Any) -> Iterator[pl.DataFrame]:
                 yield from frames(part)
         case _:
             raise argument_error("data", data, "a frame, an Arrow stream, a path, or an iterable of these")
+
+
+def _scanned(path: Path) -> Iterator[pl.DataFrame]:
+    try:
+        yield from _frames(scan(path))
+    except PolarsError as error:
+        raise type(error)(f"{path}: {error}") from error
 
 
 def _foreign_frames(data: Any) -> Iterator[pl.DataFrame]:

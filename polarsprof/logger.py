@@ -6,7 +6,9 @@ thread types it, folds it into the open windows and publishes those that are sea
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+import sys
 import threading
 import warnings
 from collections import Counter, deque
@@ -14,6 +16,7 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from polarsprof.errors import ClosedError, DataWarning, argument_error
@@ -40,6 +43,7 @@ MAX_WAITING_BYTES: Final = 256 << 20
 _MANY_LINES_BYTES: Final = 512 << 10  # of JSON; fewer cost less together with what else comes
 _MAX_WAITING_BATCHES: Final = 2  # then the caller profiles them itself, which slows it to what the machine can do
 _NOTHING: Final = object()
+_INSIDE: Final = (str(Path(__file__).parent), contextlib.__file__)  # what stands between a warning and the user's call
 _ROW_COUNTERS: Final = ("rows_logged", "rows_profiled", "rows_rejected", "rows_late", "rows_untimed")
 
 
@@ -110,6 +114,11 @@ class Logger:
     def closed(self) -> bool:
         """Whether `close` has succeeded."""
         return self._closed
+
+    @property
+    def ending(self) -> bool:
+        """Whether `close` was called, though not all is durable yet."""
+        return self._ending and not self._closed
 
     def log(self, record: Any = _NOTHING, *, feature_name: str | None = None, value: object = _NOTHING) -> None:
         """Log one record, or one value of one column.
@@ -258,8 +267,10 @@ class Logger:
     def _check_open(self) -> None:
         if self._disowned:
             raise ClosedError(self._not_ours())
-        if self._closed or self._ending:
+        if self._closed:
             raise ClosedError(f"logger {self.dataset_name!r} is closed")
+        if self._ending:
+            raise ClosedError(f"logger {self.dataset_name!r} takes no more rows; where close() failed, call it again")
 
     def _append(self, record: object) -> None:
         if self._rotates:
@@ -381,13 +392,21 @@ class Logger:
         finally:
             news, self._news = self._news + self._outbox.take_news(), []
             for text in news:
-                warnings.warn(text, DataWarning, stacklevel=3)  # the method that holds the lock
+                warnings.warn(text, DataWarning, stacklevel=_level_of_user())
 
     def _new_profile(self, window: Window) -> Profile:
         settings = self._settings
         return Profile(
             settings.spec, dataset=settings.dataset, window=window, tags=settings.tags, metadata=settings.metadata
         )
+
+
+def _level_of_user() -> int:
+    """How far up the stack of its caller the first frame outside this package stands; of a thread, its start."""
+    level, frame = 1, sys._getframe(1)  # noqa: SLF001 - warnings can skip files by themselves since Python 3.12 alone
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_INSIDE):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _count_rows(counts: Counter[str], profile: Profile) -> None:

@@ -177,7 +177,7 @@ class Session:
         ArgumentError
             For an option that does not exist or does not fit, and for a data set whose open logger was made otherwise.
         ClosedError
-            After `close`, or in a forked child.
+            After `close`, in a forked child, and while a logger of the data set was closed without success.
         """
         if not dataset_text("dataset_name", dataset_name):
             raise argument_error("dataset_name", dataset_name, "text of one character or more")
@@ -196,6 +196,8 @@ class Session:
                 metadata=text_pairs("metadata", metadata),
             )
             found = self._loggers.get(dataset_name)
+            if found is not None:
+                _refuse_ending(found)
             if found is None:
                 found = self._loggers[dataset_name] = Logger(settings, self._forget)
             elif not _alike(found.settings, settings, dataset_timestamp):
@@ -212,10 +214,13 @@ class Session:
         ------
         ArgumentError
             Where there is none; the text names those that are open.
+        ClosedError
+            Where its `close` was called but has not succeeded.
         """
         with self._lock:
             if not isinstance(name, str) or name not in self._loggers:
                 raise argument_error("name", name, f"one of the open loggers {sorted(self._loggers)}")
+            _refuse_ending(self._loggers[name])
             return self._loggers[name]
 
     def close(self) -> None:
@@ -230,6 +235,10 @@ class Session:
         if not self._disowned:
             _close_each(list(self._loggers.values()))
             self._closed = True
+
+    def abandon(self) -> None:
+        """Leave what is not durable at the exit of the interpreter, which would else try, and tell, once more."""
+        _sessions.discard(self)
 
     def disown(self) -> None:
         """Make session and loggers useless in a forked child: they belong to the parent."""
@@ -381,6 +390,12 @@ def _known(what: str, given: Mapping[str, Any], kind: type[Any]) -> dict[str, An
         if name not in known:
             raise argument_error(what, name, f"one of {', '.join(known)}")
     return dict(given)
+
+
+def _refuse_ending(logger: Logger) -> None:
+    if logger.ending:
+        msg = f"logger {logger.dataset_name!r} is not closed yet: its rows are not all durable; call its close() again"
+        raise ClosedError(msg)
 
 
 def _optional_us(value: str | timedelta | None, name: str) -> int | None:

@@ -309,8 +309,73 @@ def test_wrong_usage_exits_with_two(arguments: tuple[str, ...]) -> None:
     assert_fails(run(*arguments), "Error: " if len(arguments) > 1 else "", code=2)
 
 
-def test_a_wrong_interval_is_named(tmp_path: Path) -> None:
-    assert_fails(run("stream", "-", "--dataset", "d", "--rotate", "soon", "--store", tmp_path, data=b""), "'soon'")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("stream", "-", "--dataset", "d", "--rotate", "soon"),
+        ("stream", "-", "--dataset", "d", "--max-out-of-orderness", "soon"),
+        ("stream", "-", "--dataset", "d", "--allowed-lateness", "soon"),
+        ("stream", "-", "--dataset", ""),
+        ("show", "{store}", "--dataset", "prices", "--from", "soon"),
+        ("show", "{store}", "--dataset", "prices", "--from", "2026-01-02", "--to", "2026-01-01"),
+    ],
+)
+def test_a_wrong_value_of_an_option_is_wrong_usage(store: Path, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    given = [argument.format(store=store) for argument in arguments]
+    where = ("--store", tmp_path / "new") if given[0] == "stream" else ()
+    assert_fails(run(*given, *where, data=b""), f"Error: {given[-2]}: ", "got", "expected", code=2)
+
+
+def test_a_store_that_takes_nothing_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    code = "import sys; from polarsprof.cli import main; main(sys.argv[1:])"
+    arguments = ["stream", "-", "--dataset", "d", "--store", str(tmp_path / "file" / "store")]
+    ran = subprocess.run(
+        [sys.executable, "-c", code, *arguments], input=b'{"a": 1}\n', capture_output=True, check=False
+    )
+    lines = ran.stderr.decode().splitlines()
+    assert ran.returncode == 1
+    assert [line.partition(": ")[0] for line in lines] in (["error"], ["warning", "error"], ["error", "warning"])
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "arrow"])
+def test_a_file_that_is_not_what_its_suffix_says_is_named(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"broken.{suffix}"
+    path.write_bytes(b"neither the one nor the other")
+    assert_fails(run("profile", path, "--json"), f"broken.{suffix}")
+
+
+def test_a_merge_that_cannot_be_written_names_the_file_asked_for(store: Path, tmp_path: Path) -> None:
+    result = run("merge", *ProfileStore(store).files("prices"), "-o", tmp_path / "missing" / "out.bin")
+    assert_fails(result, "out.bin")
+    assert ".tmp" not in result.stderr
+
+
+def test_an_encoding_without_the_signs_prints_marks(store: Path) -> None:
+    command = [sys.executable, "-m", "polarsprof", "show", str(store), "--dataset", "prices"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert "price" in ran.stdout
+    assert "?" in ran.stdout
+    assert ran.stderr == ""
+
+
+def test_a_folder_is_the_files_that_can_be_read_and_the_others_are_named(tmp_path: Path) -> None:
+    pl.DataFrame({"x": [1]}).write_csv(tmp_path / "a.csv")
+    pl.DataFrame({"x": [2]}).write_parquet(tmp_path / "b.parquet")
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "deeper.csv").mkdir()
+    (tmp_path / "_SUCCESS").touch()
+    (tmp_path / ".hidden").touch()
+    result = run("profile", tmp_path, "--json")
+    assert printed_json(result)["columns"][0]["sum"] == 3
+    assert result.stderr.startswith("warning: ")
+    assert result.stderr.count("\n") == 1
+    assert "left out 2 entries" in result.stderr
+    assert "deeper.csv, notes.txt" in result.stderr
+    (tmp_path / "only").mkdir()
+    (tmp_path / "only" / "notes.txt").touch()
+    assert_fails(run("profile", tmp_path / "only"), "only", ".csv")
 
 
 def test_a_range_of_a_file_is_wrong_usage(tmp_path: Path) -> None:
@@ -349,6 +414,7 @@ def test_the_demo_adds_up_and_keeps_its_files(tmp_path: Path) -> None:
     assert "32 windows in 33 files" in result.stdout
     assert "✗" not in result.stdout
     assert result.stdout.count("✓") == 7
+    assert result.stdout.count("within bounds") == 1
     assert max(map(len, result.stdout.replace(str(folder), "").splitlines())) <= 100
     flights = pl.read_parquet(Path(polarsprof.__file__).parent / "data" / "flights.parquet")
     held_back = flights.filter(pl.col("origin") == "JFK", pl.col("time_hour").dt.date() == pl.date(2013, 1, 9))

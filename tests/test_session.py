@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 import polarsprof as pp
-from polarsprof.errors import ArgumentError, ClosedError, DataWarning
+from polarsprof.errors import ArgumentError, ClosedError, DataWarning, StoreError
 from polarsprof.testing import SettableClock, assert_profile_equal
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -187,6 +187,59 @@ def test_a_closed_logger_takes_nothing_and_closes_again_without_harm(tmp_path):
         logger.log_frame(pl.DataFrame({"x": [1]}))
     with pytest.raises(ClosedError, match="closed"):
         session.logger()
+
+
+def test_a_logger_whose_closing_failed_says_so_and_closes_again(tmp_path):
+    obstacle = tmp_path / "disk"
+    session = pp.Session(obstacle / "profiles", clock=SettableClock(NOON))
+    logger = session.logger("clicks")
+    logger.log({"x": 1})
+    obstacle.touch()
+    with pytest.warns(DataWarning, match="takes no pane"), pytest.raises(StoreError, match="not durable"):
+        logger.close()
+    assert not logger.closed
+    assert logger.ending
+    for call in (
+        lambda: session.logger("clicks"),
+        lambda: session.get_logger("clicks"),
+        lambda: logger.log({"x": 2}),
+        logger.flush,
+        lambda: logger.profile,
+    ):
+        with pytest.raises(ClosedError, match=r"close\(\).* again|close\(\) failed, call it again"):
+            call()
+    obstacle.unlink()
+    logger.close()
+    assert logger.closed
+    assert not logger.ending
+    session.logger("clicks").log({"x": 3})
+    session.close()
+    assert session.store.read("clicks")["x"].sum == 4
+
+
+def test_a_warning_points_to_the_call_of_the_user(tmp_path):
+    with pp.Session(tmp_path) as session:
+        for ending in (pp.Logger.flush, pp.Logger.close):
+            logger = session.logger(name := ending.__name__)
+            logger.log(42)
+            with pytest.warns(DataWarning, match=name) as warned:
+                ending(logger)
+            assert [w.filename for w in warned] == [__file__]
+        session.logger("last").log(42)
+        with pytest.warns(DataWarning, match="last") as warned:
+            session.close()
+        assert [w.filename for w in warned] == [__file__]
+
+
+def test_an_abandoned_session_is_left_alone_at_exit(tmp_path):
+    code = """
+        import polarsprof as pp
+        open("file", "w").close()
+        session = pp.Session("file/store")
+        session.logger().log({"x": 1})
+        session.abandon()
+    """
+    assert run(code, tmp_path).stderr == ""
 
 
 def test_wrong_arguments_raise_at_once_and_name_what_was_expected(tmp_path):

@@ -21,10 +21,11 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from polarsprof.cli.streaming import session_of
 from polarsprof.errors import argument_error
 from polarsprof.oneshot import profile
 from polarsprof.profiles import Profile, read
-from polarsprof.session import Session
+from polarsprof.sketches import Estimate
 from polarsprof.store import ProfileStore
 from polarsprof.views.terminal import ACCENT, bars, facts_line, profile_table
 
@@ -98,7 +99,7 @@ def _intro(out: Console, flights: pl.DataFrame) -> None:
 def _streamed(store: ProfileStore, flights: pl.DataFrame) -> tuple[dict[str, int], float]:
     """The counters of the logger once all is durable, and the seconds it took."""
     started = time.perf_counter()
-    with _progress() as display, Session(store) as session, session.logger(DATASET, **_OPTIONS) as logger:
+    with _progress() as display, session_of(store) as session, session.logger(DATASET, **_OPTIONS) as logger:
         task = display.add_task("streaming", total=flights.height)
         for part in (flights.filter(~_HELD_BACK), flights.filter(_HELD_BACK)):
             for step in part.iter_slices(_STEP_ROWS):
@@ -189,8 +190,9 @@ def _check(out: Console, windows: int, merged: Profile, flights: pl.DataFrame) -
     for heading, right in (("", False), ("merged", True), ("one pass", True), ("Polars, exact", True), ("", False)):
         table.add_column(heading, justify="right" if right else "left", no_wrap=True)
     for name, ours, theirs, raw in _figures(merged, whole, flights):
-        verdict = ("✓ equal", "green") if ours == theirs else ("✗ differs", "bold red")
+        verdict = ("✓ equal", "green") if ours == theirs == raw else ("✗ differs", "bold red")
         table.add_row(name, ours, theirs, raw, Text(*verdict))
+    table.add_row(*_aircraft(merged, whole, flights))
     out.print(table)
     equal, compared = _agreement(merged, whole)
     worst, bound = _rank_errors(merged, flights)
@@ -207,13 +209,12 @@ def _check(out: Console, windows: int, merged: Profile, flights: pl.DataFrame) -
 
 
 def _figures(merged: Profile, whole: Profile, flights: pl.DataFrame) -> list[tuple[str, str, str, str]]:
-    delay, tail = flights["dep_delay"], flights["tailnum"]
+    delay = flights["dep_delay"]
     return [
         ("rows", f"{merged.rows:,}", f"{whole.rows:,}", f"{flights.height:,}"),
         ("cancelled: nulls of dep_delay", *_both(merged, whole, "dep_delay", "null_count"), f"{delay.null_count():,}"),
-        ("longest delay, min", *_both(merged, whole, "dep_delay", "max"), _text(delay.max())),
-        ("all delays together, min", *_both(merged, whole, "dep_delay", "sum"), _text(delay.sum())),
-        ("distinct aircraft, estimated", *_aircraft(merged, whole), f"{tail.drop_nulls().n_unique():,}"),
+        ("longest delay, minutes", *_both(merged, whole, "dep_delay", "max"), _text(delay.max())),
+        ("all delays together, minutes", *_both(merged, whole, "dep_delay", "sum"), _text(delay.sum())),
     ]
 
 
@@ -225,9 +226,13 @@ def _text(figure: Any) -> str:
     return f"{figure:,}"
 
 
-def _aircraft(merged: Profile, whole: Profile) -> tuple[str, str]:
-    one, other = (found["tailnum"].distinct for found in (merged, whole))
-    return ("", "") if one is None or other is None else (f"{one.estimate:,.1f}", f"{other.estimate:,.1f}")
+def _aircraft(merged: Profile, whole: Profile, flights: pl.DataFrame) -> tuple[str, str, str, str, Text]:
+    """The one estimate of the table: the two must be equal, and the exact figure within its bounds."""
+    exact = flights["tailnum"].drop_nulls().n_unique()
+    one, other = (found["tailnum"].distinct or Estimate(0.0, 0.0, 0.0) for found in (merged, whole))
+    within = one == other and one.lower <= exact <= one.upper
+    verdict = Text("✓ within bounds", "green") if within else Text("✗ beyond bounds", "bold red")
+    return ("distinct aircraft, estimated", f"{one.estimate:,.1f}", f"{other.estimate:,.1f}", f"{exact:,}", verdict)
 
 
 def _agreement(merged: Profile, whole: Profile) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import signal
 import sys
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from polarsprof.errors import PolarsprofError
+from polarsprof.errors import ArgumentError, PolarsprofError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,6 +25,16 @@ if TYPE_CHECKING:
     from polarsprof.window import Window
 
 _PIPED_COLUMNS = 120
+# Argument of the library → the option that it came from.
+_OPTIONS = {
+    "with_rotation_time": "--rotate",
+    "timestamp": "--timestamp",
+    "max_out_of_orderness": "--max-out-of-orderness",
+    "allowed_lateness": "--allowed-lateness",
+    "dataset_name": "--dataset",
+    "start": "--from",
+    "end": "--to",
+}
 
 
 class CommandGroup(click.Group):
@@ -36,7 +47,10 @@ class CommandGroup(click.Group):
         ------
         SystemExit
             With code 1 or 130, where the command fails or is interrupted.
+        click.UsageError
+            Where an option does not fit.
         """
+        _print_what_the_encoding_lacks_as_marks()
         with warnings.catch_warnings():
             warnings.simplefilter("always", category=UserWarning)
             warnings.showwarning = _tell_warning
@@ -47,10 +61,18 @@ class CommandGroup(click.Group):
             except KeyboardInterrupt:
                 raise SystemExit(128 + signal.SIGINT) from None
             except Exception as error:
+                if isinstance(error, ArgumentError) and error.argument in _OPTIONS:
+                    raise click.UsageError(f"{_OPTIONS[error.argument]}: {error}", ctx) from None
                 if not isinstance(error, (PolarsprofError, OSError, *_polars_errors())):
                     raise
                 _tell(f"error: {error}")
                 raise SystemExit(1) from None
+
+
+def _print_what_the_encoding_lacks_as_marks() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _polars_errors() -> tuple[type[Exception], ...]:

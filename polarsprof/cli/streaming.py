@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
 
 from polarsprof.cli.outcome import progress
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
     from polarsprof.logger import Logger
+    from polarsprof.store import ProfileStore
 
 _CHUNK_BYTES: Final = 4 << 20
 _PIPE_BYTES: Final = 1 << 20  # what a user may ask for on Linux
@@ -77,7 +78,7 @@ def stream(source: str, store: str, dataset: str, **options: Any) -> dict[str, A
     dict
         The counters of the logger, and `interrupted_by`: the number of the signal, 0 for none.
     """
-    with _Interrupt() as interrupt, Session(store) as session, session.logger(dataset, **options) as logger:
+    with _Interrupt() as interrupt, session_of(store) as session, session.logger(dataset, **options) as logger:
         with progress("rows") as display:
             task = display.add_task(f"streaming into {dataset}", total=None)
             for rows in _logged(source, logger, interrupt):
@@ -85,6 +86,17 @@ def stream(source: str, store: str, dataset: str, **options: Any) -> dict[str, A
         logger.close()
         counters = logger.counters
     return {**counters, "interrupted_by": int(interrupt.signal)}
+
+
+@contextmanager
+def session_of(store: str | ProfileStore) -> Iterator[Session]:
+    """A session for one command; that it cannot be closed is told once, by the command and not again at exit."""
+    session = Session(store)
+    try:
+        with session:
+            yield session
+    finally:
+        session.abandon()
 
 
 def _logged(source: str, logger: Logger, interrupt: _Interrupt) -> Iterator[int]:
