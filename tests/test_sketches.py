@@ -23,7 +23,7 @@ from polarsprof.proto import profile_pb2 as pb
 from polarsprof.sketches import Counters, Distinct, Extremes, FrequentItems, Moments, Quantiles
 from polarsprof.sketches.extremes import read_value, write_value
 from polarsprof.sketches.frequent import parse_number
-from polarsprof.sketches.quantiles import check_image
+from polarsprof.sketches.quantiles import check_image, check_images
 from polarsprof.spec import ProfileSpec
 
 if TYPE_CHECKING:
@@ -309,6 +309,16 @@ def test_malformed_kll_images_are_refused(name: str) -> None:
         read_quantiles(BAD_KLL[name])
 
 
+@pytest.mark.parametrize("name", BAD_KLL)
+def test_a_malformed_kll_image_is_refused_among_good_ones(name: str) -> None:
+    good = [kll_image(kll_of(RANDOM.normal(size=n), k)) for n, k in ((0, 8), (1, 8), (2, 8), (3_000, 200))]
+    unsorted = kll((2.0, 1.0, 3.0, 4.0))
+    check_images([image for image in [*good, unsorted, *good, kll()] if image])
+    for position in range(1, len(good)):
+        with pytest.raises(CorruptProfile, match="quantile sketch"):
+            check_images([*good[1:position], BAD_KLL[name], *good[position:], unsorted])
+
+
 # ------------------------------------------------------------------------------------------------------- frequent items
 
 
@@ -365,6 +375,18 @@ def test_merged_items_hold_their_bounds_in_any_order(batches: list[list[int]], r
     for value, count in truth.items():
         item = shown.get(value)
         assert count <= total.offset if item is None else item.lower <= count <= item.upper
+
+
+@given(
+    st.lists(st.text(st.sampled_from("\x00\x01\x02\x03ab1é"), max_size=4) | st.just("x" * 300), min_size=1, unique=True)
+)
+def test_texts_that_look_like_lengths_are_read_as_they_were_written(texts: list[str]) -> None:
+    sketch = FrequentItems(ProfileSpec(lg_items=12))
+    weights = list(range(len(texts), 0, -1))
+    sketch.update(ColumnBatch("c", "string", {"count": sum(weights)}, items=texts, weights=weights))
+    back = FrequentItems(ProfileSpec())
+    back.from_message(items_message(sketch), str)
+    assert back.items() == sketch.items()
 
 
 def test_a_summary_that_keeps_nothing_still_knows_its_total_and_offset() -> None:
