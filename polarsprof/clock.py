@@ -9,7 +9,8 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Final, Protocol
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     """Does what is due and returns when it wants to run next, in microseconds; None: when woken."""
 
 
+_Result = TypeVar("_Result")
 _PAUSE_AFTER_ERROR_US: Final = 1_000_000
 
 
@@ -81,3 +83,35 @@ class _ThreadAlarm:
             except Exception:  # noqa: BLE001 - shown like that of any thread; the work goes on all the same
                 threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
                 due_us = self._clock.now_us() + _PAUSE_AFTER_ERROR_US
+
+
+def uninterrupted(work: Callable[[], _Result]) -> _Result:
+    """Do work to its end though a signal comes meanwhile, Ctrl-C above all; what its handler raised follows then.
+
+    Handlers run in the main thread between any two steps, and would leave half of the work undone. So there another
+    thread does it. A second signal is obeyed at once: the work goes on, but nobody waits for it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return work()
+    done: Future[_Result] = Future()
+    try:
+        threading.Thread(target=_complete, args=(done, work), name="polarsprof-work", daemon=True).start()
+    except RuntimeError:  # an exiting interpreter starts no thread any more
+        return work()
+    _wait_for(done)
+    return done.result()
+
+
+def _complete(done: Future[_Result], work: Callable[[], _Result]) -> None:
+    try:
+        done.set_result(work())
+    except BaseException as error:  # noqa: BLE001 - who waits for the result gets it
+        done.set_exception(error)
+
+
+def _wait_for(done: Future[_Result]) -> None:
+    try:
+        done.exception()
+    except BaseException:
+        done.exception()
+        raise

@@ -6,19 +6,19 @@ thread types it, folds it into the open windows and publishes those that are sea
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 import sys
 import threading
 import warnings
 from collections import Counter, deque
 from collections.abc import Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
+from polarsprof.clock import uninterrupted
 from polarsprof.errors import ClosedError, DataWarning, argument_error
 from polarsprof.frames import is_tabular
 from polarsprof.jsonlines import JsonLines, row_batches
@@ -29,7 +29,7 @@ from polarsprof.rotation import Rotation, Windowing
 from polarsprof.store import Pane, ProfileStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from polarsprof.batch import RowBatch
     from polarsprof.clock import Clock
@@ -42,8 +42,9 @@ MAX_BATCH_AGE_US: Final = 1_000_000
 MAX_WAITING_BYTES: Final = 256 << 20
 _MANY_LINES_BYTES: Final = 512 << 10  # of JSON; fewer cost less together with what else comes
 _MAX_WAITING_BATCHES: Final = 2  # then the caller profiles them itself, which slows it to what the machine can do
+_Result = TypeVar("_Result")
 _NOTHING: Final = object()
-_INSIDE: Final = (str(Path(__file__).parent), contextlib.__file__)  # what stands between a warning and the user's call
+_INSIDE: Final = str(Path(__file__).parent)  # what stands between a warning and the user's call
 _ROW_COUNTERS: Final = ("rows_logged", "rows_profiled", "rows_rejected", "rows_late", "rows_untimed")
 
 
@@ -81,7 +82,9 @@ class Logger:
         self._panes = 0
         self._rotation = Rotation(settings.windowing, self._new_profile, self._hand_over)
         self._outbox = Outbox(settings.store, MAX_WAITING_BYTES)
-        self._entry = threading.Lock()  # guards the waiting batches, the cut, and rows logged
+        self._entry = (
+            threading.RLock()
+        )  # guards the waiting batches, the cut, and rows logged; a signal handler may log too
         self._work = threading.RLock()  # guards rotation and outbox; taken before the other one where both are
         self._buffer = self._new_buffer()
         self._waiting: deque[RecordBatch] = deque()
@@ -219,9 +222,10 @@ class Logger:
         if self._closed or self._disowned:
             return
         self._ending = True
-        self._buffer.close(f"logger {self.dataset_name!r} is closed")
+        self._buffer.close(self._not_open())
         self._settle(self._clock.now_us())
         self._closed = True
+        self._buffer.close(self._not_open())
         self._alarm.stop()
         self._on_close(self)
 
@@ -229,9 +233,7 @@ class Logger:
     def profile(self) -> Profile:
         """A merged copy of what is open, everything logged so far included that is not sealed yet."""
         self._check_open()
-        with self._work:
-            self._drain()
-            return self._rotation.look()
+        return self._do(self._look)
 
     @property
     def counters(self) -> dict[str, int]:
@@ -254,23 +256,23 @@ class Logger:
     def disown(self) -> None:
         """Make the logger useless in a forked child: its buffer and windows belong to the parent."""
         self._disowned = True
-        self._entry = threading.Lock()  # a thread of the parent may have held the other one, and that of the buffer
+        self._entry = threading.RLock()  # a thread of the parent may have held the other one, and that of the buffer
         self._buffer = self._new_buffer()
-        self._buffer.close(self._not_ours())
+        self._buffer.close(self._not_open())
 
     def _new_buffer(self) -> RecordBuffer:
         return RecordBuffer(MAX_BATCH_ROWS, MAX_BATCH_BYTES, self._clock)
 
-    def _not_ours(self) -> str:
-        return f"logger {self.dataset_name!r} belongs to the parent process; make a session in the child"
+    def _not_open(self) -> str:
+        if self._disowned:
+            return f"logger {self.dataset_name!r} belongs to the parent process; make a session in the child"
+        if self._closed:
+            return f"logger {self.dataset_name!r} is closed"
+        return f"logger {self.dataset_name!r} takes no more rows; where close() failed, call it again"
 
     def _check_open(self) -> None:
-        if self._disowned:
-            raise ClosedError(self._not_ours())
-        if self._closed:
-            raise ClosedError(f"logger {self.dataset_name!r} is closed")
-        if self._ending:
-            raise ClosedError(f"logger {self.dataset_name!r} takes no more rows; where close() failed, call it again")
+        if self._disowned or self._ending:
+            raise ClosedError(self._not_open())
 
     def _append(self, record: object) -> None:
         if self._rotates:
@@ -282,18 +284,22 @@ class Logger:
         """Profile rows that come in batches, past the buffer and in the caller's thread."""
         self._check_open()
         for batch in batches:
-            with self._work:
-                self._check_open()
-                with self._entry:
-                    self._counts["rows_logged"] += batch.rows
-                self._rotation.add(batch, self._clock.now_us())
+            self._do(partial(self._profile_batch, batch))
             self._tick()
+
+    def _profile_batch(self, batch: RowBatch) -> None:
+        self._check_open()
+        with self._entry:
+            self._counts["rows_logged"] += batch.rows
+        self._rotation.add(batch, self._clock.now_us())
 
     def _cut_if_over(self) -> None:
         """Where the window of arrival is over, set its records aside and begin that of now."""
         now_us = self._clock.now_us()
-        if self._cut_us[0] <= now_us < self._cut_us[1]:
-            return
+        if not self._cut_us[0] <= now_us < self._cut_us[1]:
+            uninterrupted(partial(self._cut, now_us))
+
+    def _cut(self, now_us: int) -> None:
         with self._entry:
             self._set_aside()
             window = self._settings.windowing.window(now_us, now_us)
@@ -301,16 +307,20 @@ class Logger:
 
     def _attend(self) -> None:
         """See to a buffer that was begun, is full, or took a record while it was closed."""
-        with self._entry:
-            if self._buffer.full:
-                self._set_aside()
-            crowded = len(self._waiting) > _MAX_WAITING_BATCHES
+        crowded = self._buffer.full and uninterrupted(self._set_aside_full)
         if self._ending:  # the thread that closes may have looked at the buffer already
             self._settle(self._clock.now_us())
         elif crowded:
             self._tick()
         else:
             self._alarm.wake()
+
+    def _set_aside_full(self) -> bool:
+        """Set a full buffer aside; whether there are more than the background thread can see to."""
+        with self._entry:
+            if self._buffer.full:
+                self._set_aside()
+            return len(self._waiting) > _MAX_WAITING_BATCHES
 
     def _set_aside(self) -> None:
         batch = self._buffer.swap()
@@ -322,16 +332,18 @@ class Logger:
         """Profile what is due, seal and publish what is done; return when to look again."""
         if self._disowned or self._closed:
             return None
-        with self._telling():
-            now_us = self._clock.now_us()
-            with self._entry:
-                begun_us = self._buffer.begun_us
-                aged = begun_us is not None and now_us >= begun_us + MAX_BATCH_AGE_US
-                over = not self._cut_us[0] <= now_us < self._cut_us[1]
-            self._drain(everything=aged or over)
-            self._rotation.seal_due(now_us)
-            self._outbox.publish(now_us)
-            return self._next_due_us()
+        return self._do(self._do_what_is_due)
+
+    def _do_what_is_due(self) -> int | None:
+        now_us = self._clock.now_us()
+        with self._entry:
+            begun_us = self._buffer.begun_us
+            aged = begun_us is not None and now_us >= begun_us + MAX_BATCH_AGE_US
+            over = not self._cut_us[0] <= now_us < self._cut_us[1]
+        self._drain(everything=aged or over)
+        self._rotation.seal_due(now_us)
+        self._outbox.publish(now_us)
+        return self._next_due_us()
 
     def _next_due_us(self) -> int | None:
         with self._entry:
@@ -341,22 +353,26 @@ class Logger:
         return min((due for due in dues if due is not None), default=None)
 
     def _settle(self, now_us: int) -> None:
-        with self._telling():
-            self._drain()
-            try:
-                self._rotation.seal_all(now_us)
-            finally:  # a window that cannot become a pane keeps no other from the store
-                self._outbox.publish(now_us, at_once=True)
-            self._outbox.raise_if_waiting()
+        self._do(partial(self._seal_and_publish_all, now_us))
+
+    def _seal_and_publish_all(self, now_us: int) -> None:
+        self._drain()
+        self._rotation.seal_all(now_us)
+        self._outbox.publish(now_us, at_once=True)
+        self._outbox.raise_if_waiting()
+
+    def _look(self) -> Profile:
+        self._drain()
+        return self._rotation.look()
 
     def _drain(self, *, everything: bool = True) -> None:
         """Fold the batches set aside into their windows, and what is in the buffer too if asked for."""
         with self._entry:
             if everything:
                 self._set_aside()
-            batches = list(self._waiting)
-            self._waiting.clear()
-        for batch in batches:
+            number = len(self._waiting)
+        for _ in range(number):  # one by one: an error in one keeps the others
+            batch = self._waiting.popleft()
             self._rotation.add(batch, batch.begun_us)
 
     def _hand_over(self, profile: Profile, window: Window) -> None:
@@ -383,16 +399,21 @@ class Logger:
             self._warned.add(kind)
             self._news.append(f"{self.dataset_name}: {text}; further ones are only counted")
 
-    @contextmanager
-    def _telling(self) -> Iterator[None]:
-        """Hold the work lock; warn when it is free again, because a filter may turn a warning into an exception."""
+    def _do(self, work: Callable[[], _Result]) -> _Result:
+        """Do work to its end, holding the work lock; warn when that is free, because a filter may raise warnings."""
         try:
-            with self._work:
-                yield
+            return uninterrupted(partial(self._locked, work))
         finally:
-            news, self._news = self._news + self._outbox.take_news(), []
-            for text in news:
-                warnings.warn(text, DataWarning, stacklevel=_level_of_user())
+            self._tell()
+
+    def _locked(self, work: Callable[[], _Result]) -> _Result:
+        with self._work:
+            return work()
+
+    def _tell(self) -> None:
+        news, self._news = self._news + self._outbox.take_news(), []
+        for text in news:
+            warnings.warn(text, DataWarning, stacklevel=_level_of_user())
 
     def _new_profile(self, window: Window) -> Profile:
         settings = self._settings

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import textwrap
 import threading
 import warnings
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import polars as pl
 import pytest
 
 import polarsprof as pp
 from polarsprof.errors import ArgumentError, ClosedError, DataWarning, StoreError
+from polarsprof.rotation import Rotation
 from polarsprof.testing import SettableClock, assert_profile_equal
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -571,3 +575,57 @@ def test_the_configuration_comes_from_argument_variable_or_working_directory(cur
 def test_a_wrong_configuration_is_refused_by_name(current_session, config, named):
     with pytest.raises(ArgumentError, match=named):
         pp.get_or_create_session(config)
+
+
+def test_an_interrupt_while_a_batch_is_folded_in_loses_no_row(session, monkeypatch) -> None:
+    add = Rotation.add
+
+    def interrupted(self: Rotation, batch: Any, arrival_us: int) -> None:
+        signal.raise_signal(signal.SIGINT)
+        add(self, batch, arrival_us)
+
+    monkeypatch.setattr(Rotation, "add", interrupted)
+    logger = session.logger("x")
+    logger.log_records({"n": i} for i in range(100))
+    with pytest.raises(KeyboardInterrupt):
+        logger.flush()
+    with pytest.raises(KeyboardInterrupt):
+        logger.log_frame(pl.DataFrame({"n": [100]}))
+    monkeypatch.undo()
+    logger.close()
+    assert session.store.read("x")["n"].sum == sum(range(101))
+
+
+def test_a_mapping_that_logs_while_it_is_read_does_not_block(session) -> None:
+    class Talkative(Mapping[str, int]):
+        def __getitem__(self, key: str) -> int:
+            logger.log({"inner": 1})
+            return 2
+
+        def __iter__(self) -> Iterator[str]:
+            return iter(["outer"])
+
+        def __len__(self) -> int:
+            return 1
+
+    with session.logger("x") as logger:
+        logger.log(Talkative())
+    assert session.store.read("x").rows == 2
+
+
+def test_a_signal_handler_may_log_while_the_buffer_is_locked(session) -> None:
+    class Key(str):
+        __slots__ = ()
+
+        def __hash__(self) -> int:
+            signal.raise_signal(signal.SIGUSR1)
+            return super().__hash__()
+
+    with session.logger("x") as logger:
+        before = signal.signal(signal.SIGUSR1, lambda *_: logger.log({"handler": 1}))
+        try:
+            logger.log({Key("a"): 1})
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+    profile = session.store.read("x")
+    assert profile["handler"].count == profile.rows - 1 > 0

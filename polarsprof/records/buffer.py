@@ -56,7 +56,8 @@ class RecordBuffer:
         self._max_rows = positive_integer("max_rows", max_rows)
         self._max_bytes = positive_integer("max_bytes", max_bytes)
         self._now_us = clock.now_us
-        self._lock = threading.Lock()  # guards everything but the values of the rows
+        # Guards everything but the values of the rows; a signal handler or a foreign key may log in the midst of it.
+        self._lock = threading.RLock()
         self._closed: str | None = None
         self._layouts: dict[tuple[str, ...], FlatRows] = {}
         self._latest = _NO_ROWS  # of the layouts, because streams repeat themselves
@@ -111,8 +112,7 @@ class RecordBuffer:
                     return False
                 with self._lock:
                     return self._look(rows)
-        with self._lock:
-            return self._append_unlike(record, nested=nested)
+        return self._append_unlike(record, nested=nested)
 
     def swap(self) -> RecordBatch:
         """Take everything out; what other threads append meanwhile stays for the next swap."""
@@ -136,20 +136,33 @@ class RecordBuffer:
 
     def _append_unlike(self, record: object, *, nested: bool) -> bool:
         """Take a record that is not like the latest flat one: of other keys or types, nested, no mapping."""
+        # Foreign code runs here, and may take its time: no lock is held meanwhile.
+        fields = record if type(record) is dict else _read(record)
+        if fields is not None and not nested:
+            taken = self._taken_flat(fields)
+            if taken is not None:
+                return taken
+        kept, size_bytes = (record, RECORD_BYTES) if fields is None else _copied(record, fields)
+        with self._lock:
+            self._check_open()
+            self._others.append(kept)
+            return self._attend(1, size_bytes)
+
+    def _taken_flat(self, fields: dict[Any, Any]) -> bool | None:
+        """Take a record into its layout, and answer as `append` does; None where it is not flat."""
+        with self._lock:
+            self._check_open()
+            rows = self._layout_of(fields)
+            if rows is None:
+                return None
+            self._latest = rows
+            if not rows.take(fields):
+                return None
+            return len(rows.values) >= rows.look_at and self._look(rows)
+
+    def _check_open(self) -> None:
         if self._closed is not None:
             raise ClosedError(self._closed)
-        fields = record if type(record) is dict else _read(record)
-        if fields is None:
-            self._others.append(record)
-            return self._attend(1, RECORD_BYTES)
-        rows = None if nested else self._layout_of(fields)
-        if rows is not None:
-            self._latest = rows
-            if rows.take(fields):
-                return len(rows.values) >= rows.look_at and self._look(rows)
-        kept, size_bytes = _copied(record, fields)
-        self._others.append(kept)
-        return self._attend(1, size_bytes)
 
     def _look(self, rows: FlatRows) -> bool:
         return self._attend(*rows.look(self._max_rows - self._rows, self._max_bytes - self._bytes))
