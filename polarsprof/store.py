@@ -11,6 +11,8 @@ import errno
 import hashlib
 import os
 import re
+from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from pathlib import Path
@@ -77,9 +79,17 @@ class ProfileStore:
         return self._folder
 
     def datasets(self) -> list[str]:
-        """Names of the data sets with at least one pane, sorted."""
-        first_of = {path.name.partition(_INFIX)[0]: path for path in self._files("")}
-        return sorted(_header_of(path).dataset for path in first_of.values())
+        """Names of the data sets with at least one pane, sorted.
+
+        Raises
+        ------
+        CorruptProfile, UnsupportedVersion, OSError
+            Where no file of a data set can be read; the text names one.
+        """
+        files_of: defaultdict[str, list[Path]] = defaultdict(list)
+        for path in self._files(""):
+            files_of[path.name.partition(_INFIX)[0]].append(path)
+        return sorted(map(_dataset_of, files_of.values()))
 
     def windows(self, name: str) -> list[Window]:
         """The windows of a data set that hold panes, in the order of time.
@@ -198,6 +208,14 @@ class ProfileStore:
             profile = _header_of(path)
             if profile.dataset == name and profile.window is not None:
                 yield path, profile.window, profile.panes
+
+
+def _dataset_of(paths: list[Path]) -> str:
+    """The name of the data set that the files are of, from the first that can be read."""
+    for path in paths[:-1]:
+        with suppress(CorruptProfile, UnsupportedVersion, OSError):
+            return _header_of(path).dataset
+    return _header_of(paths[-1]).dataset
 
 
 def _header_of(path: Path) -> Profile:

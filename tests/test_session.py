@@ -16,6 +16,8 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import polarsprof as pp
 from polarsprof.errors import ArgumentError, ClosedError, DataWarning, StoreError
@@ -629,3 +631,107 @@ def test_a_signal_handler_may_log_while_the_buffer_is_locked(session) -> None:
             signal.signal(signal.SIGUSR1, before)
     profile = session.store.read("x")
     assert profile["handler"].count == profile.rows - 1 > 0
+
+
+# ------------------------------------------------------------------------------------ what other streaming loggers lose
+
+
+def test_close_right_after_a_rotation_keeps_every_row(tmp_path):
+    clock = SettableClock(NOON)
+    with pp.Session(tmp_path, clock=clock) as session:
+        logger = session.logger(with_rotation_time="m")
+        for number in range(100):
+            logger.log({"x": number})
+        clock.advance(timedelta(minutes=1))
+        logger.log({"x": 100})
+        logger.close()
+        clock.advance(timedelta(minutes=1))
+        with session.logger("other", with_rotation_time="m") as other:
+            other.log({"x": 1})
+            clock.advance(timedelta(minutes=1))
+    assert (session.store.read("dataset").rows, session.store.read("dataset")["x"].sum) == (101, sum(range(101)))
+    assert [session.store.read("dataset", w.start, w.end).rows for w in session.store.windows("dataset")] == [100, 1]
+    assert session.store.read("other").rows == 1
+
+
+def test_int_and_float_windows_merge_to_the_right_max_and_mean(tmp_path):
+    clock = SettableClock(NOON)
+    with pp.Session(tmp_path, clock=clock) as session, session.logger(with_rotation_time="m") as logger:
+        for values in ([1, 2, 1_000], [1.5, 0.5]):
+            logger.log_records({"x": value} for value in values)
+            clock.advance(timedelta(minutes=1))
+    panes = [pp.read(path) for path in session.store.files("dataset")]
+    assert len(panes) == 2
+    for merged in (session.store.read("dataset"), pp.merge(panes), pp.merge(panes[::-1])):
+        column = merged["x"]
+        assert (column.max, column.mean) == (1_000, 201)
+        assert column.types == {"integral": 3, "fractional": 2}
+
+
+def test_null_first_does_not_freeze_a_column(tmp_path):
+    clock = SettableClock(NOON)
+    with pp.Session(tmp_path, clock=clock) as session, session.logger(with_rotation_time="m") as logger:
+        for values in ([None, None], [None, 1, "text"], [2.5, None]):
+            logger.log_records({"x": value} for value in values)
+            clock.advance(timedelta(minutes=1))
+    column = session.store.read("dataset")["x"]
+    assert (column.count, column.null_count, column.rows) == (3, 4, 7)
+    assert column.types == {"integral": 1, "fractional": 1, "string": 1}
+    assert (column.min, column.max, column.mean) == (1, 2.5, 1.75)
+
+
+def test_nan_does_not_poison_mean(tmp_path):
+    clock = SettableClock(NOON)
+    with pp.Session(tmp_path, clock=clock) as session, session.logger(with_rotation_time="m") as logger:
+        for values in ([1.0, float("nan")], [float("nan")], [3.0, 5.0]):
+            logger.log_records({"x": value} for value in values)
+            clock.advance(timedelta(minutes=1))
+    column = session.store.read("dataset")["x"]
+    assert len(session.store.files("dataset")) == 3
+    assert (column.mean, column.sum, column.min, column.max, column.nan_count, column.count) == (3, 9, 1, 5, 2, 5)
+    assert column.quantile(1) == 5
+
+
+_VALUES = {
+    "i": st.integers(-(2**63), 2**63 - 1),
+    "f": st.floats(-1e6, 1e6, width=32).map(lambda number: number + 0.5),
+    "s": st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+    "b": st.booleans(),
+    "l": st.lists(st.none() | st.integers(-5, 5), max_size=3),
+    "m": st.fixed_dictionaries({"x": st.none() | st.integers(-5, 5), "t": st.none() | st.text("ab", max_size=2)}),
+}
+_RECORD = st.fixed_dictionaries({name: st.none() | values for name, values in _VALUES.items()})
+_DTYPES = {
+    "i": pl.Int64,
+    "f": pl.Float64,
+    "s": pl.String,
+    "b": pl.Boolean,
+    "l": pl.List(pl.Int64),
+    "m": pl.Struct({"x": pl.Int64, "t": pl.String}),
+}
+
+
+@settings(deadline=None, max_examples=40)
+@given(records=st.lists(_RECORD, min_size=1, max_size=12))
+def test_any_records_give_the_same_profile_on_each_of_the_four_ways(tmp_path_factory, records):
+    """No whole number among the floats: JSON says 10 and 10.0 alike in some writers, and a frame has one type."""
+    ways = {
+        "log": lambda logger: [logger.log(record) for record in records],
+        "log_records": lambda logger: logger.log_records(iter(records)),
+        "log_json": lambda logger: logger.log_json("\n".join(map(json.dumps, records))),
+        "log_frame": lambda logger: logger.log_frame(pl.DataFrame(records, schema=_DTYPES)),
+    }
+    with pp.Session(tmp_path_factory.mktemp("store"), clock=SettableClock(NOON)) as session:
+        for name, way in ways.items():
+            with session.logger(name) as logger:
+                way(logger)
+        profiles = {name: session.store.read(name) for name in ways}
+    for name in ("log_records", "log_json"):
+        assert_profile_equal(profiles[name], profiles["log"])
+    # A frame has the columns of its schema, also where no record has a value there.
+    frame, log = profiles["log_frame"], profiles["log"]
+    for path, column in frame.columns.items():
+        if path not in log:
+            assert column.count == 0
+            del frame._columns[path]
+    assert_profile_equal(frame, log)

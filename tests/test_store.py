@@ -133,14 +133,16 @@ def test_a_plain_name_that_is_taken_by_what_is_no_pane_keeps_nothing_out(tmp_pat
         session.logger("dataset", dataset_timestamp=datetime(1970, 1, 1, tzinfo=UTC)).log({"x": 1})
     put = [path for path in tmp_path.iterdir() if path != taken]
     assert [pp.read(path).rows for path in put] == [1]
-    for look in (store.datasets, lambda: store.windows("dataset"), lambda: store.read("dataset")):
-        if reading is None:
-            look()
-        else:
-            with pytest.raises(reading, match=taken.name):
-                look()
+    assert store.datasets() == ["dataset"]
     if reading is None:
-        assert (store.datasets(), store.read("dataset").rows) == (["dataset"], 1)
+        assert store.read("dataset").rows == len(store.windows("dataset")) == 1
+        return
+    for look in (lambda: store.windows("dataset"), lambda: store.read("dataset")):
+        with pytest.raises(reading, match=taken.name):
+            look()
+    put[0].unlink()
+    with pytest.raises(reading, match=taken.name):
+        store.datasets()
 
 
 def test_a_pane_of_another_user_keeps_nothing_out(tmp_path, monkeypatch):
@@ -289,6 +291,101 @@ def test_a_disk_that_takes_no_whole_file_is_left_without_a_partial_one(tmp_path)
     assert "not durable yet" in done.stdout
     assert "[]" in done.stdout
     assert pp.ProfileStore(tmp_path / "profiles").read("dataset").rows == 10_000
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 64 KiB, which only the superuser of Linux can make."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = shutil.which("mount")
+    if mount is None or not sys.platform.startswith("linux") or os.geteuid() != 0:
+        pytest.skip("only the superuser of Linux can mount a small disk")
+    command = [mount, "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount a disk")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_leaves_nothing_torn_and_gets_all_once_there_is_room(small_disk):
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes(48 << 10))
+    clock = SettableClock(NOON)
+    session = pp.Session(small_disk / "store", clock=clock)
+    logger = session.logger(with_rotation_time="m")
+    with pytest.warns(DataWarning, match="No space left"):
+        for minute in range(6):
+            logger.log_records({"x": number, "s": f"{minute} {number}"} for number in range(100))
+            clock.advance(timedelta(minutes=1))
+    with pytest.raises(StoreError, match="No space left"):
+        logger.flush()
+    left = [path.name for path in session.store.folder.iterdir()]
+    assert all(name.endswith(".bin") for name in left)
+    assert all(pp.read(session.store.folder / name).rows == 100 for name in left)
+    assert 0 < logger.counters["panes_waiting"] == 6 - len(left)
+    filler.unlink()
+    session.close()
+    assert session.store.read("dataset")["x"].sum == 6 * sum(range(100))
+
+
+@pytest.mark.parametrize("call", ["fsync", "link", "open", "fdopen"])
+def test_a_call_of_the_system_that_fails_leaves_no_file_and_loses_nothing(tmp_path, monkeypatch, call):
+    session = pp.Session(tmp_path / "store", clock=SettableClock(NOON))
+    logger = session.logger(dataset_timestamp=NOON)
+    logger.log({"x": 1})
+    working = getattr(os, call)
+    calls = []
+
+    def failing(*arguments, **options):
+        calls.append(call)
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch, pytest.warns(DataWarning, match="Input/output error"):
+        patch.setattr(os, call, failing)
+        with pytest.raises(StoreError, match="1 panes of 1 rows"):
+            logger.flush()
+        patch.setattr(os, call, working)
+    assert calls
+    assert list((tmp_path / "store").iterdir()) == []
+    session.close()
+    assert session.store.read("dataset").rows == 1
+
+
+def test_a_folder_that_cannot_be_synced_keeps_the_pane_waiting_and_it_counts_once(tmp_path, monkeypatch):
+    """The link was made, but nobody knows whether it lasts: the pane is put again and found to be there."""
+    session = pp.Session(tmp_path / "store", clock=SettableClock(NOON))
+    logger = session.logger(dataset_timestamp=NOON)
+    logger.log({"x": 1})
+    with monkeypatch.context() as patch, pytest.warns(DataWarning, match="will try again"):
+        patch.setattr("polarsprof.store._sync_folder", lambda _: (_ for _ in ()).throw(OSError(errno.EIO, "I/O")))
+        with pytest.raises(StoreError, match="not durable"):
+            logger.flush()
+        assert logger.counters["panes_waiting"] == 1
+    session.close()
+    assert len(session.store.files("dataset")) == 1
+    assert session.store.read("dataset").rows == 1
+
+
+@pytest.mark.parametrize("error", [errno.EPERM, errno.ENOTSUP, errno.ENOSYS])
+def test_a_file_system_without_hard_links_holds_panes_by_their_own_names(tmp_path, monkeypatch, error):
+    def no_link(*_):
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(os, "link", no_link)
+    store = pp.ProfileStore(tmp_path)
+    first, second, again = (
+        store.put(pane(1, writer="a")),
+        store.put(pane(2, writer="b")),
+        store.put(pane(1, writer="a")),
+    )
+    assert first == again != second
+    assert [path.name for path in store.files("dataset")] == [
+        "dataset_profile.1970-01-01_00-00-00.a-1.bin",
+        "dataset_profile.1970-01-01_00-00-00.b-1.bin",
+    ]
+    assert store.read("dataset").rows == 3
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_kill_9_leaves_no_torn_file_and_loses_nothing_that_was_flushed(tmp_path):
