@@ -401,19 +401,20 @@ class Logger:
 
     def _do(self, work: Callable[[], _Result]) -> _Result:
         """Do work to its end, holding the work lock; warn when that is free, because a filter may raise warnings."""
+        news: list[str] = []
         try:
-            return uninterrupted(partial(self._locked, work))
+            return uninterrupted(partial(self._locked, work, news))
         finally:
-            self._tell()
+            for text in news:
+                warnings.warn(text, DataWarning, stacklevel=_level_of_user())
 
-    def _locked(self, work: Callable[[], _Result]) -> _Result:
+    def _locked(self, work: Callable[[], _Result], news: list[str]) -> _Result:
         with self._work:
-            return work()
-
-    def _tell(self) -> None:
-        news, self._news = self._news + self._outbox.take_news(), []
-        for text in news:
-            warnings.warn(text, DataWarning, stacklevel=_level_of_user())
+            try:
+                return work()
+            finally:
+                news += [*self._news, *self._outbox.take_news()]
+                self._news = []
 
     def _new_profile(self, window: Window) -> Profile:
         settings = self._settings
