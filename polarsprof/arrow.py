@@ -56,15 +56,13 @@ def frame_of(batch: pa.RecordBatch) -> pl.DataFrame:
 
 
 def _series(name: str, array: pa.Array) -> pl.Series:
-    plain = _plain(array)
-    if plain is not None:
-        with suppress(PolarsError, PanicException):  # for types that are newer than this module
-            return pl.DataFrame(pa.RecordBatch.from_arrays([plain], names=[name])).to_series()
+    with suppress(pa.ArrowException, PolarsError, PanicException):  # Polars', for types newer than this module
+        return pl.DataFrame(pa.RecordBatch.from_arrays([_plain(array)], names=[name])).to_series()
     return pl.Series(name, [None if null else ... for null in array.is_null().to_pylist()], dtype=pl.Object)
 
 
-def _plain(array: pa.Array) -> pa.Array | None:
-    """The array as a type that Polars takes; None where there is none of the same meaning."""
+def _plain(array: pa.Array) -> pa.Array:
+    """The array as a type that Polars takes; an error of Arrow where there is none of the same meaning."""
     kind = array.type
     if isinstance(kind, pa.BaseExtensionType):
         return array.cast(pa.bool_()) if str(kind) == "extension<arrow.bool8>" else _plain(array.storage)
@@ -74,11 +72,8 @@ def _plain(array: pa.Array) -> pa.Array | None:
         return _plain(_lists(array))
     if pa.types.is_decimal(kind) and kind.precision > _DECIMAL_DIGITS:
         return array.cast(pa.string()).cast(pa.float64())  # a direct cast does not give the nearest double
-    try:
-        wanted = _plain_type(kind)
-        return array if wanted == kind else array.cast(wanted)
-    except pa.ArrowException:
-        return None
+    wanted = _plain_type(kind)
+    return array if wanted == kind else array.cast(wanted)
 
 
 def _lists(views: pa.Array) -> pa.Array:
