@@ -35,11 +35,7 @@ def batches(data: Any) -> pa.RecordBatchReader:
         else:
             batch = pa.record_batch(data)
             reader = pa.RecordBatchReader.from_batches(batch.schema, [batch])
-    except (
-        pa.ArrowException,
-        TypeError,
-        ValueError,
-    ) as error:  # pandas raises the last one for a name that comes twice
+    except (pa.ArrowException, TypeError, ValueError) as error:  # pandas raises the last for a name that comes twice
         hint = f"Arrow says: {error}; records of mixed types go through log_records"
         expected = "a table whose columns have one type each and names of their own"
         raise argument_error("data", data, expected, hint) from error

@@ -38,7 +38,8 @@ def panes(store: pp.ProfileStore, name: str = "dataset") -> list[tuple[str, int]
 
 
 def rows_per_window(store: pp.ProfileStore, name: str = "dataset") -> dict[datetime, int]:
-    return {window.start: store.read(name, window.start, window.end).rows for window in store.windows(name)}
+    windows = store.windows(name) if store.files(name) else []
+    return {window.start: store.read(name, window.start, window.end).rows for window in windows}
 
 
 def test_rows_on_either_side_of_midnight_lie_in_two_days(session, clock):
