@@ -357,8 +357,10 @@ class Logger:
 
     def _seal_and_publish_all(self, now_us: int) -> None:
         self._drain()
-        self._rotation.seal_all(now_us)
-        self._outbox.publish(now_us, at_once=True)
+        try:
+            self._rotation.seal_all(now_us)
+        finally:  # a window that cannot become a pane keeps no other from the store
+            self._outbox.publish(now_us, at_once=True)
         self._outbox.raise_if_waiting()
 
     def _look(self) -> Profile:

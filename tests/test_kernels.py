@@ -198,6 +198,12 @@ def test_sums_are_exact_at_the_width_that_holds_them() -> None:
         assert sum(batch.integer_sum for batch in batches(("c", pl.Series(values, dtype=dtype)))) == sum(values)
 
 
+def test_a_name_may_hold_any_character() -> None:
+    for dtype in (pl.Int64, pl.String, pl.Binary):
+        (batch,) = batches(("c", pl.Series("\0", [None, 1]).cast(pl.String).cast(dtype)))
+        assert batch.counters["count"] == 1
+
+
 def test_columns_of_unequal_heights_are_counted_apart() -> None:
     found = batches(
         ("a", pl.Series([1, 1, None])), ("b", pl.Series(["x", "y", "y"])), ("c", pl.Series([5.0, None, None]))

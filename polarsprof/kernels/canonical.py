@@ -103,7 +103,7 @@ def text_words(values: pl.Series) -> NDArray[np.uint64]:
     The low 32 bits of a view are the length in bytes. Up to 12 bytes the value itself is the rest, padded with zeros;
     else its start and where it lies. Source: the Arrow columnar format, "Variable-size Binary View Layout".
     """
-    array = values.to_arrow(compat_level=pl.CompatLevel.newest())
+    array = values.alias("").to_arrow(compat_level=pl.CompatLevel.newest())  # a NUL in a name makes Polars panic
     words = np.frombuffer(array.buffers()[1], dtype=np.uint64, count=2 * (array.offset + len(array)))
     return words[2 * array.offset :].reshape(-1, 2)
 
