@@ -90,6 +90,7 @@ class GroupProfile:
     def __init__(self, name: str, spec: ProfileSpec) -> None:
         self.name = name
         self._spec = spec
+        # By the name of their message field.
         self._kept: dict[str, Any] = {field: kind(spec) for field, kind in _kinds(name, spec.untracked)}
         self.counters: Counters = self._kept["counters"]
         self.extremes: Extremes | None = self._kept.get("extremes")
@@ -98,10 +99,6 @@ class GroupProfile:
         self.distinct_sketch: Distinct | None = self._kept.get("distinct")
         self.item_summary: FrequentItems | None = self._kept.get("frequent_items")
         self.length: GroupProfile | None = self._kept.get("length")
-
-    def _statistics(self) -> dict[str, Any]:
-        """The statistics that are kept, by the name of their message field."""
-        return self._kept
 
     @property
     def count(self) -> int:
@@ -227,7 +224,7 @@ class GroupProfile:
 
     def update(self, batch: ColumnBatch) -> None:
         """Fold a batch of this group in."""
-        for name, statistic in self._statistics().items():
+        for name, statistic in self._kept.items():
             if name != "length":
                 statistic.update(batch)
             elif batch.length is not None:
@@ -235,14 +232,13 @@ class GroupProfile:
 
     def merge(self, *others: GroupProfile) -> None:
         """Fold others of the same group in."""
-        theirs = [other._statistics() for other in others]
-        for name, statistic in self._statistics().items():
-            statistic.merge(*[statistics[name] for statistics in theirs])
+        for name, statistic in self._kept.items():
+            statistic.merge(*[other._kept[name] for other in others])
 
     def to_message(self, message: pb.Group) -> None:
         """Write name and statistics."""
         message.name = self.name
-        for name, statistic in self._statistics().items():
+        for name, statistic in self._kept.items():
             statistic.to_message(getattr(message, name))
 
     def _check_values(self) -> None:
@@ -512,10 +508,6 @@ class ColumnProfile:
         """Write the groups, in the order of `STATISTICS`."""
         for name in self.groups:
             self._groups[name].to_message(message.groups.add())
-
-    def from_message(self, message: pb.Column) -> None:
-        """Take the groups of a message."""
-        read_groups(self.parts_of(message))
 
     def parts_of(self, message: pb.Column) -> Iterator[tuple[GroupProfile, pb.Group]]:
         """The groups to take from a message for `read_groups`; those of a newer minor version are left out."""

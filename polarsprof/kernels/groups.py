@@ -80,13 +80,12 @@ def _slotted_groups(numbers: NDArray[Any]) -> Groups:
     holders = np.zeros(size, dtype=np.uint64)
     holders[slots] = numbers.view(np.uint64)
     others = np.flatnonzero(holders.take(slots) != numbers.view(np.uint64))
-    counts = np.bincount(slots, minlength=size) - np.bincount(slots[others], minlength=size)
-    taken = np.flatnonzero(counts != 0)
+    taken, counts = _held(slots, others, size)
     held = holders[taken].view(numbers.dtype)
     if not others.size:
-        return Groups(held, counts[taken])
+        return Groups(held, counts)
     rest, more = np.unique(numbers[others], return_counts=True)
-    return Groups(np.concatenate([held, rest]), np.concatenate([counts[taken], more]))
+    return Groups(np.concatenate([held, rest]), np.concatenate([counts, more]))
 
 
 def text_groups(values: pl.Series) -> tuple[pl.Series, NDArray[np.int64]]:
@@ -103,13 +102,12 @@ def text_groups(values: pl.Series) -> tuple[pl.Series, NDArray[np.int64]]:
     holders = np.zeros(size, dtype=np.intp)
     holders[slots] = np.arange(slots.size)
     others = np.flatnonzero((low[holders].take(slots) != low) | (high[holders].take(slots) != high))
-    counts = np.bincount(slots, minlength=size) - np.bincount(slots[others], minlength=size)
-    taken = np.flatnonzero(counts != 0)
+    taken, counts = _held(slots, others, size)
     distinct = values[holders[taken]]
     if not others.size:
-        return distinct, counts[taken]
+        return distinct, counts
     rest, more = counted(values[others])
-    return distinct.append(rest).rechunk(), np.concatenate([counts[taken], more])
+    return distinct.append(rest).rechunk(), np.concatenate([counts, more])
 
 
 def _slots(words: NDArray[np.uint64]) -> tuple[NDArray[np.intp], int]:
@@ -118,6 +116,13 @@ def _slots(words: NDArray[np.uint64]) -> tuple[NDArray[np.intp], int]:
     slots = words * _GOLDEN
     slots >>= np.uint64(64 - bits)
     return slots.view(np.intp), 1 << bits
+
+
+def _held(slots: NDArray[np.intp], others: NDArray[np.intp], size: int) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """The slots with a holder, and how often each holder came: all rows of the slot but the others."""
+    counts = np.bincount(slots, minlength=size) - np.bincount(slots[others], minlength=size)
+    taken = np.flatnonzero(counts != 0)
+    return taken, counts[taken]
 
 
 def _slot_bits(size: int) -> int:

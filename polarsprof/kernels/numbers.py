@@ -42,7 +42,7 @@ _MANY_GROUPS: Final = 4_096
 _DRAWS: Final = np.random.default_rng(9001).integers(0, _DRAWN, PIECE_ROWS // _DRAWN)
 
 
-def number_batch(piece: Piece, spec: ProfileSpec, floor: int = 0) -> ColumnBatch:
+def number_batch(piece: Piece, spec: ProfileSpec, floor: int) -> ColumnBatch:
     """The batch of numbers or temporals in any canonical dtype."""
     if piece.values.dtype not in (pl.Int64, pl.Float64):
         return wide_integer_batch(piece.path, piece.group, piece.values.to_list(), spec)

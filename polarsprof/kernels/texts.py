@@ -36,7 +36,7 @@ _NOT_ASCII: Final = np.array([0x80808080_00000000, 0x80808080_80808080], dtype=n
 LONGEST_ITEM: Final = 64  # characters of a string kept as a frequent item, the rest stands for itself by its hash
 
 
-def text_batch(piece: Piece, spec: ProfileSpec, floor: int = 0) -> ColumnBatch:
+def text_batch(piece: Piece, spec: ProfileSpec, floor: int) -> ColumnBatch:
     """The batch of strings or of binary values, which have no extremes worth keeping."""
     batch = ColumnBatch(piece.path, piece.group, {"count": len(piece.values)})
     if looks_repetitive(piece.values):
