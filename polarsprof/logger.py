@@ -1,64 +1,65 @@
-"""`Logger`: rows of a stream in, panes in a store out. Thread-safe; nothing that the data does raises.
+"""`Logger`: rows of a stream in, from any thread; what they become is the business of its `Writer`.
 
 A call of `log` appends to a buffer. When the buffer is full, a second old or crosses the end of a window, a background
-thread types it, folds it into the open windows and publishes those that are sealed.
+thread hands it to the writer, which types it, folds it into the open windows, saves checkpoints and publishes panes.
+Nothing that the data does raises.
 """
 
 from __future__ import annotations
 
-import secrets
 import sys
 import threading
 import warnings
-from collections import Counter, deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from polarsprof.clock import uninterrupted
-from polarsprof.errors import ClosedError, DataWarning, argument_error
+from polarsprof.errors import ClosedError, DataWarning, StoreError, argument_error, plain_text, raise_one
 from polarsprof.frames import is_tabular
+from polarsprof.intake import MAX_BATCH_ROWS, Intake, Waiting
 from polarsprof.jsonlines import JsonLines, row_batches
-from polarsprof.outbox import Outbox
 from polarsprof.profiles import Profile
 from polarsprof.records import RecordBatch, RecordBuffer, RejectedRow, decode_json
-from polarsprof.rotation import Rotation, Windowing
-from polarsprof.store import Pane, ProfileStore
+from polarsprof.recovery import recovered
+from polarsprof.writer import Writer, WriterSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from polarsprof.batch import RowBatch
-    from polarsprof.clock import Clock
-    from polarsprof.spec import ProfileSpec
-    from polarsprof.window import Window
 
-MAX_BATCH_ROWS: Final = 32_768
-MAX_BATCH_BYTES: Final = 32 << 20
-MAX_BATCH_AGE_US: Final = 1_000_000
-MAX_WAITING_BYTES: Final = 256 << 20
 _MANY_LINES_BYTES: Final = 512 << 10  # of JSON; fewer cost less together with what else comes
-_MAX_WAITING_BATCHES: Final = 2  # then the caller profiles them itself, which slows it to what the machine can do
+_MOST_JOURNALED_ROWS: Final = MAX_BATCH_ROWS // 2  # of more, to profile them and save a checkpoint is the cheaper way
 _Result = TypeVar("_Result")
 _NOTHING: Final = object()
 _INSIDE: Final = str(Path(__file__).parent)  # what stands between a warning and the user's call
-_ROW_COUNTERS: Final = ("rows_logged", "rows_profiled", "rows_rejected", "rows_late", "rows_untimed")
+_COUNTERS: Final = (
+    "rows_logged",
+    "rows_profiled",
+    "rows_rejected",
+    "rows_late",
+    "rows_untimed",
+    "rows_dropped",
+    "rows_recovered",
+    "panes_written",
+    "panes_waiting",
+    "bytes_written",
+    "retries",
+    "checkpoint_age_us",
+)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoggerSettings:
-    """What a logger writes, where, and how it cuts the stream."""
+@dataclass(slots=True)
+class _Heard:
+    """What happened while work was done that others want to know of."""
 
-    dataset: str
-    store: ProfileStore
-    spec: ProfileSpec
-    clock: Clock
-    windowing: Windowing
-    tags: Mapping[str, str]
-    metadata: Mapping[str, str]
+    news: list[str] = field(default_factory=list)
+    panes: list[bytes] = field(default_factory=list)
 
 
 class Logger:
@@ -73,29 +74,20 @@ class Logger:
         The name of the data set.
     """
 
-    def __init__(self, settings: LoggerSettings, on_close: Callable[[Logger], None]) -> None:
+    def __init__(self, settings: WriterSettings, on_close: Callable[[Logger], None]) -> None:
         self.dataset_name = settings.dataset
         self._settings = settings
         self._on_close = on_close
         self._clock = settings.clock
-        self._writer_id = secrets.token_hex(6)
-        self._panes = 0
-        self._rotation = Rotation(settings.windowing, self._new_profile, self._hand_over)
-        self._outbox = Outbox(settings.store, MAX_WAITING_BYTES)
-        self._entry = (
-            threading.RLock()
-        )  # guards the waiting batches, the cut, and rows logged; a signal handler may log too
-        self._work = threading.RLock()  # guards rotation and outbox; taken before the other one where both are
-        self._buffer = self._new_buffer()
-        self._waiting: deque[RecordBatch] = deque()
+        self._writer = Writer(settings)
+        self._work = threading.RLock()  # guards the writers; a signal handler may come by again
+        self._intake = Intake(settings.windowing, settings.clock)
         self._json_lines = JsonLines()
-        self._rotates = settings.windowing.tumbling is not None
-        self._cut_us = (0, 0) if self._rotates else (-(2**63), 2**63)  # the window of arrival of what is in the buffer
-        self._counts: Counter[str] = Counter()
-        self._warned: set[str] = set()
+        self._rows_in_batches = self._rows_recovered = 0
         self._news: list[str] = []
-        self._dropped_told = 0
         self._ending = self._closed = self._disowned = False
+        self._recovered: list[Writer] = []
+        self._do(self._recover)
         self._alarm = self._clock.alarm(self._tick)
 
     def __enter__(self) -> Self:
@@ -106,10 +98,10 @@ class Logger:
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open"
-        return f"Logger({self.dataset_name!r}, {state}, rows_logged={self.counters['rows_logged']})"
+        return f"Logger({self.dataset_name!r}, {state}, rows_logged={self._rows_in_batches + self._intake.rows})"
 
     @property
-    def settings(self) -> LoggerSettings:
+    def settings(self) -> WriterSettings:
         """What the logger was made with."""
         return self._settings
 
@@ -142,24 +134,54 @@ class Logger:
         """
         if record is _NOTHING or feature_name is not None or value is not _NOTHING:
             record = _record_of_value(record, feature_name, value)
-        if self._rotates:  # from here on as _append, whose call would be a tenth of all this
-            self._cut_if_over()
-        if self._buffer.append(record):
+        intake = self._intake
+        if intake.rotates:  # from here on as _append, whose call would be a tenth of all this
+            intake.cut_if_over()
+        if intake.buffer.append(record):
             self._attend()
 
-    def log_records(self, records: Iterable[Mapping[str, Any]]) -> None:
-        """Log each record of an iterable, as `log` does."""
+    def log_records(self, records: Iterable[Mapping[str, Any]], *, positions: Mapping[str, int] | None = None) -> None:
+        """Log each record of an iterable, as `log` does.
+
+        Parameters
+        ----------
+        records
+            The records.
+        positions
+            Source → the next position to read after these records. After a crash either both count or neither does, so
+            who reads on from `positions` of the next logger counts each record exactly once.
+
+        Raises
+        ------
+        ArgumentError
+            For anything else.
+        ClosedError
+            After `close`, or in a forked child.
+        """
         if is_tabular(records):
             raise argument_error("records", records, "an iterable of mappings", "a table goes to log_frame(table)")
         if isinstance(records, Mapping | bytes | bytearray | memoryview) or not hasattr(records, "__iter__"):
             raise argument_error("records", records, "an iterable of mappings", "one record goes to log(record)")
+        if positions is not None:
+            self._add(_batches_of(records, self._intake.new_buffer()), positions)
+            return
         for record in records:
             self._append(record)
 
-    def log_json(self, data: bytes | bytearray | memoryview | str) -> None:
+    def log_json(
+        self, data: bytes | bytearray | memoryview | str, *, positions: Mapping[str, int] | None = None
+    ) -> None:
         """Log the objects of newline-delimited JSON, one line or many; a line that is no object is rejected.
 
-        From 512 KiB on they are profiled at once, at a fifth of the price a line; fewer wait with the records of `log`.
+        From 512 KiB on they are profiled at once, at a fifth of the price a line; fewer wait with the records of `log`,
+        unless they come with positions.
+
+        Parameters
+        ----------
+        data
+            The lines.
+        positions
+            As of `log_records`.
 
         Raises
         ------
@@ -169,13 +191,17 @@ class Logger:
             After `close`, or in a forked child.
         """
         if isinstance(data, bytes | bytearray | memoryview | str) and len(data) >= _MANY_LINES_BYTES:
-            self._add(self._json_lines.batches(data))
+            self._add(self._json_lines.batches(data), positions)
             return
         records, rejected = decode_json(data)
-        for record in chain(records, map(RejectedRow, rejected.elements())):
+        rows = chain(records, map(RejectedRow, rejected.elements()))
+        if positions is not None:
+            self._add(_batches_of(rows, self._intake.new_buffer()), positions)
+            return
+        for record in rows:
             self._append(record)
 
-    def log_frame(self, frame: Any) -> None:
+    def log_frame(self, frame: Any, *, positions: Mapping[str, int] | None = None) -> None:
         """Log the rows of a table.
 
         Parameters
@@ -183,6 +209,8 @@ class Logger:
         frame
             A Polars frame or lazy frame, anything with an Arrow C stream (pandas, pyarrow, DuckDB, …), a path of a
             Parquet, CSV, NDJSON or Arrow IPC file, or an iterable of these. Taken in batches, so memory stays bounded.
+        positions
+            As of `log_records`; then all batches are in memory together.
 
         Raises
         ------
@@ -191,43 +219,49 @@ class Logger:
         ClosedError
             After `close`, or in a forked child.
         """
-        self._add(row_batches(frame))
+        self._add(row_batches(frame), positions)
 
     log_dataframe = log_frame
 
     def flush(self) -> None:
-        """Return once everything logged before is durable in the store.
+        """Return once everything logged before would survive the death of the process and the loss of power.
 
-        The open windows are written as panes; what comes later for the same windows goes into further panes, which
-        readers merge.
+        It goes into a journal or a checkpoint beside the store; windows stay open and become panes in their time. With
+        `checkpoint_every=None` there is neither, so the open windows are sealed and published instead.
 
         Raises
         ------
         StoreError
-            Where the store does not take it; it is kept, within a bound, for the next try.
+            Where that cannot be written; it is kept, within a bound, for the next try.
         ClosedError
             After `close`, or in a forked child.
         """
         self._check_open()
-        self._settle(self._clock.now_us())
+        self._do(partial(self._make_durable, self._clock.now_us()))
 
     def close(self) -> None:
-        """Make everything durable and end the logger; a second call does nothing.
+        """Seal and publish everything and end the logger; a second call does nothing.
 
         Raises
         ------
         StoreError
-            Where the store does not take it. The logger takes no more rows, but closing it may be tried again.
+            Where the store does not take it. The logger takes no more rows, but closing it may be tried again; what is
+            not published when the process ends, the next logger of the data set publishes.
         """
         if self._closed or self._disowned:
             return
         self._ending = True
-        self._buffer.close(self._not_open())
-        self._settle(self._clock.now_us())
+        self._intake.buffer.close(self._not_open())
+        self._do(self._finish)
         self._closed = True
-        self._buffer.close(self._not_open())
+        self._intake.buffer.close(self._not_open())
         self._alarm.stop()
         self._on_close(self)
+
+    @property
+    def positions(self) -> dict[str, int]:
+        """Source → the position to read on from: all before it is durable. What earlier loggers left is among them."""
+        return dict(self._writer.durable_positions)
 
     @property
     def profile(self) -> Profile:
@@ -237,31 +271,26 @@ class Logger:
 
     @property
     def counters(self) -> dict[str, int]:
-        """Rows logged, profiled, rejected, late, without time, dropped; panes and bytes written, panes waiting.
+        """What was counted since the logger was made.
 
-        Rows logged = rows profiled + rows rejected + rows still in the buffer; dropped ones had been counted before.
+        Rows logged, profiled, rejected, late, without time, dropped, recovered from loggers that died; panes and bytes
+        written, panes waiting, how often a store took nothing (`retries`); for how many microseconds changes have been
+        waiting for a checkpoint. Rows logged = rows profiled + rows rejected + rows still in the buffer; dropped ones
+        had been counted before.
         """
-        with self._work, self._entry:
-            counts = self._counts.copy()
-            counts["rows_logged"] += len(self._buffer)
-            for profile in self._rotation.open_profiles():
-                _count_rows(counts, profile)
-            return {name: counts[name] for name in _ROW_COUNTERS} | {
-                "rows_dropped": self._outbox.rows_dropped,
-                "panes_written": self._outbox.panes_written,
-                "panes_waiting": len(self._outbox),
-                "bytes_written": self._outbox.bytes_written,
-            }
+        with self._work:
+            counts = self._writer.counters
+            counts["rows_logged"] = self._rows_in_batches + self._intake.rows
+            counts["rows_recovered"] = self._rows_recovered
+            counts["checkpoint_age_us"] = self._writer.checkpoint_age_us(self._clock.now_us())
+            return {name: counts[name] for name in _COUNTERS}
 
     def disown(self) -> None:
         """Make the logger useless in a forked child: its buffer and windows belong to the parent."""
         self._disowned = True
-        self._entry = threading.RLock()  # a thread of the parent may have held the other one, and that of the buffer
-        self._buffer = self._new_buffer()
-        self._buffer.close(self._not_open())
-
-    def _new_buffer(self) -> RecordBuffer:
-        return RecordBuffer(MAX_BATCH_ROWS, MAX_BATCH_BYTES, self._clock)
+        self._intake.disown(self._not_open())
+        for writer in (self._writer, *self._recovered):
+            writer.leave()
 
     def _not_open(self) -> str:
         if self._disowned:
@@ -275,154 +304,150 @@ class Logger:
             raise ClosedError(self._not_open())
 
     def _append(self, record: object) -> None:
-        if self._rotates:
-            self._cut_if_over()
-        if self._buffer.append(record):
+        if self._intake.rotates:
+            self._intake.cut_if_over()
+        if self._intake.buffer.append(record):
             self._attend()
 
-    def _add(self, batches: Iterable[RowBatch]) -> None:
+    def _add(self, batches: Iterable[RowBatch], positions: Mapping[str, int] | None = None) -> None:
         """Profile rows that come in batches, past the buffer and in the caller's thread."""
         self._check_open()
+        if positions is not None:
+            checked = _checked_positions(positions)
+            self._do(partial(self._profile_batches, list(batches), checked))
+            self._tick()
+            return
         for batch in batches:
-            self._do(partial(self._profile_batch, batch))
+            self._do(partial(self._profile_batches, [batch]))
             self._tick()
 
-    def _profile_batch(self, batch: RowBatch) -> None:
+    def _profile_batches(self, batches: list[RowBatch], positions: Mapping[str, int] | None = None) -> None:
         self._check_open()
-        with self._entry:
-            self._counts["rows_logged"] += batch.rows
-        self._rotation.add(batch, self._clock.now_us())
-
-    def _cut_if_over(self) -> None:
-        """Where the window of arrival is over, set its records aside and begin that of now."""
-        now_us = self._clock.now_us()
-        if not self._cut_us[0] <= now_us < self._cut_us[1]:
-            uninterrupted(partial(self._cut, now_us))
-
-    def _cut(self, now_us: int) -> None:
-        with self._entry:
-            self._set_aside()
-            window = self._settings.windowing.window(now_us, now_us)
-            self._cut_us = (window.start_us, window.end_us)
+        for batch in batches:
+            self._rows_in_batches += batch.rows
+            self._writer.add(batch, self._clock.now_us())
+        if positions:
+            self._writer.advance(positions, self._clock.now_us())
 
     def _attend(self) -> None:
         """See to a buffer that was begun, is full, or took a record while it was closed."""
-        crowded = self._buffer.full and uninterrupted(self._set_aside_full)
+        crowded = self._intake.buffer.full and uninterrupted(self._intake.set_aside_full)
         if self._ending:  # the thread that closes may have looked at the buffer already
-            self._settle(self._clock.now_us())
+            self._do(self._finish)
         elif crowded:
             self._tick()
         else:
             self._alarm.wake()
 
-    def _set_aside_full(self) -> bool:
-        """Set a full buffer aside; whether there are more than the background thread can see to."""
-        with self._entry:
-            if self._buffer.full:
-                self._set_aside()
-            return len(self._waiting) > _MAX_WAITING_BATCHES
-
-    def _set_aside(self) -> None:
-        batch = self._buffer.swap()
-        if batch.rows:
-            self._waiting.append(batch)
-            self._counts["rows_logged"] += batch.rows
-
     def _tick(self) -> int | None:
-        """Profile what is due, seal and publish what is done; return when to look again."""
+        """Profile what is due, seal, save and publish what is done; return when to look again."""
         if self._disowned or self._closed:
             return None
         return self._do(self._do_what_is_due)
 
     def _do_what_is_due(self) -> int | None:
         now_us = self._clock.now_us()
-        with self._entry:
-            begun_us = self._buffer.begun_us
-            aged = begun_us is not None and now_us >= begun_us + MAX_BATCH_AGE_US
-            over = not self._cut_us[0] <= now_us < self._cut_us[1]
-        self._drain(everything=aged or over)
-        self._rotation.seal_due(now_us)
-        self._outbox.publish(now_us)
-        return self._next_due_us()
-
-    def _next_due_us(self) -> int | None:
-        with self._entry:
-            begun_us = self._waiting[0].begun_us if self._waiting else self._buffer.begun_us
-        buffer_us = None if begun_us is None else begun_us + MAX_BATCH_AGE_US
-        dues = (buffer_us, self._rotation.next_due_us(), self._outbox.next_due_us())
+        self._fold(self._intake.taken_due(now_us))
+        dues = [self._writer.tick(now_us), *self._see_to_recovered(now_us), self._intake.due_us()]
         return min((due for due in dues if due is not None), default=None)
 
-    def _settle(self, now_us: int) -> None:
-        self._do(partial(self._seal_and_publish_all, now_us))
+    def _make_durable(self, now_us: int) -> None:
+        if self._settings.checkpoint_every_us is None:
+            self._fold(self._intake.taken())
+            self._writer.settle(now_us)
+        elif not self._is_journaled():
+            self._fold(self._intake.taken())
+            self._writer.save(now_us)
 
-    def _seal_and_publish_all(self, now_us: int) -> None:
-        self._drain()
-        try:
-            self._rotation.seal_all(now_us)
-        finally:  # a window that cannot become a pane keeps no other from the store
-            self._outbox.publish(now_us, at_once=True)
-        self._outbox.raise_if_waiting()
+    def _is_journaled(self) -> bool:
+        """Put what waits into the journal; whether all logged so far is durable by that."""
+        fresh = [each for each in self._intake.set_aside() if not each.journaled]
+        if sum(each.batch.rows for each in fresh) > _MOST_JOURNALED_ROWS:
+            return False
+        for each in fresh:
+            each.journaled = self._writer.journal(each.batch)
+            if not each.journaled:
+                return False
+        return self._writer.is_durable()
+
+    def _fold(self, taken: Iterable[Waiting]) -> None:
+        for each in taken:
+            self._writer.add(each.batch, each.batch.begun_us, journaled=each.journaled)
+
+    def _finish(self) -> None:
+        now_us = self._clock.now_us()
+        self._fold(self._intake.taken())
+        writers = (self._writer, *self._recovered)
+        errors: list[Exception] = []
+        for writer in writers:
+            try:
+                writer.settle(now_us)
+            except Exception as error:  # noqa: BLE001 - raised below
+                errors.append(error)
+        raise_one(errors, StoreError)
+        self._writer.end()
+        self._see_to_recovered(now_us)
 
     def _look(self) -> Profile:
-        self._drain()
-        return self._rotation.look()
+        self._fold(self._intake.taken())
+        return self._writer.look()
 
-    def _drain(self, *, everything: bool = True) -> None:
-        """Fold the batches set aside into their windows, and what is in the buffer too if asked for."""
-        with self._entry:
-            if everything:
-                self._set_aside()
-            number = len(self._waiting)
-        for _ in range(number):  # one by one: an error in one keeps the others
-            batch = self._waiting.popleft()
-            self._rotation.add(batch, batch.begun_us)
+    def _recover(self) -> None:
+        """Take over what dead loggers of the data set left."""
+        now_us = self._clock.now_us()
+        try:
+            self._recovered = list(recovered(self._settings, self._news))
+        except OSError as error:
+            self._news.append(f"{self.dataset_name}: what was left by others cannot be looked at: {error}")
+        for writer in self._recovered:
+            self._rows_recovered += writer.rows_waiting
+            self._writer.inherit(writer.positions)
+        if self._writer.positions:
+            with suppress(StoreError):  # it is in the news, and tried again
+                self._writer.save(now_us)
+        self._see_to_recovered(now_us)
 
-    def _hand_over(self, profile: Profile, window: Window) -> None:
-        """Turn a sealed profile into a pane of this writer; where that raises, nothing has happened."""
-        number, dropped = self._panes + 1, self._outbox.rows_dropped
-        profile.panes = frozenset([(self._writer_id, number)])
-        profile.dropped_rows = dropped - self._dropped_told
-        label = self._settings.windowing.label(window)
-        pane = Pane(profile.to_bytes(), self.dataset_name, label, self._writer_id, number, profile.rows)
-        self._outbox.add(pane, self._clock.now_us())
-        self._panes, self._dropped_told = number, dropped
-        self._count(profile)
-
-    def _count(self, profile: Profile) -> None:
-        with self._entry:
-            _count_rows(self._counts, profile)
-        for reason, rows in profile.rejected.items():
-            self._tell_once(f"rejected {rows} rows: {reason}", f"rejected {reason}")
-        for reason, values in profile.degraded.items():
-            self._tell_once(f"{values} values: {reason}", f"degraded {reason}")
-
-    def _tell_once(self, text: str, kind: str) -> None:
-        if kind not in self._warned:
-            self._warned.add(kind)
-            self._news.append(f"{self.dataset_name}: {text}; further ones are only counted")
+    def _see_to_recovered(self, now_us: int) -> list[int | None]:
+        """Publish what dead loggers left, and end those of which everything is elsewhere; when to look again."""
+        dues = []
+        for writer in list(self._recovered):
+            dues.append(writer.tick(now_us))
+            if writer.finished and self._writer.has_saved(writer.positions):
+                writer.end(inherited=True)
+                self._recovered.remove(writer)
+        return dues
 
     def _do(self, work: Callable[[], _Result]) -> _Result:
-        """Do work to its end, holding the work lock; warn when that is free, because a filter may raise warnings."""
-        news: list[str] = []
+        """Do work to its end, holding the work lock; tell what happened when that is free, as who hears may log."""
+        heard = _Heard()
         try:
-            return uninterrupted(partial(self._locked, work, news))
+            return uninterrupted(partial(self._locked, work, heard))
         finally:
-            for text in news:
-                warnings.warn(text, DataWarning, stacklevel=_level_of_user())
+            self._tell(heard)
 
-    def _locked(self, work: Callable[[], _Result], news: list[str]) -> _Result:
+    def _locked(self, work: Callable[[], _Result], heard: _Heard) -> _Result:
         with self._work:
             try:
                 return work()
             finally:
-                news += [*self._news, *self._outbox.take_news()]
-                self._news = []
+                news, self._news = self._news, []
+                heard.news += news
+                for writer in (self._writer, *self._recovered):
+                    heard.news += writer.take_news()
+                    heard.panes += writer.take_published()
 
-    def _new_profile(self, window: Window) -> Profile:
-        settings = self._settings
-        return Profile(
-            settings.spec, dataset=settings.dataset, window=window, tags=settings.tags, metadata=settings.metadata
-        )
+    def _tell(self, heard: _Heard) -> None:
+        if self._settings.on_pane is not None:
+            for pane in heard.panes:
+                self._tell_of_pane(self._settings.on_pane, pane, heard.news)
+        for text in heard.news:
+            warnings.warn(text, DataWarning, stacklevel=_level_of_user())
+
+    def _tell_of_pane(self, on_pane: Callable[[Profile], object], pane: bytes, news: list[str]) -> None:
+        try:
+            on_pane(Profile.from_bytes(pane))
+        except Exception as error:  # noqa: BLE001 - what the user's code does wrong stops no stream
+            news.append(f"{self.dataset_name}: on_pane failed: {type(error).__name__}: {error}")
 
 
 def _level_of_user() -> int:
@@ -433,11 +458,22 @@ def _level_of_user() -> int:
     return level
 
 
-def _count_rows(counts: Counter[str], profile: Profile) -> None:
-    counts["rows_profiled"] += profile.rows
-    counts["rows_rejected"] += profile.rejected_rows
-    counts["rows_late"] += profile.late_rows
-    counts["rows_untimed"] += profile.untimed_rows
+def _batches_of(rows: Iterable[object], buffer: RecordBuffer) -> Iterator[RecordBatch]:
+    for row in rows:
+        if buffer.append(row) and buffer.full:
+            yield buffer.swap()
+    if len(buffer):
+        yield buffer.swap()
+
+
+def _checked_positions(positions: Mapping[str, int]) -> dict[str, int]:
+    if not isinstance(positions, Mapping):
+        raise argument_error("positions", positions, "a mapping of sources to positions")
+    for source, position in positions.items():
+        plain_text("positions: source", source)
+        if type(position) is not int or not -(2**63) <= position < 2**63:
+            raise argument_error(f"positions: {source}", position, "an integer of 64 bits")
+    return dict(positions)
 
 
 def _record_of_value(record: object, feature_name: object, value: object) -> dict[str, object]:

@@ -77,6 +77,27 @@ class Windowing:
         return label_of_instant(window.start_us) if self.tumbling is None else self.tumbling.label(window)
 
 
+@dataclass(frozen=True, slots=True)
+class OpenWindow:
+    """A window that is open, to be kept; its end by the watermark in microseconds, its profile in bytes."""
+
+    start_us: int
+    seal_at_us: int
+    profile: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RotationState:
+    """All that a rotation knows, to be kept; instants in microseconds."""
+
+    latest_us: int | None = None
+    last_row_us: int = 0
+    open: tuple[OpenWindow, ...] = ()
+
+
+_AT_FIRST: Final = RotationState()
+
+
 @dataclass(slots=True)
 class _Open:
     profile: Profile
@@ -95,6 +116,15 @@ class Rotation:
         Makes the empty profile of a window.
     on_seal
         Takes each profile that is sealed, and its window.
+    on_too_late
+        Takes a batch and the positions of its rows whose window takes none any more; by default they are rejected.
+    state
+        Where another rotation of the same stream was.
+
+    Raises
+    ------
+    CorruptProfile, UnsupportedVersion
+        For a state whose profiles cannot be read.
     """
 
     def __init__(
@@ -102,34 +132,58 @@ class Rotation:
         windowing: Windowing,
         new_profile: Callable[[Window], Profile],
         on_seal: Callable[[Profile, Window], None],
+        on_too_late: Callable[[RowBatch, NDArray[np.intp]], None] | None = None,
+        state: RotationState = _AT_FIRST,
     ) -> None:
         self._windowing = windowing
         self._new_profile = new_profile
         self._on_seal = on_seal
-        self._open: dict[int, _Open] = {}
-        self._watermark = Watermark(windowing.max_out_of_orderness_us, windowing.max_future_us)
-        self._last_row_us = 0
+        self._on_too_late = on_too_late
+        self._open = {window.start_us: self._reopened(window, state.last_row_us) for window in state.open}
+        self._watermark = Watermark(windowing.max_out_of_orderness_us, windowing.max_future_us, state.latest_us)
+        self._last_row_us = state.last_row_us
 
     @property
     def watermark_us(self) -> int | None:
         """Event time up to which windows are sealed; None before the first row."""
         return self._watermark.value_us
 
-    def add(self, batch: RowBatch, arrival_us: int) -> None:
-        """Profile each row of a batch in its window; rows that Polars cannot take are rejected there."""
+    def state(self, errors: list[Exception]) -> RotationState:
+        """Where it is, for another one to go on from; a window that bytes cannot say is left out with its error."""
+        windows = []
+        for start_us, opened in self._open.items():
+            try:
+                windows.append(OpenWindow(start_us, opened.seal_at_us, opened.profile.to_bytes()))
+            except Exception as error:  # noqa: BLE001 - who asked raises it, when the others are safe
+                errors.append(error)
+        return RotationState(self._watermark.latest_us, self._last_row_us, tuple(windows))
+
+    @property
+    def last_row_us(self) -> int:
+        """When the last rows arrived; 0 before the first."""
+        return self._last_row_us
+
+    def add(self, batch: RowBatch, arrival_us: int, positions: NDArray[np.intp] | None = None) -> None:
+        """Profile rows of a batch, by default all, in their windows; what Polars cannot take is rejected there."""
         times, known = self._times(batch, arrival_us)
         starts = self._windowing.starts(times)
-        wanted = self._wanted(starts, arrival_us)
+        chosen = np.arange(batch.rows) if positions is None else positions
+        wanted = self._wanted(starts[chosen], arrival_us)
         self._last_row_us = arrival_us
-        for start, positions in _groups(starts, wanted):
+        for start, of_window in _groups(starts, chosen[wanted]):
             opened = self._opened(start, arrival_us)
             profile = opened.profile
-            _update(profile, batch, positions)
-            profile.late_rows += positions.size if self._is_past(opened.window.end_us) else 0
-            self._count_times(profile, times[positions], known[positions], arrival_us)
+            _update(profile, batch, of_window)
+            profile.late_rows += of_window.size if self._is_past(opened.window.end_us) else 0
+            self._count_times(profile, times[of_window], known[of_window], arrival_us)
             self._seal_oldest_beyond_bound(arrival_us)
-        self._reject_too_late(int((~wanted).sum()), arrival_us)
-        self._watermark.observe(times[known], arrival_us)
+        if not wanted.all():
+            self._set_too_late_aside(batch, chosen[~wanted], arrival_us)
+        self._watermark.observe(times[chosen][known[chosen]], arrival_us)
+
+    def discard(self, start_us: int) -> None:
+        """Forget what is open of the window that starts then."""
+        self._open.pop(start_us, None)
 
     def seal_due(self, now_us: int) -> None:
         """Seal the windows that are done."""
@@ -184,12 +238,18 @@ class Rotation:
                     wanted[starts == start] = False
         return wanted
 
-    def _reject_too_late(self, rows: int, arrival_us: int) -> None:
-        """Count rows whose window takes none any more: in the latest open one, else in that of their arrival."""
-        if rows and not self._open:
+    def _set_too_late_aside(self, batch: RowBatch, positions: NDArray[np.intp], arrival_us: int) -> None:
+        """Hand rows over whose window takes none any more, or count them: in the latest open one, else that of now."""
+        if self._on_too_late is not None:
+            self._on_too_late(batch, positions)
+            return
+        if not self._open:
             self._opened(int(self._windowing.starts(np.array([arrival_us]))[0]), arrival_us)
-        if rows:
-            self._open[max(self._open)].profile.rejected["too late"] += rows
+        self._open[max(self._open)].profile.rejected["too late"] += positions.size
+
+    def _reopened(self, kept: OpenWindow, now_us: int) -> _Open:
+        window = self._windowing.window(kept.start_us, now_us)
+        return _Open(Profile.from_bytes(kept.profile), window, kept.seal_at_us)
 
     def _opened(self, start_us: int, now_us: int) -> _Open:
         opened = self._open.get(start_us)
@@ -249,9 +309,8 @@ def _update(profile: Profile, batch: RowBatch, positions: NDArray[np.intp]) -> N
         profile.rejected[f"could not be profiled: {type(error).__name__}"] += positions.size
 
 
-def _groups(starts: NDArray[np.int64], wanted: NDArray[np.bool_]) -> Iterator[tuple[int, NDArray[np.intp]]]:
-    """(window start, positions of its rows in order), the earliest window first."""
-    positions = np.flatnonzero(wanted)
+def _groups(starts: NDArray[np.int64], positions: NDArray[np.intp]) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """(window start, those of the positions that lie in it, in order), the earliest window first."""
     ordered = positions[np.argsort(starts[positions], kind="stable")]
     bounds = np.flatnonzero(np.diff(starts[ordered])) + 1
     for group in np.split(ordered, bounds):

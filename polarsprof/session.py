@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from polarsprof.clock import SystemClock
 from polarsprof.errors import ClosedError, StoreError, argument_error, raise_one
-from polarsprof.logger import Logger, LoggerSettings
+from polarsprof.logger import Logger
+from polarsprof.options import LoggerOptions
+from polarsprof.process import exit_on_sigterm, refuse_forked
 from polarsprof.profiles import dataset_text, text_pairs
-from polarsprof.rotation import Windowing
 from polarsprof.spec import ProfileSpec, checked_spec
 from polarsprof.store import ProfileStore
-from polarsprof.window import Interval, Tumbling, duration_us, utc_us
+from polarsprof.writer import WriterSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime, timedelta
 
     from polarsprof.clock import Clock
@@ -87,17 +88,24 @@ class Session:
     ----------
     store
         The folder of the panes, or a `ProfileStore`. It is made when the first pane comes.
+    mirrors
+        Further stores that take every pane too; one that fails holds up none of the others.
     spec
         What the profiles track; default `ProfileSpec()`.
     clock
         Where the time comes from; `polarsprof.testing.SettableClock` in tests.
     logger_defaults
         Defaults for the arguments of `logger`.
+    handle_sigterm
+        Let SIGTERM end the process as `sys.exit` does, so that everything is closed; only where the session is made in
+        the main thread and nothing else handles the signal.
 
     Raises
     ------
     ArgumentError
         For a store that is no folder, and for a default that is unknown or does not fit.
+    ClosedError
+        In a process that was forked after Polars had started its threads, without which it would hang.
 
     Examples
     --------
@@ -113,16 +121,22 @@ class Session:
         self,
         store: str | os.PathLike[str] | ProfileStore = "profiles",
         *,
+        mirrors: Iterable[str | os.PathLike[str] | ProfileStore] = (),
         spec: ProfileSpec | None = None,
         clock: Clock | None = None,
         logger_defaults: Mapping[str, Any] | None = None,
+        handle_sigterm: bool = True,
     ) -> None:
-        self.store = store if isinstance(store, ProfileStore) else ProfileStore(store)
+        refuse_forked()
+        if handle_sigterm:
+            exit_on_sigterm()
+        self.store = _store_of(store)
+        self._mirrors = tuple(map(_store_of, mirrors))
         self.spec = checked_spec(spec)
         self._clock: Clock = SystemClock() if clock is None else clock
         if not hasattr(self._clock, "now_us") or not hasattr(self._clock, "alarm"):
             raise argument_error("clock", clock, "a clock, with now_us and alarm")
-        self._defaults = WindowOptions(**_known_options(logger_defaults or {}))
+        self._defaults = LoggerOptions(**_known_options(logger_defaults or {}))
         self._defaults.check(self._clock)
         self._loggers: dict[str, Logger] = {}
         self._lock = threading.RLock()
@@ -170,7 +184,7 @@ class Session:
         tags, metadata
             Text to keep in every profile.
         **options
-            The other fields of `WindowOptions`: `max_out_of_orderness`, `allowed_lateness` and so on.
+            The other fields of `LoggerOptions`: `max_out_of_orderness`, `allowed_lateness` and so on.
 
         Raises
         ------
@@ -185,15 +199,19 @@ class Session:
             self._check_open()
             given = {"with_rotation_time": with_rotation_time, "timestamp": timestamp}
             options |= {name: value for name, value in given.items() if value is not None}
-            windowing = replace(self._defaults, **_known_options(options)).windowing(dataset_timestamp, self._clock)
-            settings = LoggerSettings(
+            chosen = replace(self._defaults, **_known_options(options))
+            chosen.check(self._clock)
+            settings = WriterSettings(
                 dataset=dataset_name,
-                store=self.store,
+                stores=(self.store, *self._mirrors),
                 spec=self.spec,
                 clock=self._clock,
-                windowing=windowing,
+                windowing=chosen.windowing(dataset_timestamp, self._clock),
                 tags=text_pairs("tags", tags),
                 metadata=text_pairs("metadata", metadata),
+                late_dataset=chosen.late_dataset,
+                checkpoint_every_us=chosen.checkpoint_every_us(),
+                on_pane=chosen.on_pane,
             )
             found = self._loggers.get(dataset_name)
             if found is not None:
@@ -258,92 +276,6 @@ class Session:
             raise ClosedError("the session is closed")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WindowOptions:
-    """How a logger cuts its stream; durations are a timedelta or text such as "90s", "15m", "1d".
-
-    Attributes
-    ----------
-    with_rotation_time
-        Length of a window; None: one window for the whole life of the logger.
-    timestamp
-        Column of the event time, a dotted path in nested records; None: the time of arrival. Takes datetimes (without a
-        zone: UTC), dates, ISO 8601 text and epoch numbers.
-    timestamp_unit
-        "s", "ms", "us" or "ns" for epoch numbers; None: told by magnitude, which is safe from 1973 to 5138.
-    max_out_of_orderness
-        How far rows may lag behind the latest one before their window is sealed: 0s seals as soon as the first row of
-        the next window comes, 1m keeps a window open for one minute of event time more.
-    allowed_lateness
-        Rows whose window ended longer ago than this are rejected as "too late"; None: none is, each finds its window.
-    idle_timeout
-        Silence after which open windows are sealed; None: only at the next row, flush or close. With event time only.
-    max_future
-        Rows further ahead of the clock are profiled but do not advance the watermark.
-    max_open_windows
-        Windows open at a time, each holding up to 64 KiB per column; beyond it the oldest is sealed.
-    origin
-        An instant at which a window starts; default the epoch.
-    zone
-        Name of a time zone for windows of whole days, such as "Europe/Berlin"; default UTC.
-    """
-
-    with_rotation_time: str | timedelta | None = None
-    timestamp: str | None = None
-    timestamp_unit: str | None = None
-    max_out_of_orderness: str | timedelta = "0s"
-    allowed_lateness: str | timedelta | None = None
-    idle_timeout: str | timedelta | None = "1m"
-    max_future: str | timedelta = "1d"
-    max_open_windows: int = 64
-    origin: datetime | None = None
-    zone: str | None = None
-
-    def check(self, clock: Clock) -> None:
-        """Raise for a value that fits no logger; an origin or a zone may wait for the interval of one."""
-        rotates = self.with_rotation_time is not None or (self.origin is None and self.zone is None)
-        (self if rotates else replace(self, with_rotation_time="1d")).windowing(None, clock)
-
-    def windowing(self, dataset_timestamp: datetime | None, clock: Clock) -> Windowing:
-        """The checked form, in microseconds.
-
-        Raises
-        ------
-        ArgumentError
-            For an option that does not fit; the text names it.
-        """
-        if self.timestamp is not None and (not isinstance(self.timestamp, str) or not self.timestamp):
-            raise argument_error("timestamp", self.timestamp, "the name of a column")
-        if self.timestamp_unit not in (None, "s", "ms", "us", "ns"):
-            raise argument_error("timestamp_unit", self.timestamp_unit, "s, ms, us, ns or None")
-        if type(self.max_open_windows) is not int or self.max_open_windows < 1:
-            raise argument_error("max_open_windows", self.max_open_windows, "an integer from 1")
-        tumbling = self._tumbling()
-        if tumbling is not None and dataset_timestamp is not None:
-            expected = "None with with_rotation_time"
-            raise argument_error("dataset_timestamp", dataset_timestamp, expected, "each window has its own start")
-        start_us = clock.now_us() if dataset_timestamp is None else utc_us(dataset_timestamp, "dataset_timestamp")
-        return Windowing(
-            tumbling=tumbling,
-            timestamp=self.timestamp,
-            timestamp_unit=self.timestamp_unit,
-            max_out_of_orderness_us=duration_us(self.max_out_of_orderness, "max_out_of_orderness"),
-            allowed_lateness_us=_optional_us(self.allowed_lateness, "allowed_lateness"),
-            idle_timeout_us=_optional_us(self.idle_timeout, "idle_timeout"),
-            max_future_us=duration_us(self.max_future, "max_future"),
-            max_open_windows=self.max_open_windows,
-            start_us=start_us,
-        )
-
-    def _tumbling(self) -> Tumbling | None:
-        if self.with_rotation_time is None:
-            if self.origin is not None or self.zone is not None:
-                raise argument_error("with_rotation_time", None, "an interval where an origin or a zone is given")
-            return None
-        origin_us = 0 if self.origin is None else utc_us(self.origin, "origin")
-        return Tumbling(Interval.parse(self.with_rotation_time, "with_rotation_time"), origin_us, self.zone)
-
-
 def get_or_create_session(config: str | os.PathLike[str] | Mapping[str, Any] | None = None) -> Session:
     """The session of this process; made on the first call and again once it was closed.
 
@@ -377,7 +309,7 @@ _current_lock = threading.RLock()
 
 
 def _known_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    return _known("option", options, WindowOptions)
+    return _known("option", options, LoggerOptions)
 
 
 def _known_knobs(knobs: Mapping[str, Any]) -> dict[str, Any]:
@@ -392,17 +324,17 @@ def _known(what: str, given: Mapping[str, Any], kind: type[Any]) -> dict[str, An
     return dict(given)
 
 
+def _store_of(store: str | os.PathLike[str] | ProfileStore) -> ProfileStore:
+    return store if isinstance(store, ProfileStore) else ProfileStore(store)
+
+
 def _refuse_ending(logger: Logger) -> None:
     if logger.ending:
         msg = f"logger {logger.dataset_name!r} is not closed yet: its rows are not all durable; call its close() again"
         raise ClosedError(msg)
 
 
-def _optional_us(value: str | timedelta | None, name: str) -> int | None:
-    return None if value is None else duration_us(value, name)
-
-
-def _alike(mine: LoggerSettings, theirs: LoggerSettings, dataset_timestamp: datetime | None) -> bool:
+def _alike(mine: WriterSettings, theirs: WriterSettings, dataset_timestamp: datetime | None) -> bool:
     if dataset_timestamp is None:  # each call without one has another "now"
         theirs = replace(theirs, windowing=replace(theirs.windowing, start_us=mine.windowing.start_us))
     return mine == theirs

@@ -78,6 +78,11 @@ class ProfileStore:
         """Where the panes lie."""
         return self._folder
 
+    @property
+    def state_folder(self) -> Path:
+        """Where writers keep what is on its way into the store."""
+        return self._folder / ".writers"
+
     def datasets(self) -> list[str]:
         """Names of the data sets with at least one pane, sorted.
 
@@ -150,7 +155,7 @@ class ProfileStore:
         """The files of a data set, sorted by name; none for one that is not there."""
         if not isinstance(name, str):
             raise argument_error("name", name, "the name of a data set")
-        return list(self._files(_slug(name) + _INFIX))
+        return list(self._files(slug(name) + _INFIX))
 
     def put(self, pane: Pane) -> Path:
         """Make a pane durable and return its file; a pane that lies there already is left alone.
@@ -171,7 +176,7 @@ class ProfileStore:
         return target
 
     def _publish(self, temporary: Path, pane: Pane) -> Path:
-        stem = f"{_slug(pane.dataset)}{_INFIX}{pane.label}"
+        stem = f"{slug(pane.dataset)}{_INFIX}{pane.label}"
         unique = self._folder / f"{stem}.{pane.writer_id}-{pane.number}{_SUFFIX}"
         for target in (self._folder / f"{stem}{_SUFFIX}", unique):
             try:
@@ -243,7 +248,7 @@ def _holds(target: Path, pane: Pane) -> bool:
         return False
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
     """The data set's name in file names: as it is where that is safe everywhere, else readable letters and a digest."""
     if _SAFE_NAME.fullmatch(name) and not _RESERVED.fullmatch(name) and _INFIX.strip(".") not in name:
         return name

@@ -161,14 +161,28 @@ def test_profile_shows_what_is_open_and_changes_nothing(tmp_path):
     assert session.store.read("dataset").rows == 2
 
 
-def test_flush_makes_what_was_logged_durable_and_later_rows_join_it(tmp_path):
+def test_flush_leaves_the_window_open_and_later_rows_join_it(tmp_path):
     with pp.Session(tmp_path, clock=SettableClock(NOON)) as session, session.logger(with_rotation_time="d") as logger:
+        for number in range(3):
+            logger.log({"x": number})
+            logger.flush()
+            assert session.store.files("dataset") == []
+    assert [pp.read(path).rows for path in session.store.files("dataset")] == [3]
+
+
+def test_without_checkpoints_flush_publishes_what_was_logged_and_later_rows_join_it(tmp_path):
+    clock = SettableClock(NOON)
+    with (
+        pp.Session(tmp_path, clock=clock) as session,
+        session.logger(with_rotation_time="d", checkpoint_every=None) as logger,
+    ):
         for number in range(3):
             logger.log({"x": number})
             logger.flush()
             assert session.store.read("dataset").rows == number + 1
     assert len(session.store.files("dataset")) == 3
     assert session.store.windows("dataset") == [pp.read(session.store.files("dataset")[0]).window]
+    assert not session.store.state_folder.exists()
 
 
 def test_get_logger_finds_the_open_logger_and_names_those_there_are(tmp_path):
@@ -207,7 +221,7 @@ def test_a_logger_whose_closing_failed_says_so_and_closes_again(tmp_path):
     logger = session.logger("clicks")
     logger.log({"x": 1})
     obstacle.touch()
-    with pytest.warns(DataWarning, match="takes no pane"), pytest.raises(StoreError, match="not durable"):
+    with pytest.warns(DataWarning, match="takes no pane"), pytest.raises(StoreError, match="not published"):
         logger.close()
     assert not logger.closed
     assert logger.ending
@@ -335,7 +349,7 @@ def test_a_session_that_cannot_be_closed_at_exit_keeps_no_other_from_it(tmp_path
         loggers = [session.logger() for session in sessions]
         for logger in loggers:
             logger.log({"x": 1})
-        del loggers[1]._rotation
+        del loggers[1]._writer._rotation
     """
     assert "AttributeError" in run(code, tmp_path, check=False).stderr
     assert [pp.ProfileStore(tmp_path / name).datasets() for name in "abc"] == [["dataset"], [], ["dataset"]]

@@ -5,17 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import signal
-import subprocess
-import sys
-import textwrap
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 import polarsprof as pp
-from polarsprof.errors import ArgumentError, CorruptProfile, DataWarning, StoreError, UnsupportedVersion
+from polarsprof.errors import ArgumentError, CorruptProfile, UnsupportedVersion
 from polarsprof.store import Pane
 from polarsprof.testing import SettableClock, assert_profile_equal
 
@@ -207,166 +203,6 @@ def test_a_corrupt_pane_is_named_and_not_passed_over(tmp_path):
         store.read("dataset")
 
 
-def test_a_folder_that_cannot_be_written_never_raises_into_log_and_gets_all_once_it_can(tmp_path):
-    """A file stands where the folder should be made, which stops even the superuser."""
-    obstacle = tmp_path / "disk"
-    clock = SettableClock(NOON)
-    session = pp.Session(obstacle / "profiles", clock=clock)
-    obstacle.touch()
-    logger = session.logger(with_rotation_time="m")
-    with pytest.warns(DataWarning, match="takes no pane"):
-        for number in range(5):
-            logger.log({"x": number})
-            clock.advance(timedelta(minutes=1))
-    with pytest.raises(StoreError, match="5 panes of 5 rows"):
-        logger.flush()
-    with pytest.raises(StoreError, match="5 panes of 5 rows"):
-        logger.close()
-    with pytest.raises(OSError, match="5 panes"):
-        session.close()
-    assert logger.counters["panes_waiting"] == 5
-    obstacle.unlink()
-    session.close()
-    assert session.store.read("dataset")["x"].sum == 10
-
-
-def test_a_store_that_comes_back_gets_the_waiting_panes_without_a_flush(tmp_path):
-    obstacle = tmp_path / "disk"
-    clock = SettableClock(NOON)
-    session = pp.Session(obstacle / "profiles", clock=clock)
-    obstacle.touch()
-    logger = session.logger(with_rotation_time="m")
-    logger.log({"x": 1})
-    with pytest.warns(DataWarning, match="takes no pane"):
-        clock.advance(timedelta(minutes=1))
-    obstacle.unlink()
-    clock.advance(timedelta(minutes=1))
-    assert session.store.read("dataset").rows == 1
-    session.close()
-
-
-def test_what_waits_for_a_store_is_bounded_and_what_is_dropped_is_counted(tmp_path, monkeypatch):
-    monkeypatch.setattr("polarsprof.logger.MAX_WAITING_BYTES", 3_000)
-    obstacle = tmp_path / "disk"
-    clock = SettableClock(NOON)
-    session = pp.Session(obstacle / "profiles", clock=clock)
-    obstacle.touch()
-    logger = session.logger(with_rotation_time="m")
-    with pytest.warns(DataWarning) as warned:
-        for number in range(20):
-            logger.log({"x": number})
-            clock.advance(timedelta(minutes=1))
-    dropped = logger.counters["rows_dropped"]
-    assert 0 < dropped < 20
-    assert sum("dropped one of 1 rows" in str(w.message) for w in warned) == dropped
-    obstacle.unlink()
-    session.close()
-    whole = session.store.read("dataset")
-    assert whole.rows == 20 - dropped
-    assert whole["x"].max == 19
-    assert whole.dropped_rows <= dropped
-
-
-def test_a_disk_that_takes_no_whole_file_is_left_without_a_partial_one(tmp_path):
-    code = """
-        import resource, signal
-        import polarsprof as pp
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        session = pp.Session("profiles")
-        logger = session.logger()
-        logger.log_records({"x": number, "s": str(number)} for number in range(10_000))
-        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, limits[1]))
-        try:
-            logger.close()
-        except OSError as error:
-            print(error)
-        import os
-        print(os.listdir("profiles"))
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        session.close()
-    """
-    command = [sys.executable, "-c", textwrap.dedent(code)]
-    done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True, timeout=120)
-    assert "not durable yet" in done.stdout
-    assert "[]" in done.stdout
-    assert pp.ProfileStore(tmp_path / "profiles").read("dataset").rows == 10_000
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 64 KiB, which only the superuser of Linux can make."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = shutil.which("mount")
-    if mount is None or not sys.platform.startswith("linux") or os.geteuid() != 0:
-        pytest.skip("only the superuser of Linux can mount a small disk")
-    command = [mount, "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
-    if subprocess.run(command, check=False, capture_output=True).returncode:
-        pytest.skip("this machine lets nobody mount a disk")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def test_a_full_disk_leaves_nothing_torn_and_gets_all_once_there_is_room(small_disk):
-    filler = small_disk / "filler"
-    filler.write_bytes(bytes(48 << 10))
-    clock = SettableClock(NOON)
-    session = pp.Session(small_disk / "store", clock=clock)
-    logger = session.logger(with_rotation_time="m")
-    with pytest.warns(DataWarning, match="No space left"):
-        for minute in range(6):
-            logger.log_records({"x": number, "s": f"{minute} {number}"} for number in range(100))
-            clock.advance(timedelta(minutes=1))
-    with pytest.raises(StoreError, match="No space left"):
-        logger.flush()
-    left = [path.name for path in session.store.folder.iterdir()]
-    assert all(name.endswith(".bin") for name in left)
-    assert all(pp.read(session.store.folder / name).rows == 100 for name in left)
-    assert 0 < logger.counters["panes_waiting"] == 6 - len(left)
-    filler.unlink()
-    session.close()
-    assert session.store.read("dataset")["x"].sum == 6 * sum(range(100))
-
-
-@pytest.mark.parametrize("call", ["fsync", "link", "open", "fdopen"])
-def test_a_call_of_the_system_that_fails_leaves_no_file_and_loses_nothing(tmp_path, monkeypatch, call):
-    session = pp.Session(tmp_path / "store", clock=SettableClock(NOON))
-    logger = session.logger(dataset_timestamp=NOON)
-    logger.log({"x": 1})
-    working = getattr(os, call)
-    calls = []
-
-    def failing(*arguments, **options):
-        calls.append(call)
-        raise OSError(errno.EIO, "Input/output error")
-
-    with monkeypatch.context() as patch, pytest.warns(DataWarning, match="Input/output error"):
-        patch.setattr(os, call, failing)
-        with pytest.raises(StoreError, match="1 panes of 1 rows"):
-            logger.flush()
-        patch.setattr(os, call, working)
-    assert calls
-    assert list((tmp_path / "store").iterdir()) == []
-    session.close()
-    assert session.store.read("dataset").rows == 1
-
-
-def test_a_folder_that_cannot_be_synced_keeps_the_pane_waiting_and_it_counts_once(tmp_path, monkeypatch):
-    """The link was made, but nobody knows whether it lasts: the pane is put again and found to be there."""
-    session = pp.Session(tmp_path / "store", clock=SettableClock(NOON))
-    logger = session.logger(dataset_timestamp=NOON)
-    logger.log({"x": 1})
-    with monkeypatch.context() as patch, pytest.warns(DataWarning, match="will try again"):
-        patch.setattr("polarsprof.store._sync_folder", lambda _: (_ for _ in ()).throw(OSError(errno.EIO, "I/O")))
-        with pytest.raises(StoreError, match="not durable"):
-            logger.flush()
-        assert logger.counters["panes_waiting"] == 1
-    session.close()
-    assert len(session.store.files("dataset")) == 1
-    assert session.store.read("dataset").rows == 1
-
-
 @pytest.mark.parametrize("error", [errno.EPERM, errno.ENOTSUP, errno.ENOSYS])
 def test_a_file_system_without_hard_links_holds_panes_by_their_own_names(tmp_path, monkeypatch, error):
     def no_link(*_):
@@ -386,33 +222,6 @@ def test_a_file_system_without_hard_links_holds_panes_by_their_own_names(tmp_pat
     ]
     assert store.read("dataset").rows == 3
     assert len(list(tmp_path.iterdir())) == 2
-
-
-def test_kill_9_leaves_no_torn_file_and_loses_nothing_that_was_flushed(tmp_path):
-    code = """
-        import polarsprof as pp
-        session = pp.Session("profiles")
-        logger = session.logger(with_rotation_time="s")
-        number = 0
-        while True:
-            logger.log({"x": number})
-            number += 1
-            if number % 50 == 0:
-                logger.flush()
-                print(number, flush=True)
-    """
-    acknowledged = 0
-    for kill_after in (1, 2, 5, 9, 14):
-        command = [sys.executable, "-c", textwrap.dedent(code)]
-        with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
-            for _ in range(kill_after):
-                process.stdout.readline()
-            process.send_signal(signal.SIGKILL)
-            lines = process.stdout.read().split()
-        acknowledged += max([kill_after * 50, *map(int, lines)])
-    store = pp.ProfileStore(tmp_path / "profiles")
-    rows = store.read("dataset").rows
-    assert acknowledged <= rows <= acknowledged + 5 * 50
 
 
 def test_every_folder_that_was_made_is_synced_into_the_one_above(tmp_path, monkeypatch):

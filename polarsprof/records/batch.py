@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap, defaultdict
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from polarsprof.eventtime import event_times_of_values
 from polarsprof.records.columns import typed_rows
+from polarsprof.records.flat import FlatColumns
 from polarsprof.records.lanes import FATAL
 
 if TYPE_CHECKING:
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from polarsprof.batch import TypedColumns
-    from polarsprof.records.flat import FlatColumns
 
 
 class RecordBatch:
@@ -32,35 +33,55 @@ class RecordBatch:
         Number of rows.
     begun_us
         When the first of them arrived.
+    flat, others
+        The flat records; all others.
     """
 
-    def __init__(self, records: Sequence[object], flat: Sequence[FlatColumns] = (), begun_us: int = 0) -> None:
-        self._flat = flat
-        self._records = records
+    def __init__(self, others: Sequence[object], flat: Sequence[FlatColumns] = (), begun_us: int = 0) -> None:
+        self.flat = flat
+        self.others = others
         self.begun_us = begun_us
-        self.rows = sum(map(len, flat)) + len(records)
+        self.rows = sum(map(len, flat)) + len(others)
 
     def times_us(self, path: str, unit: str | None) -> pl.Series:
         """Event times of the records in microseconds, null where a record says none."""
         values: list[object] = []
-        for part in self._flat:
+        for part in self.flat:
             values += part.column(path)
-        values += [_time_of(record, path) for record in self._records]
+        values += [_time_of(record, path) for record in self.others]
         return event_times_of_values(values, unit)
 
     def columns(self, positions: NDArray[np.intp] | None = None) -> TypedColumns:
         """The typed columns of the records at the given positions, which ascend; of all by default."""
         if positions is None:
-            return typed_rows(chain(*(part.columns() for part in self._flat)), self._records, self.rows)
+            return typed_rows(chain(*(part.columns() for part in self.flat)), self.others, self.rows)
         *chosen, others = self._split(positions)
-        parts = (part.columns(rows) for part, rows in zip(self._flat, chosen, strict=True))
-        return typed_rows(chain(*parts), [self._records[at] for at in others.tolist()], positions.size)
+        parts = (part.columns(rows) for part, rows in zip(self.flat, chosen, strict=True))
+        return typed_rows(chain(*parts), [self.others[at] for at in others.tolist()], positions.size)
 
     def _split(self, positions: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
         """The positions within each layout, and at last those within the other records."""
-        starts = np.cumsum([0, *map(len, self._flat)])
+        starts = np.cumsum([0, *map(len, self.flat)])
         for start, part in zip(starts, np.split(positions, np.searchsorted(positions, starts[1:])), strict=True):
             yield part - start
+
+
+def joined(batches: Sequence[RecordBatch]) -> RecordBatch:
+    """One batch of the records of several, at least one, that began with the first of them."""
+    first, *further = batches
+    if not further:
+        return first
+    parts: defaultdict[tuple[str, ...], list[FlatColumns]] = defaultdict(list)
+    for part in chain.from_iterable(batch.flat for batch in batches):
+        parts[tuple(part.names)].append(part)
+    others = list(chain.from_iterable(batch.others for batch in batches))
+    return RecordBatch(others, [_joined(same) for same in parts.values()], first.begun_us)
+
+
+def _joined(parts: Sequence[FlatColumns]) -> FlatColumns:
+    values = [list(chain.from_iterable(columns)) for columns in zip(*(part.values for part in parts), strict=True)]
+    kinds = [dict(ChainMap(*columns)) for columns in zip(*(part.kinds for part in parts), strict=True)]
+    return FlatColumns(parts[0].names, values, kinds)
 
 
 def _time_of(record: object, path: str) -> object:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SURROGATE = "lone surrogate replaced"
 NOT_REPRESENTABLE = "not representable"
+UNKNOWN = "unknown"  # the lane, so to say, of a value that no lane holds
 _INTEGER_TOO_LARGE = "integer beyond the range of a double"
 _DECIMAL_TOO_LARGE = "decimal beyond the range of a double"
 _FLOAT_TOO_LARGE = "long double beyond the range of a double"
@@ -38,8 +39,8 @@ _DURATION_RANGE = "duration out of range"
 # What must end the process ends it; everything else that data can provoke, PanicException included, is data.
 FATAL = (KeyboardInterrupt, SystemExit, GeneratorExit)
 
-_EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001  naive on purpose: what naive values count from
-_EPOCH_UTC = _EPOCH.replace(tzinfo=dt.UTC)
+EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001  naive on purpose: what naive values count from
+EPOCH_UTC = EPOCH.replace(tzinfo=dt.UTC)
 _EPOCH_ORDINAL = dt.date(1970, 1, 1).toordinal()
 _MICROSECOND = dt.timedelta(microseconds=1)
 _INT64 = range(-(2**63), 2**63)
@@ -158,6 +159,39 @@ def _place(kind: type, values: list[Any], path: str, lanes: defaultdict[str, lis
                 lanes[lane].append(plain)
 
 
+class Placer:
+    """Finds the lane of single values; it remembers types, which are few."""
+
+    def __init__(self) -> None:
+        self._converters: dict[int, tuple[type, _Convert]] = {}  # with the type, so that its id stays its own
+
+    def place(self, value: object) -> tuple[str, Any]:
+        """The lane of a value and what the lane holds of it.
+
+        The lane is "" for a null; `UNKNOWN` for a value that is counted as an object and nothing else; for one that
+        is counted with a reason too, that reason.
+        """
+        kind = type(value)
+        if value is None:
+            return "", None
+        if lane := _PLAIN.get(id(kind)):
+            return lane, value
+        try:
+            return self._converter(kind)(value)
+        except _MisfitError as misfit:
+            return str(misfit) or UNKNOWN, None
+        except FATAL:
+            raise
+        except BaseException:  # noqa: BLE001  as in `_place`
+            return NOT_REPRESENTABLE, None
+
+    def _converter(self, kind: type) -> _Convert:
+        known = self._converters.get(id(kind))
+        if known is None:
+            known = self._converters[id(kind)] = kind, _converter(kind)
+        return known[1]
+
+
 def _misfits(path: str, reason: str, count: int, out: TypedColumns) -> None:
     out.objects[path] += count
     if reason:
@@ -216,7 +250,7 @@ def _datetime(value: Any) -> _Placed:
         if value.nanosecond:
             return f"{lane}_ns", value.value
     try:
-        since_us = dt.datetime.__sub__(value, _EPOCH if zone is None else _EPOCH_UTC) // _MICROSECOND
+        since_us = dt.datetime.__sub__(value, EPOCH if zone is None else EPOCH_UTC) // _MICROSECOND
     except FATAL:
         raise
     except BaseException:  # noqa: BLE001  a foreign tzinfo may raise anything

@@ -1,0 +1,75 @@
+"""What dead writers of a data set left → panes, each row once; done by the next writer that comes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from polarsprof.checkpoint import Checkpoints
+from polarsprof.errors import PolarsprofError
+from polarsprof.journal import Sealed, entry_of, state_of
+from polarsprof.spec import ProfileSpec
+from polarsprof.store import slug
+from polarsprof.writer import Writer, WriterSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from polarsprof.journal import WriterState
+
+
+def recovered(settings: WriterSettings, news: list[str]) -> Iterator[Writer]:
+    """The writers of a data set that live no more, as if they had sealed all their windows and come to publish them.
+
+    Parameters
+    ----------
+    settings
+        Of the writer that comes; the others keep what their own states say.
+    news
+        Takes what the user should be warned of, such as a state that cannot be read. Such a one is left where it is.
+
+    Raises
+    ------
+    OSError
+        Where the folder of the state cannot be read or written.
+    """
+    for files in Checkpoints.of_the_dead(settings.stores[0].state_folder, slug(settings.dataset)):
+        try:
+            writer = _resumed(files, settings, news)
+        except (PolarsprofError, OSError) as error:
+            files.leave()
+            news.append(f"{settings.dataset}: what writer {files.writer_id} left cannot be recovered: {error}")
+        else:
+            if writer is not None:
+                yield writer
+
+
+def _resumed(files: Checkpoints, settings: WriterSettings, news: list[str]) -> Writer | None:
+    """The writer of some files; None where it left nothing."""
+    saved = files.load()
+    if saved.state is None and not saved.entries:
+        files.remove()
+        return None
+    news += [f"{settings.dataset}: {name} is damaged; an earlier checkpoint counts" for name in saved.damaged]
+    state = None if saved.state is None else state_of(saved.state)
+    writer = Writer(settings if state is None else _settings_of(state, settings), files, state)
+    for entry in map(entry_of, saved.entries):
+        if isinstance(entry, Sealed):
+            writer.resume(entry)
+        else:
+            writer.add(entry, entry.begun_us, journaled=True)
+    writer.take_kept(files)
+    writer.seal_recovered()
+    return writer
+
+
+def _settings_of(state: WriterState, settings: WriterSettings) -> WriterSettings:
+    return replace(
+        settings,
+        dataset=state.dataset,
+        late_dataset=state.late_dataset,
+        windowing=state.windowing,
+        spec=ProfileSpec.from_json(state.spec_json),
+        tags=state.tags,
+        metadata=state.metadata,
+    )

@@ -1,0 +1,467 @@
+"""`Writer`: the rows of one stream in, durable state and panes out; for one thread at a time.
+
+The order of steps is what makes every row count once. A sealed pane gets its number, then a checkpoint says that its
+window is closed, and only then is the pane published; whoever finds that checkpoint publishes the pane again, which
+changes nothing. Before the first checkpoint nothing on a disk could count twice, so panes are published at once.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from polarsprof.checkpoint import Checkpoints
+from polarsprof.errors import PolarsprofError, StoreError, raise_one
+from polarsprof.journal import Sealed, WriterState, rows_entry, sealed_entry, state_bytes
+from polarsprof.outbox import Outbox
+from polarsprof.profiles import Profile
+from polarsprof.rotation import Rotation, RotationState
+from polarsprof.store import Pane, ProfileStore, slug
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from polarsprof.batch import RowBatch
+    from polarsprof.clock import Clock
+    from polarsprof.records import RecordBatch
+    from polarsprof.rotation import Windowing
+    from polarsprof.spec import ProfileSpec
+    from polarsprof.window import Window
+
+_MAX_WAITING_BYTES: Final = 256 << 20
+_MAX_UNSAVED_BYTES: Final = 16 << 20  # of panes
+_MAX_JOURNAL_BYTES: Final = 64 << 20
+_FIRST_PAUSE_US: Final = 1_000_000
+_LONGEST_PAUSE_US: Final = 60_000_000
+_RARELY: Final = 9  # for panes alone, checkpoints are this many times as far apart as one takes: a tenth of the time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriterSettings:
+    """What a writer writes, where, and how it cuts the stream.
+
+    Attributes
+    ----------
+    stores
+        Where panes go; the state lies with the first one.
+    late_dataset
+        The data set of rows that are too late; None: they are rejected.
+    checkpoint_every_us
+        How long rows may wait for a checkpoint; None: there are none.
+    on_pane
+        What hears of each pane that was published.
+    """
+
+    dataset: str
+    stores: tuple[ProfileStore, ...]
+    spec: ProfileSpec
+    clock: Clock
+    windowing: Windowing
+    tags: Mapping[str, str]
+    metadata: Mapping[str, str]
+    late_dataset: str | None
+    checkpoint_every_us: int | None
+    on_pane: Callable[[Profile], object] | None
+
+
+class Writer:
+    """Profiles one stream and keeps it safe.
+
+    Parameters
+    ----------
+    settings
+        What it writes.
+    files, state
+        Those of a writer that lives no more, to go on from where it was; by default this is a new one.
+
+    Raises
+    ------
+    CorruptProfile, UnsupportedVersion
+        For a state that cannot be read.
+
+    Attributes
+    ----------
+    positions
+        Source → the next position to read, once all so far is durable.
+    durable_positions
+        The same of what is durable.
+    """
+
+    def __init__(
+        self, settings: WriterSettings, files: Checkpoints | None = None, state: WriterState | None = None
+    ) -> None:
+        state = _first_state(settings) if state is None else state
+        self._settings = settings
+        self._files = files
+        self._writer_id = secrets.token_hex(6) if files is None else files.writer_id
+        self._outbox = Outbox(settings.stores, _MAX_WAITING_BYTES)
+        self._outbox.spool = files
+        self._panes = self._saved_panes = state.panes
+        self._dropped_told = state.dropped_told
+        self._counts = Counter(state.counts)
+        self.positions = dict(state.positions)
+        self.durable_positions: Mapping[str, int] = dict(state.positions)
+        self._sealed: list[tuple[int, bool]] = []
+        on_too_late = None if settings.late_dataset is None else self._add_too_late
+        self._rotation = Rotation(settings.windowing, self._new_profile, self._hand_over, on_too_late, state.rotation)
+        too_late = replace(settings.windowing, allowed_lateness_us=None)
+        self._late = Rotation(too_late, self._new_late_profile, self._hand_late_over, state=state.late)
+        self._unsaved = False  # whether there are rows that neither the checkpoint nor the journal holds
+        self._changed_us: int | None = None  # when the first change since the checkpoint came
+        self._saved_us: int | None = None
+        self._save_cost_us = 0
+        self._retry_us, self._pause_us = 0, _FIRST_PAUSE_US
+        self._error: Exception | None = None
+        self._news: list[str] = []
+        self._told: set[str] = set()
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is open and no pane waits."""
+        return not self._outbox and not self._open_profiles()
+
+    @property
+    def rows_waiting(self) -> int:
+        """Rows of panes that are not published."""
+        return self._outbox.rows
+
+    @property
+    def counters(self) -> Counter[str]:
+        """What was counted so far, open windows included."""
+        counts = self._counts.copy()
+        for profile in self._open_profiles():
+            _count_rows(counts, profile)
+        outbox = self._outbox
+        counts.update(
+            rows_dropped=outbox.rows_dropped,
+            panes_written=outbox.panes_written,
+            panes_waiting=len(outbox),
+            bytes_written=outbox.bytes_written,
+            retries=outbox.retries,
+        )
+        return counts
+
+    def checkpoint_age_us(self, now_us: int) -> int:
+        """For how long changes have been waiting for a checkpoint; 0 where there are none."""
+        return 0 if self._changed_us is None else max(0, now_us - self._changed_us)
+
+    def look(self) -> Profile:
+        """A merged copy of all that is open, rows that are too late left out."""
+        return self._rotation.look()
+
+    def add(self, batch: RowBatch, arrival_us: int, *, journaled: bool = False) -> None:
+        """Fold rows into the windows of their times; `journal` may have taken them before."""
+        self._unsaved |= not journaled
+        self._rotation.add(batch, arrival_us)
+        for profile in self._open_profiles():
+            self._tell_of(profile)
+        self._note_change(arrival_us)
+
+    def advance(self, positions: Mapping[str, int], now_us: int) -> None:
+        """Take note of the next positions to read after all that was added."""
+        self.positions.update(positions)
+        self._unsaved = True
+        self._note_change(now_us)
+
+    def inherit(self, positions: Mapping[str, int]) -> None:
+        """Take over the positions of a writer that lives no more, where they are further on."""
+        for source, position in positions.items():
+            self.positions[source] = max(position, self.positions.get(source, position))
+
+    def has_saved(self, positions: Mapping[str, int]) -> bool:
+        """Whether positions are durable here, or further ones."""
+        durable = self.durable_positions
+        return all(source in durable and durable[source] >= position for source, position in positions.items())
+
+    def journal(self, batch: RecordBatch) -> bool:
+        """Put rows that are yet to be added into the journal; whether that was possible. `is_durable` waits for it.
+
+        It is not where rows that came before are in no checkpoint and no journal: then only `save` makes all durable.
+        """
+        files = self._files
+        if files is None or files.empty or self._unsaved or files.journal_bytes > _MAX_JOURNAL_BYTES:
+            return False
+        entry = rows_entry(batch)
+        if entry is None:
+            return False
+        try:
+            files.append(entry)
+        except OSError:
+            return False
+        self._note_change(batch.begun_us)
+        return True
+
+    def is_durable(self) -> bool:
+        """Wait until the journal is durable; whether all that was added is by that."""
+        if self._unsaved:
+            return False
+        try:
+            if self._files is not None:
+                self._files.sync()
+        except OSError:
+            return False
+        return True
+
+    def save(self, now_us: int) -> None:
+        """Make all that was added durable.
+
+        Raises
+        ------
+        StoreError
+            Where the folder of the state does not take it.
+        """
+        try:
+            self._save(self._opened_files())
+        except OSError as error:
+            if self._error is None:
+                self._news.append(f"{self._folder}: no checkpoint can be saved, will try again: {error}")
+            self._error = error
+            self._retry_us, self._pause_us = now_us + self._pause_us, min(2 * self._pause_us, _LONGEST_PAUSE_US)
+            msg = f"{self._folder}: what was logged is not durable yet: {error}"
+            raise StoreError(msg) from error
+        self._error, self._retry_us, self._pause_us = None, 0, _FIRST_PAUSE_US
+
+    def tick(self, now_us: int) -> int | None:
+        """Seal, save and publish what is due; return when to look again."""
+        try:
+            self._seal_each(lambda rotation: rotation.seal_due(now_us))
+        finally:  # a window that cannot become a pane keeps no other from the store
+            self._save_if_due(now_us)
+            self._publish(now_us)
+        return self._next_due_us()
+
+    def settle(self, now_us: int) -> None:
+        """Seal every window and publish every pane.
+
+        Raises
+        ------
+        StoreError
+            Where the folder of the state or a store does not take all of it; what it did not take is kept.
+        """
+        try:
+            self._seal_each(lambda rotation: rotation.seal_all(now_us))
+        finally:
+            if self._saves and (self._is_on_disk or self.positions):
+                self.save(now_us)
+            self._publish(now_us, at_once=True)
+        self._outbox.raise_if_waiting()
+
+    def end(self, *, inherited: bool = False) -> None:
+        """Leave nothing behind but the positions, where there are some that nobody inherited."""
+        files, self._files, self._outbox.spool = self._files, None, None
+        if files is not None and self.positions and not inherited:
+            files.leave()
+        elif files is not None:
+            files.remove()
+
+    def leave(self) -> None:
+        """Leave everything to whoever comes next; in a forked child that is the parent."""
+        if self._files is not None:
+            self._files.leave()
+
+    def take_news(self) -> list[str]:
+        """What the user should be warned of since the last call."""
+        news, self._news = self._news, []
+        return news + self._outbox.take_news()
+
+    def take_published(self) -> list[bytes]:
+        """The panes that were published since the last call."""
+        return self._outbox.take_published()
+
+    def resume(self, sealed: Sealed) -> None:
+        """Forget windows that are in panes already, which this state does not know of."""
+        if sealed.panes > self._panes:
+            self._panes = sealed.panes
+            for start_us, late in sealed.windows:
+                (self._late if late else self._rotation).discard(start_us)
+
+    def seal_recovered(self) -> None:
+        """Seal every window as of when the last rows came."""
+        self._seal_each(lambda rotation: rotation.seal_all(self._rotation.last_row_us + 1))
+
+    def take_kept(self, files: Checkpoints) -> None:
+        """Take in hand the panes that were sealed but perhaps not published."""
+        for number in files.kept_numbers():
+            if number > self._panes:  # its window is still open
+                files.forget(number)
+                continue
+            try:
+                data = files.kept(number)
+                profile = Profile.from_bytes(data)
+            except (OSError, PolarsprofError) as error:
+                text = f"pane {number} of writer {self._writer_id} is lost: {error}"
+                self._news.append(f"{self._settings.dataset}: {text}")
+            else:
+                self._outbox.add_spooled(self._pane(profile, number, b""), len(data))
+
+    def _save(self, files: Checkpoints) -> None:
+        begun_us = self._settings.clock.now_us()
+        self._outbox.to_spool()
+        sealed = sealed_entry(Sealed(self._panes, tuple(self._sealed))) if self._sealed else b""
+        errors: list[Exception] = []
+        files.save(state_bytes(self._state(errors)), sealed)
+        self._saved_panes, self._sealed = self._panes, []
+        self._unsaved, self._changed_us = bool(errors), None
+        self.durable_positions = dict(self.positions)
+        self._saved_us = self._settings.clock.now_us()
+        self._save_cost_us = self._saved_us - begun_us
+        raise_one(errors, PolarsprofError)
+
+    def _state(self, errors: list[Exception]) -> WriterState:
+        return replace(
+            _first_state(self._settings),
+            panes=self._panes,
+            dropped_told=self._dropped_told,
+            counts=dict(self._counts),
+            positions=self.positions,
+            rotation=self._rotation.state(errors),
+            late=self._late.state(errors),
+        )
+
+    def _opened_files(self) -> Checkpoints:
+        if self._files is None:
+            self._files = Checkpoints.of_writer(self._folder, slug(self._settings.dataset), self._writer_id)
+            self._outbox.spool = self._files
+        return self._files
+
+    @property
+    def _folder(self) -> Path:
+        return self._settings.stores[0].state_folder
+
+    @property
+    def _saves(self) -> bool:
+        return self._settings.checkpoint_every_us is not None
+
+    @property
+    def _is_on_disk(self) -> bool:
+        return self._files is not None and not self._files.empty
+
+    @property
+    def _publishable(self) -> int:
+        """The number of the last pane that may be published."""
+        counts_twice = self._is_on_disk or bool(self.positions)  # where the process dies before the next checkpoint
+        return self._saved_panes if self._saves and counts_twice else self._panes
+
+    def _note_change(self, now_us: int) -> None:
+        if self._changed_us is None:
+            self._changed_us = now_us
+
+    def _save_if_due(self, now_us: int) -> None:
+        due_us = self._save_due_us()
+        if due_us is not None and due_us <= now_us:
+            with suppress(Exception):  # it is in the news and tried again, or told when the window is sealed
+                self.save(now_us)
+
+    def _save_due_us(self) -> int | None:
+        every_us = self._settings.checkpoint_every_us
+        if every_us is None:
+            return None
+        dues = [] if self._changed_us is None else [self._changed_us + every_us]
+        if self._panes > self._publishable:
+            urgent = self._outbox.waiting_bytes > _MAX_UNSAVED_BYTES
+            dues.append((self._saved_us or 0) + (0 if urgent else _RARELY * self._save_cost_us))
+        return max(min(dues), self._retry_us) if dues else None
+
+    def _publish(self, now_us: int, *, at_once: bool = False) -> None:
+        self._outbox.publish(now_us, self._publishable, at_once=at_once)
+        if self.finished and not self._is_on_disk and not self.positions:
+            self._unsaved, self._changed_us = False, None
+
+    def _next_due_us(self) -> int | None:
+        dues = (
+            self._rotation.next_due_us(),
+            self._late.next_due_us(),
+            self._save_due_us(),
+            self._outbox.next_due_us(self._publishable),
+        )
+        return min((due for due in dues if due is not None), default=None)
+
+    def _seal_each(self, seal: Callable[[Rotation], None]) -> None:
+        errors: list[Exception] = []
+        for rotation in (self._rotation, self._late):
+            try:
+                seal(rotation)
+            except Exception as error:  # noqa: BLE001 - raised below
+                errors.append(error)
+        raise_one(errors, PolarsprofError)
+
+    def _open_profiles(self) -> list[Profile]:
+        return self._rotation.open_profiles() + self._late.open_profiles()
+
+    def _add_too_late(self, batch: RowBatch, positions: NDArray[np.intp]) -> None:
+        self._late.add(batch, self._rotation.last_row_us, positions)
+
+    def _hand_over(self, profile: Profile, window: Window) -> None:
+        self._seal(profile, window, late=False)
+
+    def _hand_late_over(self, profile: Profile, window: Window) -> None:
+        self._seal(profile, window, late=True)
+
+    def _seal(self, profile: Profile, window: Window, *, late: bool) -> None:
+        """Turn a profile into a pane; where that raises, nothing has happened."""
+        number, dropped = self._panes + 1, self._outbox.rows_dropped
+        profile.window = window
+        profile.panes = frozenset([(self._writer_id, number)])
+        profile.positions = dict(self.positions)
+        profile.dropped_rows = dropped - self._dropped_told
+        self._outbox.add(self._pane(profile, number, profile.to_bytes()))
+        self._panes, self._dropped_told = number, dropped
+        self._sealed.append((window.start_us, late))
+        _count_rows(self._counts, profile)
+
+    def _pane(self, profile: Profile, number: int, data: bytes) -> Pane:
+        label = "" if profile.window is None else self._settings.windowing.label(profile.window)
+        return Pane(data, profile.dataset, label, self._writer_id, number, profile.rows)
+
+    def _tell_of(self, profile: Profile) -> None:
+        """Put what is wrong with the data into the news, once for each kind."""
+        for reason, rows in profile.rejected.items():
+            self._tell(f"rejected {rows} rows: {reason}", f"rejected {reason}")
+        for reason, values in profile.degraded.items():
+            self._tell(f"{values} values: {reason}", f"degraded {reason}")
+
+    def _tell(self, text: str, kind: str) -> None:
+        if kind not in self._told:
+            self._told.add(kind)
+            self._news.append(f"{self._settings.dataset}: {text}; further ones are only counted")
+
+    def _new_profile(self, window: Window) -> Profile:
+        return self._empty_profile(self._settings.dataset, window)
+
+    def _new_late_profile(self, window: Window) -> Profile:
+        return self._empty_profile(self._settings.late_dataset or self._settings.dataset, window)
+
+    def _empty_profile(self, dataset: str, window: Window) -> Profile:
+        settings = self._settings
+        return Profile(settings.spec, dataset=dataset, window=window, tags=settings.tags, metadata=settings.metadata)
+
+
+def _first_state(settings: WriterSettings) -> WriterState:
+    return WriterState(
+        dataset=settings.dataset,
+        late_dataset=settings.late_dataset,
+        windowing=settings.windowing,
+        spec_json=settings.spec.to_json(),
+        tags=dict(settings.tags),
+        metadata=dict(settings.metadata),
+        panes=0,
+        dropped_told=0,
+        counts={},
+        positions={},
+        rotation=RotationState(),
+        late=RotationState(),
+    )
+
+
+def _count_rows(counts: Counter[str], profile: Profile) -> None:
+    counts["rows_profiled"] += profile.rows
+    counts["rows_rejected"] += profile.rejected_rows
+    counts["rows_late"] += profile.late_rows
+    counts["rows_untimed"] += profile.untimed_rows

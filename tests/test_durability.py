@@ -1,0 +1,371 @@
+"""What survives: of flushed rows all, of every row one count; a crash here is a session that nobody closes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import warnings
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import polarsprof as pp
+from polarsprof.errors import DataWarning, StoreError
+from polarsprof.testing import SettableClock, assert_profile_equal
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def clock():
+    return SettableClock(NOON)
+
+
+def crash(session: pp.Session) -> None:
+    """What is left of a process that was killed: its files, unlocked."""
+    session.disown()
+
+
+def times_counted(store: pp.ProfileStore, column: str = "x") -> dict[object, int]:
+    """How often each value of a column was counted."""
+    if not store.files("dataset"):
+        return {}
+    profile = store.read("dataset")
+    return {} if column not in profile else {item.value: item.estimate for item in profile[column].frequent_items(500)}
+
+
+def left(session: pp.Session) -> list[str]:
+    folder = session.store.state_folder
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def test_what_was_flushed_survives_and_the_next_logger_publishes_it(tmp_path, clock):
+    session = pp.Session(tmp_path, clock=clock)
+    logger = session.logger(with_rotation_time="h")
+    logger.log_records({"x": number} for number in range(100))
+    logger.flush()
+    logger.log({"x": 100})
+    crash(session)
+    with pp.Session(tmp_path, clock=clock) as session:
+        logger = session.logger(with_rotation_time="d")  # made otherwise: what was left has its own windows
+        assert logger.counters["rows_recovered"] == 100
+        assert times_counted(session.store) == dict.fromkeys(range(100), 1)
+        assert session.store.windows("dataset")[0].end - session.store.windows("dataset")[0].start == timedelta(hours=1)
+    assert left(session) == []
+
+
+def test_a_flush_of_few_rows_writes_a_journal_and_one_of_many_a_checkpoint(tmp_path, clock):
+    session = pp.Session(tmp_path, clock=clock)
+    logger = session.logger(with_rotation_time="h")
+    sizes = []
+    for _ in range(3):
+        logger.log_records({"x": number} for number in range(10))
+        logger.flush()
+        sizes.append({name.split(".", 2)[2] for name in left(session)})
+    assert sizes == [{"lock", "1.checkpoint", "1.journal"}] * 3
+    logger.log_records({"x": number} for number in range(50_000))
+    logger.flush()
+    assert {name.split(".", 2)[2] for name in left(session)} >= {"2.checkpoint", "2.journal"}
+    crash(session)
+    with pp.Session(tmp_path, clock=clock) as session:
+        session.logger()
+    assert session.store.read("dataset").rows == 50_030
+
+
+def test_without_a_flush_a_checkpoint_comes_every_five_seconds(tmp_path, clock):
+    session = pp.Session(tmp_path, clock=clock)
+    logger = session.logger(with_rotation_time="h")
+    for number in range(12):
+        logger.log({"x": number})
+        clock.advance(SECOND)
+    assert logger.counters["checkpoint_age_us"] <= 5_000_000
+    crash(session)
+    with pp.Session(tmp_path, clock=clock) as session:
+        session.logger()
+    assert 5 <= session.store.read("dataset").rows <= 12
+
+
+values = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary(), st.decimals(), st.uuids(),
+    st.datetimes(), st.datetimes(timezones=st.just(UTC)), st.dates(), st.times(), st.timedeltas(),
+)  # fmt: skip
+nested = st.recursive(values, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3))
+records = st.dictionaries(st.sampled_from("abcde"), nested, max_size=5) | st.just(42)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(records, max_size=5), max_size=6))
+def test_rows_that_went_through_a_journal_are_profiled_as_others_are(tmp_path_factory, parts):
+    clock = SettableClock(NOON)
+    folder = tmp_path_factory.mktemp("stores")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        with pp.Session(folder / "plain", clock=clock) as plain, plain.logger() as logger:
+            logger.log({"first": 1})
+            for part in parts:
+                logger.log_records(part)
+        session = pp.Session(folder / "crashed", clock=clock)
+        logger = session.logger()
+        logger.log({"first": 1})
+        logger.flush()  # the first flush writes a checkpoint, the others a journal
+        for part in parts:
+            logger.log_records(part)
+            logger.flush()
+        crash(session)
+        with pp.Session(folder / "crashed", clock=clock) as session:
+            session.logger()
+    assert_profile_equal(session.store.read("dataset"), plain.store.read("dataset"))
+
+
+step = st.one_of(
+    st.tuples(st.just("log"), st.integers(1, 40)),
+    st.tuples(st.just("source"), st.integers(1, 40)),
+    st.tuples(st.just("flush"), st.just(0)),
+    st.tuples(st.just("wait"), st.sampled_from([1, 11, 60, 700])),
+    st.tuples(st.just("crash"), st.just(0)),
+    st.tuples(st.just("close"), st.just(0)),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(step, max_size=30), st.sampled_from(["m", "10s", None]))
+def test_whatever_happens_flushed_rows_count_once_and_rows_of_a_source_exactly_once(tmp_path_factory, steps, rotation):
+    """Rows of `log` are even and lost where they were not flushed; those of the source are odd and read again."""
+    clock = SettableClock(NOON)
+    folder = tmp_path_factory.mktemp("store")
+    logged = read = 0
+    fresh: set[int] = set()
+    durable: set[int] = set()
+
+    def opened():
+        session = pp.Session(folder, clock=clock)
+        return session, session.logger(with_rotation_time=rotation)
+
+    session, logger = opened()
+    for what, number in [*steps, ("crash", 0)]:
+        if what == "log":
+            values = range(2 * logged, 2 * (logged + number), 2)
+            logger.log_records({"x": value} for value in values)
+            fresh.update(values)
+            logged += number
+        elif what == "source":
+            values = range(2 * read + 1, 2 * (read + number) + 1, 2)
+            logger.log_records(({"x": value} for value in values), positions={"topic": read + number})
+            read += number
+        elif what == "flush":
+            logger.flush()
+            durable |= fresh
+        elif what == "wait":
+            clock.advance(number * SECOND / 10)
+        elif what == "close":
+            session.close()
+            durable |= fresh
+            session, logger = opened()
+        else:
+            crash(session)
+            session, logger = opened()
+            read = logger.positions.get("topic", 0)
+            fresh.clear()
+    session.close()
+    counted = times_counted(session.store)
+    assert set(counted.values()) <= {1}
+    assert {value for value in counted if value % 2} == {2 * at + 1 for at in range(read)}
+    assert counted.keys() >= durable
+    assert all(name.endswith((".lock", ".checkpoint", ".journal")) for name in left(session))
+
+
+def test_a_folder_that_cannot_be_written_never_raises_into_log_and_gets_all_once_it_can(tmp_path):
+    """A file stands where the folder should be made, which stops even the superuser."""
+    obstacle = tmp_path / "disk"
+    clock = SettableClock(NOON)
+    session = pp.Session(obstacle / "profiles", clock=clock)
+    obstacle.touch()
+    logger = session.logger(with_rotation_time="m")
+    with pytest.warns(DataWarning, match="will try again"):
+        for number in range(5):
+            logger.log({"x": number})
+            clock.advance(timedelta(minutes=1))
+    with pytest.raises(StoreError, match="not durable"):
+        logger.flush()
+    with pytest.raises(StoreError, match="5 panes of 5 rows"):
+        logger.close()
+    with pytest.raises(OSError, match="5 panes"):
+        session.close()
+    assert logger.counters["panes_waiting"] == 5
+    obstacle.unlink()
+    session.close()
+    assert session.store.read("dataset")["x"].sum == 10
+
+
+def test_a_store_that_comes_back_gets_the_waiting_panes_without_a_flush(tmp_path):
+    obstacle = tmp_path / "disk"
+    clock = SettableClock(NOON)
+    session = pp.Session(obstacle / "profiles", clock=clock)
+    obstacle.touch()
+    logger = session.logger(with_rotation_time="m")
+    logger.log({"x": 1})
+    with pytest.warns(DataWarning, match="will try again"):
+        clock.advance(timedelta(minutes=1))
+    obstacle.unlink()
+    clock.advance(timedelta(minutes=1))
+    assert session.store.read("dataset").rows == 1
+    session.close()
+
+
+def test_what_waits_for_a_store_is_bounded_and_what_is_dropped_is_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr("polarsprof.writer._MAX_WAITING_BYTES", 3_000)
+    obstacle = tmp_path / "disk"
+    clock = SettableClock(NOON)
+    session = pp.Session(obstacle / "profiles", clock=clock)
+    obstacle.touch()
+    logger = session.logger(with_rotation_time="m")
+    with pytest.warns(DataWarning) as warned:
+        for number in range(20):
+            logger.log({"x": number})
+            clock.advance(timedelta(minutes=1))
+    dropped = logger.counters["rows_dropped"]
+    assert 0 < dropped < 20
+    assert sum("dropped one of 1 rows" in str(w.message) for w in warned) == dropped
+    obstacle.unlink()
+    session.close()
+    whole = session.store.read("dataset")
+    assert whole.rows == 20 - dropped
+    assert whole["x"].max == 19
+    assert whole.dropped_rows <= dropped
+
+
+def test_a_disk_that_takes_no_whole_file_is_left_without_a_partial_one(tmp_path):
+    code = """
+        import resource, signal
+        import polarsprof as pp
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        session = pp.Session("profiles")
+        logger = session.logger()
+        logger.log_records({"x": number, "s": str(number)} for number in range(10_000))
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, limits[1]))
+        try:
+            logger.close()
+        except OSError as error:
+            print(error)
+        import os
+        print(os.listdir("profiles"))
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        session.close()
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True, timeout=120)
+    assert "not published yet" in done.stdout
+    assert "[]" in done.stdout
+    assert pp.ProfileStore(tmp_path / "profiles").read("dataset").rows == 10_000
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 256 KiB, which only the superuser of Linux can make."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = shutil.which("mount")
+    if mount is None or not sys.platform.startswith("linux") or os.geteuid() != 0:
+        pytest.skip("only the superuser of Linux can mount a small disk")
+    command = [mount, "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
+    if subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount a disk")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_leaves_nothing_torn_and_gets_all_once_there_is_room(small_disk):
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes(240 << 10))
+    clock = SettableClock(NOON)
+    session = pp.Session(small_disk / "store", clock=clock)
+    logger = session.logger(with_rotation_time="m")
+    with pytest.warns(DataWarning, match="No space left"):
+        for minute in range(6):
+            logger.log_records({"x": number, "s": f"{minute} {number}"} for number in range(100))
+            clock.advance(timedelta(minutes=1))
+    with pytest.raises(StoreError, match="No space left"):
+        logger.flush()
+    names = [path.name for path in session.store.files("dataset")]
+    assert all(pp.read(session.store.folder / name).rows == 100 for name in names)
+    assert 0 < logger.counters["panes_waiting"] == 6 - len(names)
+    assert not list(session.store.folder.rglob("*.tmp"))
+    filler.unlink()
+    session.close()
+    assert session.store.read("dataset")["x"].sum == 6 * sum(range(100))
+
+
+@pytest.mark.parametrize("call", ["fsync", "link", "open", "fdopen"])
+def test_a_call_of_the_system_that_fails_leaves_no_file_and_loses_nothing(tmp_path, monkeypatch, call):
+    session = pp.Session(tmp_path / "store", clock=SettableClock(NOON))
+    logger = session.logger(dataset_timestamp=NOON)
+    logger.log({"x": 1})
+    working = getattr(os, call)
+    calls = []
+
+    def failing(*arguments, **options):
+        calls.append(call)
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch, pytest.warns(DataWarning, match="Input/output error"):
+        patch.setattr(os, call, failing)
+        with pytest.raises(StoreError, match="1 panes of 1 rows"):
+            logger.close()
+        patch.setattr(os, call, working)
+    assert calls
+    assert list((tmp_path / "store").iterdir()) == []
+    session.close()
+    assert session.store.read("dataset").rows == 1
+
+
+def test_a_folder_that_cannot_be_synced_keeps_the_pane_waiting_and_it_counts_once(tmp_path, monkeypatch):
+    """The link was made, but nobody knows whether it lasts: the pane is put again and found to be there."""
+    session = pp.Session(tmp_path / "store", clock=SettableClock(NOON))
+    logger = session.logger(dataset_timestamp=NOON)
+    logger.log({"x": 1})
+    with monkeypatch.context() as patch, pytest.warns(DataWarning, match="will try again"):
+        patch.setattr("polarsprof.store._sync_folder", lambda _: (_ for _ in ()).throw(OSError(errno.EIO, "I/O")))
+        with pytest.raises(StoreError, match="not published"):
+            logger.close()
+        assert logger.counters["panes_waiting"] == 1
+    session.close()
+    assert len(session.store.files("dataset")) == 1
+    assert session.store.read("dataset").rows == 1
+
+
+def test_kill_9_leaves_no_torn_file_and_loses_nothing_that_was_flushed(tmp_path):
+    code = """
+        import polarsprof as pp
+        session = pp.Session("profiles")
+        logger = session.logger(with_rotation_time="s")
+        number = 0
+        while True:
+            logger.log({"x": number})
+            number += 1
+            if number % 50 == 0:
+                logger.flush()
+                print(number, flush=True)
+    """
+    acknowledged = 0
+    for kill_after in (1, 2, 5, 9, 14):
+        command = [sys.executable, "-c", textwrap.dedent(code)]
+        with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+            for _ in range(kill_after):
+                process.stdout.readline()
+            process.send_signal(signal.SIGKILL)
+            lines = process.stdout.read().split()
+        acknowledged += max([kill_after * 50, *map(int, lines)])
+    with pp.Session(tmp_path / "profiles") as session:
+        session.logger()
+    rows = session.store.read("dataset").rows
+    assert list(session.store.state_folder.iterdir()) == []
+    assert acknowledged <= rows <= acknowledged + 5 * 50
