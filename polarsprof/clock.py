@@ -6,15 +6,17 @@ falls silent still seals its windows, and no test has to sleep.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     Work = Callable[[], int | None]
     """Does what is due and returns when it wants to run next, in microseconds; None: when woken."""
 
@@ -95,11 +97,28 @@ def uninterrupted(work: Callable[[], _Result]) -> _Result:
         return work()
     done: Future[_Result] = Future()
     try:
-        threading.Thread(target=_complete, args=(done, work), name="polarsprof-work", daemon=True).start()
+        jobs = _idle.pop() if _idle else _new_worker()
     except RuntimeError:  # an exiting interpreter starts no thread any more
         return work()
+    jobs.put(partial(_complete, done, work))
     _wait_for(done)
     return done.result()
+
+
+_Jobs = SimpleQueue[Callable[[], None]]
+_idle: list[_Jobs] = []  # of threads that wait for work: to start one costs a millisecond, for it has memory of its own
+
+
+def _new_worker() -> _Jobs:
+    jobs: _Jobs = SimpleQueue()
+    threading.Thread(target=_work_off, args=(jobs,), name="polarsprof-work", daemon=True).start()
+    return jobs
+
+
+def _work_off(jobs: _Jobs) -> None:
+    while True:
+        jobs.get()()
+        _idle.append(jobs)
 
 
 def _complete(done: Future[_Result], work: Callable[[], _Result]) -> None:
@@ -115,3 +134,7 @@ def _wait_for(done: Future[_Result]) -> None:
     except BaseException:
         done.exception()
         raise
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_idle.clear)

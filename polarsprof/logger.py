@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from polarsprof.clock import uninterrupted
 from polarsprof.errors import ClosedError, DataWarning, StoreError, argument_error, plain_text, raise_one
 from polarsprof.frames import is_tabular
-from polarsprof.intake import MAX_BATCH_ROWS, Intake, Waiting
+from polarsprof.intake import Intake
 from polarsprof.jsonlines import JsonLines, row_batches
 from polarsprof.profiles import Profile
 from polarsprof.records import RecordBatch, RecordBuffer, RejectedRow, decode_json
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from polarsprof.batch import RowBatch
 
 _MANY_LINES_BYTES: Final = 512 << 10  # of JSON; fewer cost less together with what else comes
-_MOST_JOURNALED_ROWS: Final = MAX_BATCH_ROWS // 2  # of more, to profile them and save a checkpoint is the cheaper way
 _Result = TypeVar("_Result")
 _NOTHING: Final = object()
 _INSIDE: Final = str(Path(__file__).parent)  # what stands between a warning and the user's call
@@ -79,9 +78,9 @@ class Logger:
         self._settings = settings
         self._on_close = on_close
         self._clock = settings.clock
-        self._writer = Writer(settings)
         self._work = threading.RLock()  # guards the writers; a signal handler may come by again
         self._intake = Intake(settings.windowing, settings.clock)
+        self._writer = Writer(settings, self._gather)
         self._json_lines = JsonLines()
         self._rows_in_batches = self._rows_recovered = 0
         self._news: list[str] = []
@@ -237,7 +236,8 @@ class Logger:
             After `close`, or in a forked child.
         """
         self._check_open()
-        self._do(partial(self._make_durable, self._clock.now_us()))
+        if self._settings.checkpoint_every_us is None or not uninterrupted(self._is_journaled):
+            self._do(partial(self._make_durable, self._clock.now_us()))
 
     def close(self) -> None:
         """Seal and publish everything and end the logger; a second call does nothing.
@@ -325,6 +325,7 @@ class Logger:
         self._check_open()
         for batch in batches:
             self._rows_in_batches += batch.rows
+            self._writer.expect_unsaved()
             self._writer.add(batch, self._clock.now_us())
         if positions:
             self._writer.advance(positions, self._clock.now_us())
@@ -347,36 +348,39 @@ class Logger:
 
     def _do_what_is_due(self) -> int | None:
         now_us = self._clock.now_us()
-        self._fold(self._intake.taken_due(now_us))
+        self._intake.set_aside_due(now_us)
+        self._fold()
         dues = [self._writer.tick(now_us), *self._see_to_recovered(now_us), self._intake.due_us()]
         return min((due for due in dues if due is not None), default=None)
 
+    def _is_journaled(self) -> bool:
+        """Put what waits into the journal, while the background thread works on; whether all is durable by that."""
+        with self._writer.disk:
+            return self._writer.journal(self._intake.to_journal) and self._writer.is_durable()
+
     def _make_durable(self, now_us: int) -> None:
         if self._settings.checkpoint_every_us is None:
-            self._fold(self._intake.taken())
+            self._gather()
             self._writer.settle(now_us)
-        elif not self._is_journaled():
-            self._fold(self._intake.taken())
+        else:
             self._writer.save(now_us)
 
-    def _is_journaled(self) -> bool:
-        """Put what waits into the journal; whether all logged so far is durable by that."""
-        fresh = [each for each in self._intake.set_aside() if not each.journaled]
-        if sum(each.batch.rows for each in fresh) > _MOST_JOURNALED_ROWS:
-            return False
-        for each in fresh:
-            each.journaled = self._writer.journal(each.batch)
-            if not each.journaled:
-                return False
-        return self._writer.is_durable()
+    def _gather(self) -> None:
+        """Fold all that was logged into its windows."""
+        self._intake.set_aside()
+        self._fold()
 
-    def _fold(self, taken: Iterable[Waiting]) -> None:
-        for each in taken:
-            self._writer.add(each.batch, each.batch.begun_us, journaled=each.journaled)
+    def _fold(self) -> None:
+        """Fold what was set aside into its windows."""
+        for _ in range(self._intake.waiting):  # one by one: an error in one keeps the others
+            with self._writer.disk:  # so that a flush sees each batch either here or there
+                batch = self._intake.taken()
+                self._writer.expect(batch)
+            self._writer.add(batch, batch.begun_us)
 
     def _finish(self) -> None:
         now_us = self._clock.now_us()
-        self._fold(self._intake.taken())
+        self._gather()
         writers = (self._writer, *self._recovered)
         errors: list[Exception] = []
         for writer in writers:
@@ -389,7 +393,7 @@ class Logger:
         self._see_to_recovered(now_us)
 
     def _look(self) -> Profile:
-        self._fold(self._intake.taken())
+        self._gather()
         return self._writer.look()
 
     def _recover(self) -> None:

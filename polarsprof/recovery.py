@@ -52,15 +52,19 @@ def _resumed(files: Checkpoints, settings: WriterSettings, news: list[str]) -> W
         return None
     news += [f"{settings.dataset}: {name} is damaged; an earlier checkpoint counts" for name in saved.damaged]
     state = None if saved.state is None else state_of(saved.state)
-    writer = Writer(settings if state is None else _settings_of(state, settings), files, state)
+    writer = Writer(settings if state is None else _settings_of(state, settings), _nothing, files, state)
     for entry in map(entry_of, saved.entries):
         if isinstance(entry, Sealed):
             writer.resume(entry)
         else:
-            writer.add(entry, entry.begun_us, journaled=True)
+            writer.add(entry, entry.begun_us)
     writer.take_kept(files)
     writer.seal_recovered()
     return writer
+
+
+def _nothing() -> None:
+    """Nobody logs to a dead writer."""
 
 
 def _settings_of(state: WriterState, settings: WriterSettings) -> WriterSettings:

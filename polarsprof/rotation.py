@@ -103,6 +103,12 @@ class _Open:
     profile: Profile
     window: Window
     seal_at_us: int  # by the watermark
+    written: bytes = b""  # the profile, unless it changed since
+
+    def in_bytes(self) -> bytes:
+        """The profile; what did not change between two checkpoints is not written twice."""
+        self.written = self.written or self.profile.to_bytes()
+        return self.written
 
 
 class Rotation:
@@ -153,7 +159,7 @@ class Rotation:
         windows = []
         for start_us, opened in self._open.items():
             try:
-                windows.append(OpenWindow(start_us, opened.seal_at_us, opened.profile.to_bytes()))
+                windows.append(OpenWindow(start_us, opened.seal_at_us, opened.in_bytes()))
             except Exception as error:  # noqa: BLE001 - who asked raises it, when the others are safe
                 errors.append(error)
         return RotationState(self._watermark.latest_us, self._last_row_us, tuple(windows))
@@ -172,7 +178,7 @@ class Rotation:
         self._last_row_us = arrival_us
         for start, of_window in _groups(starts, chosen[wanted]):
             opened = self._opened(start, arrival_us)
-            profile = opened.profile
+            profile, opened.written = opened.profile, b""
             _update(profile, batch, of_window)
             profile.late_rows += of_window.size if self._is_past(opened.window.end_us) else 0
             self._count_times(profile, times[of_window], known[of_window], arrival_us)
@@ -245,7 +251,9 @@ class Rotation:
             return
         if not self._open:
             self._opened(int(self._windowing.starts(np.array([arrival_us]))[0]), arrival_us)
-        self._open[max(self._open)].profile.rejected["too late"] += positions.size
+        latest = self._open[max(self._open)]
+        latest.profile.rejected["too late"] += positions.size
+        latest.written = b""
 
     def _reopened(self, kept: OpenWindow, now_us: int) -> _Open:
         window = self._windowing.window(kept.start_us, now_us)

@@ -8,6 +8,7 @@ changes nothing. Before the first checkpoint nothing on a disk could count twice
 from __future__ import annotations
 
 import secrets
+import threading
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 _MAX_WAITING_BYTES: Final = 256 << 20
 _MAX_UNSAVED_BYTES: Final = 16 << 20  # of panes
 _MAX_JOURNAL_BYTES: Final = 64 << 20
+_MAX_JOURNAL_ROWS: Final = 16_384  # at once
 _FIRST_PAUSE_US: Final = 1_000_000
 _LONGEST_PAUSE_US: Final = 60_000_000
 _RARELY: Final = 9  # for panes alone, checkpoints are this many times as far apart as one takes: a tenth of the time
@@ -78,6 +80,8 @@ class Writer:
     ----------
     settings
         What it writes.
+    gather
+        Adds what was logged but not added yet; called before a checkpoint, which begins a new journal.
     files, state
         Those of a writer that lives no more, to go on from where it was; by default this is a new one.
 
@@ -88,6 +92,8 @@ class Writer:
 
     Attributes
     ----------
+    disk
+        Guards checkpoints and the journal; `journal` and `is_durable` need no other lock.
     positions
         Source → the next position to read, once all so far is durable.
     durable_positions
@@ -95,10 +101,16 @@ class Writer:
     """
 
     def __init__(
-        self, settings: WriterSettings, files: Checkpoints | None = None, state: WriterState | None = None
+        self,
+        settings: WriterSettings,
+        gather: Callable[[], None],
+        files: Checkpoints | None = None,
+        state: WriterState | None = None,
     ) -> None:
         state = _first_state(settings) if state is None else state
+        self.disk = threading.RLock()
         self._settings = settings
+        self._gather = gather
         self._files = files
         self._writer_id = secrets.token_hex(6) if files is None else files.writer_id
         self._outbox = Outbox(settings.stores, _MAX_WAITING_BYTES)
@@ -156,9 +168,17 @@ class Writer:
         """A merged copy of all that is open, rows that are too late left out."""
         return self._rotation.look()
 
-    def add(self, batch: RowBatch, arrival_us: int, *, journaled: bool = False) -> None:
-        """Fold rows into the windows of their times; `journal` may have taken them before."""
-        self._unsaved |= not journaled
+    def expect(self, batch: RecordBatch) -> None:
+        """Put records that are about to be added into the journal, where one was begun; else a checkpoint must come."""
+        if self._files is None or not self._files.journal_bytes or not self.journal(lambda: [batch.to_journal()]):
+            self.expect_unsaved()
+
+    def expect_unsaved(self) -> None:
+        """Note that rows are about to be added that no journal has."""
+        self._unsaved = True
+
+    def add(self, batch: RowBatch, arrival_us: int) -> None:
+        """Fold rows into the windows of their times."""
         self._rotation.add(batch, arrival_us)
         for profile in self._open_profiles():
             self._tell_of(profile)
@@ -180,22 +200,25 @@ class Writer:
         durable = self.durable_positions
         return all(source in durable and durable[source] >= position for source, position in positions.items())
 
-    def journal(self, batch: RecordBatch) -> bool:
-        """Put rows that are yet to be added into the journal; whether that was possible. `is_durable` waits for it.
+    def journal(self, batches: Callable[[], list[RecordBatch]]) -> bool:
+        """Put records that are yet to be added into the journal; whether that was possible. `is_durable` waits for it.
 
-        It is not where rows that came before are in no checkpoint and no journal: then only `save` makes all durable.
+        It is not where rows that came before are in no checkpoint and no journal, and for so many that to profile them
+        and save a checkpoint is the cheaper way: then only `save` makes all durable.
         """
         files = self._files
         if files is None or files.empty or self._unsaved or files.journal_bytes > _MAX_JOURNAL_BYTES:
             return False
-        entry = rows_entry(batch)
-        if entry is None:
+        self._unsaved = True  # unless all goes well: they count as given to the journal from here on
+        given = [batch for batch in batches() if batch.rows]
+        if sum(batch.rows for batch in given) > _MAX_JOURNAL_ROWS:
             return False
-        try:
-            files.append(entry)
-        except OSError:
-            return False
-        self._note_change(batch.begun_us)
+        for batch in given:
+            entry = rows_entry(batch)
+            if entry is None or not _appended(files, entry):
+                return False
+            self._note_change(batch.begun_us)
+        self._unsaved = False
         return True
 
     def is_durable(self) -> bool:
@@ -218,10 +241,15 @@ class Writer:
             Where the folder of the state does not take it.
         """
         try:
-            self._save(self._opened_files())
+            with self.disk:
+                self._gather()
+                self._save(self._opened_files())
         except OSError as error:
             if self._error is None:
                 self._news.append(f"{self._folder}: no checkpoint can be saved, will try again: {error}")
+            if isinstance(error, FileNotFoundError):  # somebody removed the folder: the next try makes it anew
+                self.leave()
+                self._files = None
             self._error = error
             self._retry_us, self._pause_us = now_us + self._pause_us, min(2 * self._pause_us, _LONGEST_PAUSE_US)
             msg = f"{self._folder}: what was logged is not durable yet: {error}"
@@ -441,6 +469,14 @@ class Writer:
     def _empty_profile(self, dataset: str, window: Window) -> Profile:
         settings = self._settings
         return Profile(settings.spec, dataset=dataset, window=window, tags=settings.tags, metadata=settings.metadata)
+
+
+def _appended(files: Checkpoints, entry: bytes) -> bool:
+    try:
+        files.append(entry)
+    except OSError:
+        return False
+    return True
 
 
 def _first_state(settings: WriterSettings) -> WriterState:

@@ -4,10 +4,10 @@ A record is copied into a `RecordBuffer`, made plain (`nesting`), laid out as co
 becomes one series per kind of value (`lanes`). JSON lines are decoded here too.
 """
 
-from polarsprof.records.batch import RecordBatch, joined
+from polarsprof.records.batch import RecordBatch
 from polarsprof.records.buffer import RecordBuffer
 from polarsprof.records.columns import typed_columns
 from polarsprof.records.json_lines import RejectedRow, decode_json
 from polarsprof.records.packed import packed, unpacked
 
-__all__ = ["RecordBatch", "RecordBuffer", "RejectedRow", "decode_json", "joined", "packed", "typed_columns", "unpacked"]
+__all__ = ["RecordBatch", "RecordBuffer", "RejectedRow", "decode_json", "packed", "typed_columns", "unpacked"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import ChainMap, defaultdict
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,6 @@ import numpy as np
 
 from polarsprof.eventtime import event_times_of_values
 from polarsprof.records.columns import typed_rows
-from polarsprof.records.flat import FlatColumns
 from polarsprof.records.lanes import FATAL
 
 if TYPE_CHECKING:
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from polarsprof.batch import TypedColumns
+    from polarsprof.records.flat import FlatColumns
 
 
 class RecordBatch:
@@ -37,11 +36,27 @@ class RecordBatch:
         The flat records; all others.
     """
 
-    def __init__(self, others: Sequence[object], flat: Sequence[FlatColumns] = (), begun_us: int = 0) -> None:
+    def __init__(
+        self,
+        others: Sequence[object],
+        flat: Sequence[FlatColumns] = (),
+        begun_us: int = 0,
+        saved_others: int = 0,
+    ) -> None:
         self.flat = flat
         self.others = others
+        self._saved_others = saved_others
+        self._is_saved = False
         self.begun_us = begun_us
         self.rows = sum(map(len, flat)) + len(others)
+
+    def to_journal(self) -> RecordBatch:
+        """The records that were not given to a journal; from now on they count as given to one."""
+        if self._is_saved:
+            return RecordBatch(())
+        self._is_saved = True
+        flat = [part.unsaved() for part in self.flat if part.saved_rows < len(part)]
+        return RecordBatch(self.others[self._saved_others :], flat, self.begun_us)
 
     def times_us(self, path: str, unit: str | None) -> pl.Series:
         """Event times of the records in microseconds, null where a record says none."""
@@ -64,24 +79,6 @@ class RecordBatch:
         starts = np.cumsum([0, *map(len, self.flat)])
         for start, part in zip(starts, np.split(positions, np.searchsorted(positions, starts[1:])), strict=True):
             yield part - start
-
-
-def joined(batches: Sequence[RecordBatch]) -> RecordBatch:
-    """One batch of the records of several, at least one, that began with the first of them."""
-    first, *further = batches
-    if not further:
-        return first
-    parts: defaultdict[tuple[str, ...], list[FlatColumns]] = defaultdict(list)
-    for part in chain.from_iterable(batch.flat for batch in batches):
-        parts[tuple(part.names)].append(part)
-    others = list(chain.from_iterable(batch.others for batch in batches))
-    return RecordBatch(others, [_joined(same) for same in parts.values()], first.begun_us)
-
-
-def _joined(parts: Sequence[FlatColumns]) -> FlatColumns:
-    values = [list(chain.from_iterable(columns)) for columns in zip(*(part.values for part in parts), strict=True)]
-    kinds = [dict(ChainMap(*columns)) for columns in zip(*(part.kinds for part in parts), strict=True)]
-    return FlatColumns(parts[0].names, values, kinds)
 
 
 def _time_of(record: object, path: str) -> object:

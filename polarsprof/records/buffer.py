@@ -62,6 +62,7 @@ class RecordBuffer:
         self._layouts: dict[tuple[str, ...], FlatRows] = {}
         self._latest = _NO_ROWS  # of the layouts, because streams repeat themselves
         self._others: list[object] = []
+        self._saved_others = 0  # how many of them were given to a journal
         self._rows = self._bytes = 0  # seen so far
         self._begun_us: int | None = None
 
@@ -123,8 +124,17 @@ class RecordBuffer:
                 rows.look_at = 0
             flat = [rows.take_out() for rows in self._layouts.values() if len(rows)]
             others, self._others = self._others, []
+            saved_others, self._saved_others = self._saved_others, 0
             self._rows = self._bytes = 0
-        return RecordBatch(others, flat, begun_us)
+        return RecordBatch(others, flat, begun_us, saved_others)
+
+    def to_journal(self) -> RecordBatch:
+        """The records that came since the last call, which stay here; from now on they count as given to a journal."""
+        with self._lock:
+            begun_us = self._now_us() if self._begun_us is None else self._begun_us
+            flat = [part for part in (rows.to_journal() for rows in self._layouts.values()) if len(part)]
+            since, self._saved_others = self._saved_others, len(self._others)
+            return RecordBatch(self._others[since:], flat, begun_us)
 
     def close(self, reason: str) -> None:
         """Take no more records; what is held can still be swapped out."""

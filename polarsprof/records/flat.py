@@ -32,8 +32,9 @@ Column = tuple[str, list[Any], dict[int, type]]
 class FlatRows:
     """Rows of flat records that have the same keys.
 
-    `take`, `look` and `take_out` are for one thread at a time. While they work, any other thread may extend `values` by
-    whole rows whose types are among `kinds`; nothing is lost, because a list changes as a whole in each step.
+    `take`, `look`, `to_journal` and `take_out` are for one thread at a time. While they work, any other thread may
+    extend `values` by whole rows whose types are among `kinds`; nothing is lost, because a list changes as a whole in
+    each step.
 
     Parameters
     ----------
@@ -58,6 +59,7 @@ class FlatRows:
         "_looked_at",
         "_met",
         "_names",
+        "_saved",
         "_text_at",
         "kinds",
         "look_at",
@@ -73,7 +75,7 @@ class FlatRows:
         self.values_of = _getter(names)
         self.kinds: set[tuple[type, ...]] = set()
         self.values: list[Any] = []
-        self.look_at = self._looked_at = 0
+        self.look_at = self._looked_at = self._saved = 0
         self._met: list[dict[int, type]] = [{} for _ in names]  # the types of each field; it only grows
         self._text_at: list[int] = []  # the fields that may be text or bytes
         self.nested: set[tuple[type, ...]] = set()
@@ -110,8 +112,15 @@ class FlatRows:
         self.look_at = self._looked_at + max(1, min(2 * rows, _LOOK_ROWS, room_rows - rows, half_of_room)) * self.width
         return rows, size_bytes
 
+    def to_journal(self) -> FlatColumns:
+        """The rows that came since the last call, which stay here, as columns."""
+        since, self._saved = self._saved, len(self) * self.width
+        columns = [self.values[since + at : self._saved : self.width] for at in range(self.width)]
+        return FlatColumns(self._names, columns, [dict(met) for met in self._met])
+
     def take_out(self) -> FlatColumns:
         """Take the rows out, as columns."""
+        saved_rows, self._saved = self._saved // self.width, 0
         self.look_at = self._looked_at = 0
         end = len(self) * self.width
         columns = [self.values[at : end : self.width] for at in range(self.width)]
@@ -122,7 +131,7 @@ class FlatRows:
         kinds = [
             dict(met) if len(met) == 1 else kinds_of(values) for met, values in zip(self._met, columns, strict=True)
         ]
-        return FlatColumns(self._names, columns, kinds)
+        return FlatColumns(self._names, columns, kinds, saved_rows)
 
     def _admits(self, kinds: tuple[type, ...]) -> bool:
         if kinds in self.kinds:
@@ -140,15 +149,20 @@ class FlatRows:
 
 @dataclass(frozen=True, slots=True)
 class FlatColumns:
-    """Flat rows of the same keys, at least one, as columns."""
+    """Flat rows of the same keys as columns; the first `saved_rows` of them were given to a journal."""
 
     names: Sequence[str]
     values: Sequence[list[Any]]
     kinds: Sequence[dict[int, type]]
+    saved_rows: int = 0
 
     def __len__(self) -> int:
         """Number of rows."""
         return len(self.values[0])
+
+    def unsaved(self) -> FlatColumns:
+        """The rows that were not given to a journal."""
+        return FlatColumns(self.names, [column[self.saved_rows :] for column in self.values], self.kinds)
 
     def column(self, name: str) -> list[Any]:
         """The values of one column; nulls where there is none of that name."""

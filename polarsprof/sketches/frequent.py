@@ -13,6 +13,7 @@ import struct
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
+from operator import neg
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -114,24 +115,21 @@ class FrequentItems:
             raise _corrupt("weights beyond the total")
 
     def _image(self) -> bytes:
-        ranked = sorted(self._weights.items(), key=_rank)
+        ranked = sorted(zip(map(neg, self._weights.values()), map(item_text, self._weights), strict=True))
         head = _HEAD.pack(
             4, 1, _FAMILY, self._lg_items, self._lg_items, 0, 0, len(ranked), 0, self._total, self._offset
         )
-        texts = [item_text(value).encode() for value, _ in ranked]
-        weights = np.array([weight for _, weight in ranked], dtype="<u8").tobytes()
-        return head + weights + b"".join(struct.pack("<I", len(text)) + text for text in texts)
+        weights = np.array([-negative for negative, _ in ranked], dtype="<u8").tobytes()
+        texts = [text.encode() for _, text in ranked]
+        lengths = [len(text).to_bytes(4, "little") for text in texts]
+        return b"".join([head, weights, *chain.from_iterable(zip(lengths, texts, strict=True))])
 
 
 def item_text(value: Item) -> str:
     """The text that stands for a value in the image: decimal, hexadecimal for bytes, text as it is."""
-    match value:
-        case str():
-            return value
-        case bytes():
-            return value.hex()
-        case _:
-            return repr(value)
+    if isinstance(value, str):
+        return value
+    return value.hex() if isinstance(value, bytes) else repr(value)
 
 
 def parse_number(text: str) -> Item:
