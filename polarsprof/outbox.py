@@ -141,9 +141,10 @@ class Outbox:
 
     def next_due_us(self, last_number: int) -> int | None:
         """When to publish those up to a number; None: nothing waits."""
-        if not self._waiting or next(iter(self._waiting)) > last_number:
-            return None
-        return min(each.next_try_us for each in self._destinations)
+        waited_for = {
+            place for number, each in self._waiting.items() if number <= last_number for place in each.missing
+        }
+        return min((self._destinations[place].next_try_us for place in waited_for), default=None)
 
     def take_news(self) -> list[str]:
         """What the user should be warned of since the last call."""

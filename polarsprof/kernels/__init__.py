@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from polarsprof import process  # noqa: F401 - it has to watch forks from the first use of Polars on
 from polarsprof.batch import ColumnBatch
 from polarsprof.kernels.canonical import Cut, Piece, cuts_of, pieces_of
 from polarsprof.kernels.groups import number_groups
