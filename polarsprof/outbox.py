@@ -144,7 +144,7 @@ class Outbox:
         waited_for = {
             place for number, each in self._waiting.items() if number <= last_number for place in each.missing
         }
-        return min((self._destinations[place].next_try_us for place in waited_for), default=None)
+        return min((self._destinations[place].next_try_us for place in places), default=None)
 
     def take_news(self) -> list[str]:
         """What the user should be warned of since the last call."""
