@@ -246,13 +246,7 @@ class Checkpoints:
 
 def alive(folder: Path, writer_id: str) -> bool:
     """Whether a writer of any data set holds its lock."""
-    for path in _files(folder, ""):
-        if path.name.endswith(f".{writer_id}.lock"):
-            lock = Lock.taken(path)
-            if lock is None:
-                return True
-            lock.release()
-    return False
+    return any(path.name.endswith(f".{writer_id}.lock") and Lock.is_held(path) for path in _files(folder, ""))
 
 
 def _files(folder: Path, prefix: str) -> list[Path]:

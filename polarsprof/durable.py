@@ -161,6 +161,24 @@ class Lock:
         os.close(handle)
         return None
 
+    @staticmethod
+    def is_held(path: Path) -> bool:
+        """Whether somebody holds the lock of a file; one that is missing nobody does, and it stays so.
+
+        Raises
+        ------
+        OSError
+            Where the file cannot be opened.
+        """
+        try:
+            handle = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+        except FileNotFoundError:
+            return False
+        try:
+            return not _lock(handle)
+        finally:
+            os.close(handle)
+
     def remove(self) -> None:
         """Remove the file, then end the lock."""
         if sys.platform == "win32":  # open files cannot be removed there

@@ -23,12 +23,13 @@ from polarsprof.profiles import Profile, merge, names_of_columns, read
 from polarsprof.window import Window, utc_us
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     Moment = datetime | date | str
 
 _SAFE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _RESERVED: Final = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")  # device names of Windows
+_TEMPORARY: Final = re.compile(r"\.(?P<writer>.+)-[0-9]+-[0-9a-f]{8}\.tmp", re.DOTALL)
 _INFIX: Final = "_profile."
 _SUFFIX: Final = ".bin"
 _NO_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
@@ -174,6 +175,17 @@ class ProfileStore:
             temporary.unlink(missing_ok=True)
         _sync_folder(self._folder)
         return target
+
+    def sweep(self, is_alive: Callable[[str], bool]) -> int:
+        """Remove the temporary files of writers that are not alive, told by their ids; how many there were."""
+        swept = 0
+        with suppress(FileNotFoundError, NotADirectoryError):
+            for path in self._folder.iterdir():
+                found = _TEMPORARY.fullmatch(path.name)
+                if found and not is_alive(found["writer"]):
+                    path.unlink(missing_ok=True)  # another sweeper may have been faster
+                    swept += 1
+        return swept
 
     def _publish(self, temporary: Path, pane: Pane) -> Path:
         stem = f"{slug(pane.dataset)}{_INFIX}{pane.label}"

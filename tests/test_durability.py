@@ -648,3 +648,35 @@ def test_processes_of_multiprocessing_count_every_row_once(tmp_path, method):
     store = pp.ProfileStore(tmp_path / "profiles")
     assert store.read("dataset").rows == 1500
     assert list(store.state_folder.iterdir()) == []
+
+
+def test_a_temporary_file_of_a_dead_writer_is_swept_and_that_of_a_live_one_is_not(tmp_path, clock):
+    with pp.Session(tmp_path, clock=clock) as session:
+        logger = session.logger()
+        logger.log({"x": 1})
+        logger.flush()
+        [lock] = [name for name in left(session) if name.endswith(".lock")]
+        names = [f".{writer}-1-0a1b2c3d.tmp" for writer in (lock.split(".")[1], "0123456789ab")]
+        for name in names:
+            (tmp_path / name).write_bytes(b"half a pane")
+        with pp.Session(tmp_path, clock=clock) as other:
+            other.logger("another")
+        assert [name for name in names if (tmp_path / name).exists()] == names[:1]
+        assert left(session) == [lock.replace("lock", kind) for kind in ("1.checkpoint", "1.journal", "lock")]
+
+
+def test_a_pane_whose_temporary_file_was_swept_is_put_again(tmp_path, clock, monkeypatch):
+    """A writer without checkpoints holds no lock, so whoever comes may take it for dead."""
+    link, swept = os.link, []
+
+    def sweep_first(source, target):
+        if not swept:
+            swept.append(source)
+            source.unlink()
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", sweep_first)
+    with pp.Session(tmp_path, clock=clock) as session:
+        session.logger().log({"x": 1})
+    assert swept
+    assert session.store.read("dataset").rows == 1
