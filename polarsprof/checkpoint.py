@@ -173,18 +173,21 @@ class Checkpoints:
     def load(self) -> Saved:
         """What the writer left."""
         state, since, damaged = None, 0, []
-        for number in sorted(self._numbers("checkpoint"), reverse=True):
+        checkpoints = self._numbers("checkpoint")
+        for number in sorted(checkpoints, reverse=True):
             parts = _parts(self._path(number, "checkpoint"))
             if len(parts) == 1:
                 state, since = parts[0], number
                 break
             damaged.append(self._path(number, "checkpoint").name)
-        journals = [number for number in sorted(self._numbers("journal")) if number >= since]
+        # A journal is made before its checkpoint. Where there is none, not even a damaged one, that never came to be,
+        # and what the journal says was sealed then is in no pane that anybody saw.
+        journals = [number for number in sorted(self._numbers("journal") & checkpoints) if number >= since]
         entries = [entry for number in journals for entry in _parts(self._path(number, "journal"))]
         return Saved(state, entries, damaged)
 
     def keep(self, number: int, pane: bytes) -> None:
-        """Make a pane durable; its name is with the next checkpoint.
+        """Make a pane durable; its name is before the next checkpoint that has an opening entry.
 
         Raises
         ------
@@ -216,11 +219,15 @@ class Checkpoints:
     def remove(self) -> None:
         """Remove all files, the lock last."""
         self._close_journal()
-        for path in _files(self._folder, f"{self._stem}."):
-            if path.suffix != ".lock":
+        latest = [self._path(self._number, kind) for kind in ("journal", "checkpoint")]
+        older = [path for path in _files(self._folder, f"{self._stem}.") if path.suffix != ".lock"]
+        # The latest checkpoint says that all before is in panes: without it, the one before would count again. And a
+        # crash must not bring a checkpoint back without its lock.
+        for paths in ([path for path in older if path not in latest], latest):
+            for path in paths:
                 remove(path)
-        with suppress(OSError):
-            sync_folder(self._folder)  # else a crash could bring a checkpoint back without its lock
+            with suppress(OSError):
+                sync_folder(self._folder)
         self._lock.remove()
 
     def leave(self) -> None:

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import polarsprof as pp
+from polarsprof.checkpoint import Checkpoints
 from polarsprof.errors import DataWarning, StoreError
 from polarsprof.testing import SettableClock, assert_profile_equal
 
@@ -371,6 +372,15 @@ def test_kill_9_leaves_no_torn_file_and_loses_nothing_that_was_flushed(tmp_path)
     assert acknowledged <= rows <= acknowledged + 5 * 50
 
 
+def failing_replace(monkeypatch):
+    """No checkpoint can take its name, as where a process dies in the midst of saving one."""
+
+    def replace(*arguments):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "replace", replace)
+
+
 def test_a_temporary_file_of_a_dead_writer_is_swept_and_that_of_a_live_one_is_not(tmp_path, clock):
     with pp.Session(tmp_path, clock=clock) as session:
         logger = session.logger()
@@ -401,3 +411,40 @@ def test_a_pane_whose_temporary_file_was_swept_is_put_again(tmp_path, clock, mon
         session.logger().log({"x": 1})
     assert swept
     assert session.store.read("dataset").rows == 1
+
+
+def test_a_journal_whose_checkpoint_never_came_to_be_says_nothing(tmp_path, monkeypatch):
+    files = Checkpoints.of_writer(tmp_path, "dataset", "0123456789ab")
+    files.save(b"first")
+    files.append(b"row")
+    with monkeypatch.context() as patch:
+        failing_replace(patch)
+        with pytest.raises(OSError, match="Input/output"):
+            files.save(b"second", b"what was sealed")
+    assert (files.load().state, files.load().entries) == (b"first", [b"row"])
+    files.save(b"second", b"what was sealed")
+    assert (files.load().state, files.load().entries) == (b"second", [b"what was sealed"])
+
+
+def test_a_crash_while_files_are_removed_brings_no_earlier_checkpoint_back(tmp_path, monkeypatch):
+    unlink = os.unlink
+    for calls in range(10):
+        folder = tmp_path / str(calls)
+        files = Checkpoints.of_writer(folder, "dataset", "0123456789ab")
+        for state in (b"first", b"second", b"third"):
+            files.save(state)
+            files.append(b"rows of " + state)
+        files.keep(1, b"pane")
+        rest = iter(range(calls))
+
+        def counted(path, rest=rest, **options):
+            if next(rest, None) is not None:  # else the process is dead and removes nothing more
+                unlink(path, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "unlink", counted)
+            files.remove()
+        for dead in Checkpoints.of_the_dead(folder, "dataset"):
+            saved = dead.load()
+            assert saved.state in (b"third", None)
+            assert not saved.entries or saved.state
