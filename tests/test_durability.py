@@ -413,6 +413,21 @@ def test_a_pane_whose_temporary_file_was_swept_is_put_again(tmp_path, clock, mon
     assert session.store.read("dataset").rows == 1
 
 
+def test_what_the_journal_alone_holds_is_in_the_next_checkpoint(tmp_path, clock):
+    """The checkpoint comes because a window is sealed, while flushed rows wait to be profiled with others."""
+    session = pp.Session(tmp_path, clock=clock)
+    logger = session.logger(with_rotation_time="10s", timestamp="t")
+    logger.log({"x": 0, "t": NOON})
+    logger.flush()
+    logger.log({"x": 1, "t": NOON + 10 * SECOND})
+    logger.flush()
+    logger.log_records([{"x": 2, "t": NOON + 20 * SECOND}], positions={"topic": 1})
+    crash(session)
+    with pp.Session(tmp_path, clock=clock) as session:
+        assert session.logger().positions == {"topic": 1}
+    assert times_counted(session.store) == dict.fromkeys(range(3), 1)
+
+
 def test_a_journal_whose_checkpoint_never_came_to_be_says_nothing(tmp_path, monkeypatch):
     files = Checkpoints.of_writer(tmp_path, "dataset", "0123456789ab")
     files.save(b"first")
