@@ -53,12 +53,13 @@ def _resumed(files: Checkpoints, settings: WriterSettings, news: list[str]) -> W
     news += [f"{settings.dataset}: {name} is damaged; an earlier checkpoint counts" for name in saved.damaged]
     state = None if saved.state is None else state_of(saved.state)
     writer = Writer(settings if state is None else _settings_of(state, settings), _nothing, files, state)
-    for entry in map(entry_of, saved.entries):
+    entries = list(map(entry_of, saved.entries))
+    writer.take_kept(files, [entry for entry in entries if isinstance(entry, Sealed)])
+    for entry in entries:
         if isinstance(entry, Sealed):
             writer.resume(entry)
         else:
             writer.add(entry, entry.begun_us)
-    writer.take_kept(files)
     writer.seal_recovered()
     return writer
 

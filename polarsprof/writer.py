@@ -23,7 +23,7 @@ from polarsprof.rotation import Rotation, RotationState
 from polarsprof.store import Pane, ProfileStore, slug
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     import numpy as np
@@ -305,8 +305,7 @@ class Writer:
 
     def resume(self, sealed: Sealed) -> None:
         """Forget windows that are in panes already, which this state does not know of."""
-        if sealed.panes > self._panes:
-            self._panes = sealed.panes
+        if sealed.panes > self._saved_panes:
             for start_us, late in sealed.windows:
                 (self._late if late else self._rotation).discard(start_us)
 
@@ -314,8 +313,12 @@ class Writer:
         """Seal every window as of when the last rows came."""
         self._seal_each(lambda rotation: rotation.seal_all(self._rotation.last_row_us + 1))
 
-    def take_kept(self, files: Checkpoints) -> None:
-        """Take in hand the panes that were sealed but perhaps not published."""
+    def take_kept(self, files: Checkpoints, sealed: Iterable[Sealed]) -> None:
+        """Take in hand the panes that were sealed but perhaps not published; before any row is added.
+
+        Rows may fill more windows than are kept open, and what is sealed then must not get the number of such a pane.
+        """
+        self._panes = max([self._panes, *(each.panes for each in sealed)])
         for number in files.kept_numbers():
             if number > self._panes:  # its window is still open
                 files.forget(number)

@@ -428,6 +428,23 @@ def test_what_the_journal_alone_holds_is_in_the_next_checkpoint(tmp_path, clock)
     assert times_counted(session.store) == dict.fromkeys(range(3), 1)
 
 
+def test_a_pane_that_no_checkpoint_knows_is_forgotten_though_the_journal_seals_as_many(tmp_path, clock, monkeypatch):
+    """Rows of one batch come back in two, so windows that are too many are sealed with other rows than before."""
+    session = pp.Session(tmp_path, clock=clock)
+    logger = session.logger(with_rotation_time="10s", timestamp="t", max_open_windows=1)
+    for number, seconds in enumerate((0, 10, 0)):
+        logger.log({"x": number, "t": NOON + seconds * SECOND})
+        logger.flush()
+    with monkeypatch.context() as patch, pytest.warns(DataWarning, match="no checkpoint"):
+        failing_replace(patch)
+        clock.advance(SECOND)
+    assert any(name.endswith(".pane") for name in left(session))
+    crash(session)
+    with pp.Session(tmp_path, clock=clock) as session:
+        session.logger()
+    assert times_counted(session.store) == dict.fromkeys(range(3), 1)
+
+
 def test_a_journal_whose_checkpoint_never_came_to_be_says_nothing(tmp_path, monkeypatch):
     files = Checkpoints.of_writer(tmp_path, "dataset", "0123456789ab")
     files.save(b"first")
