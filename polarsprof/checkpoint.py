@@ -281,7 +281,8 @@ def _parts(path: Path) -> list[bytes]:
         length, checksum = _PART.unpack_from(data, at)
         at += _PART.size
         part = data[at : at + length]
-        if length > _MOST_BYTES or len(part) < length or zlib.crc32(part) != checksum:
+        # No part is empty; zeros, as a loss of power may leave them at the end of a file, would look like empty ones.
+        if not 0 < length <= _MOST_BYTES or len(part) < length or zlib.crc32(part) != checksum:
             break
         parts.append(bytes(part))
         at += length

@@ -480,3 +480,19 @@ def test_a_crash_while_files_are_removed_brings_no_earlier_checkpoint_back(tmp_p
             saved = dead.load()
             assert saved.state in (b"third", None)
             assert not saved.entries or saved.state
+
+
+def test_zeros_at_the_end_of_a_journal_are_no_entries(tmp_path, clock):
+    """A loss of power may leave the length of a file that grew without its bytes."""
+    session = pp.Session(tmp_path, clock=clock)
+    logger = session.logger(with_rotation_time="h")
+    for number in range(2):
+        logger.log({"x": number})
+        logger.flush()
+    crash(session)
+    [journal] = session.store.state_folder.glob("*.journal")
+    with journal.open("ab") as file:
+        file.write(bytes(100))
+    with pp.Session(tmp_path, clock=clock) as session:
+        session.logger()
+    assert times_counted(session.store) == {0: 1, 1: 1}
