@@ -136,6 +136,8 @@ class Checkpoints:
             if opening:
                 opened.append(_framed(opening))
                 opened.sync()
+                # The checkpoint closes windows whose panes were kept: its name must not be durable before theirs are.
+                sync_folder(self._folder)
             write_whole(self._path(number, "checkpoint"), _MAGIC + _framed(state))
         except BaseException:
             opened.close()

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import polarsprof as pp
+from polarsprof import checkpoint
 from polarsprof.checkpoint import Checkpoints
 from polarsprof.errors import DataWarning, StoreError
 from polarsprof.testing import SettableClock, assert_profile_equal
@@ -496,3 +497,22 @@ def test_zeros_at_the_end_of_a_journal_are_no_entries(tmp_path, clock):
     with pp.Session(tmp_path, clock=clock) as session:
         session.logger()
     assert times_counted(session.store) == {0: 1, 1: 1}
+
+
+def test_panes_and_the_journal_are_there_before_the_checkpoint_that_needs_them(tmp_path, monkeypatch):
+    """Names are durable with their folder alone, so it is synced before the checkpoint takes its own, and after."""
+    files = Checkpoints.of_writer(tmp_path, "dataset", "0123456789ab")
+    files.save(b"first")
+    seen = []
+    for name in ("sync_folder", "write_whole"):
+        real = getattr(checkpoint, name)
+
+        def noted(*arguments, real=real, name=name):
+            seen.append((name, sorted(path.suffix for path in tmp_path.iterdir())))
+            real(*arguments)
+
+        monkeypatch.setattr(checkpoint, name, noted)
+    files.keep(1, b"pane")
+    files.save(b"second", b"what was sealed")
+    there = sorted([".checkpoint", ".journal", ".journal", ".lock", ".pane"])
+    assert seen == [("sync_folder", there), ("write_whole", there)]
