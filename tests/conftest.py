@@ -22,6 +22,12 @@ settings.register_profile("long", deadline=None, max_examples=2_000, suppress_he
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("torture", "tests/torture")
+    group.addoption("--torture-rounds", type=int, help="how often to do what a few times do otherwise, such as 10000")
+    group.addoption("--torture-seed", type=int, default=1, help="the seed of the first round")
+
+
 @pytest.fixture(scope="session")
 def nycflights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`flights.csv`: 336,776 rows, 19 columns, "NA" where a value is missing, hours in `time_hour`."""

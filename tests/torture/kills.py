@@ -1,0 +1,199 @@
+"""Kill processes that log, one after the other, and count what is left; a program, started by test_kill.py.
+
+Starting Python and importing Polars takes longer than all that a process does here. So this one imports everything,
+never computes, and forks: its children may compute, because Polars has not started its threads yet.
+
+Usage: kills.py FOLDER KILLS SEED; prints one JSON object, or says what went wrong with which seed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+import traceback
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("POLARS_MAX_THREADS", "1")  # the batches are tiny
+
+import email.parser  # noqa: F401 - a child would import it
+
+from torture.disk import CHANGING, Call, Disk
+from torture.stream import MOST_ROWS, NOON, SPEC, Ledger, check, finish, live
+
+import polarsprof as pp
+from polarsprof.errors import DataWarning
+from polarsprof.testing import SettableClock
+
+KILLS_PER_STORE = 16
+ROWS_PER_CHILD = (MOST_ROWS - 200) // KILLS_PER_STORE // 2 * 2
+NUMBERS_PER_CHILD = 1_000  # more than a child logs, so that no two use the same
+LONGEST_LIFE_S = 0.08
+MOST_FAILURES = 10
+
+
+class Killer:
+    """A hook that kills its own process at the k-th call of some kind: before, in the midst of or after it."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.names = chance.choice((CHANGING, CHANGING, CHANGING, *((name,) for name in CHANGING)))
+        # Start-up and recovery make the first few dozen calls; half of the kills go there.
+        span = 40 if chance.random() < 0.5 else 200
+        self.at = chance.randrange(1, span if len(self.names) > 1 else span // 4)
+        self.moment = chance.choice(("before", "during", "after"))
+        self.share = chance.random()
+        self._calls = 0
+        self.where: Callable[[str], None] = lambda _: None
+
+    def __call__(self, call: Call, make: Callable[[], Any]) -> Any:
+        if call.name not in self.names:
+            return make()
+        self._calls += 1
+        if self._calls != self.at:
+            return make()
+        self.where(f"{call.name} {call.kind}")
+        if self.moment == "during" and call.name == "write":
+            os.write(call.handle, call.data[: int(self.share * len(call.data))])
+        elif self.moment != "before":
+            make()
+        os.kill(os.getpid(), signal.SIGKILL)
+        return None
+
+
+def forked(work: Callable[[Callable[[str], None]], None], kill_after_s: float | None) -> tuple[list[str], bool]:
+    """Do work in a child and return what it said, and whether it was killed; a child that raises ends all this."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            os.close(reader)
+            work(lambda text: void(os.write(writer, f"{text}\n".encode())))
+            code = 0
+        except BaseException:  # noqa: BLE001 - whatever it is, the parent has to hear of it
+            os.write(writer, f"error {json.dumps(traceback.format_exc())}\n".encode())
+        finally:
+            os._exit(code)
+    os.close(writer)
+    if kill_after_s is not None:
+        time.sleep(kill_after_s)
+        os.kill(pid, signal.SIGKILL)  # it is not waited for yet, so the id is still its own
+    with os.fdopen(reader) as said:
+        lines = said.read().splitlines()
+    _, status = os.waitpid(pid, 0)
+    for line in lines:
+        if line.startswith("error "):
+            raise RuntimeError(json.loads(line[6:]))
+    return lines, os.WIFSIGNALED(status)
+
+
+def void(_: object) -> None:
+    """Nothing."""
+
+
+def store_rounds(folder: Path, seed: int, totals: Counter[str]) -> list[str]:
+    """Kill children on one store, then look at it; what is wrong with it."""
+    chance = random.Random(seed)
+    way, manual = chance.randrange(100), chance.random() < 0.7
+    ledger = Ledger()
+
+    def session_of(number: int) -> tuple[Callable[[], pp.Session], SettableClock | None]:
+        # The clock of the machine has a thread that works meanwhile; the other one makes each call foreseeable.
+        clock = SettableClock(NOON + number * timedelta(minutes=1)) if manual else None
+        return lambda: pp.Session(folder, spec=SPEC, clock=clock, handle_sigterm=False), clock
+
+    for number in range(KILLS_PER_STORE):
+        killer = Killer(chance)
+        first = NUMBERS_PER_CHILD * number
+        child_seed = chance.randrange(2**32)
+        at_random = chance.random() < 0.25
+        life_s = chance.random() * LONGEST_LIFE_S if at_random else None
+
+        def work(say: Callable[[str], None]) -> None:
+            warnings.simplefilter("ignore", DataWarning)
+            opened, clock = session_of(number)  # noqa: B023 - the child begins now
+            killer.where = lambda text: say(f"where {text}")  # noqa: B023
+            with Disk(folder, (lambda _, make: make()) if at_random else killer):  # noqa: B023
+                live(
+                    opened,
+                    clock,
+                    chance=random.Random(child_seed),  # noqa: B023
+                    way=way,
+                    first=first,  # noqa: B023
+                    most_rows=ROWS_PER_CHILD,
+                    report=_reporter(say),
+                )
+
+        lines, killed = forked(work, life_s)
+        totals["kills"] += killed
+        totals["kills at a time"] += killed and at_random
+        totals["children that ended"] += not killed
+        durable_before = ledger.position
+        for line in lines:
+            what, _, rest = line.partition(" ")
+            if what == "where":
+                totals[f"kills at {rest}"] += 1
+            elif what == "logged":
+                ledger.logged |= {2 * row for row in range(first, int(rest))}
+            elif what == "durable":
+                ledger.durable |= {2 * row for row in range(first, int(rest))}
+            else:
+                if int(rest) < ledger.position:
+                    msg = f"the source was durable up to {ledger.position}, the next logger reads from {rest}"
+                    raise AssertionError(msg)
+                ledger.position = int(rest)
+        totals["rows acknowledged"] += ledger.position - durable_before
+
+    def look(say: Callable[[str], None]) -> None:
+        warnings.simplefilter("ignore", DataWarning)
+        opened, _ = session_of(KILLS_PER_STORE)
+        end = ledger.position + 20
+        finish(opened, way, end)
+        say(json.dumps(asdict(check(folder, ledger, end))))
+
+    lines, _ = forked(look, None)
+    verdict = json.loads(lines[-1])
+    for name in ("lost", "doubled", "unknown", "torn", "orphans"):
+        totals[name] += verdict[name]
+    totals["rows acknowledged"] += len(ledger.durable)
+    totals["rows counted"] += verdict["rows"]
+    totals["stores"] += 1
+    return verdict["details"]
+
+
+def _reporter(say: Callable[[str], None]) -> Callable[[str, int], None]:
+    return lambda what, number: say(f"{what} {number}")
+
+
+def main(place: str, kills: int, seed: int) -> None:
+    """Kill so many processes, in as many stores as that takes; what is wrong is told, and its store kept."""
+    totals: Counter[str] = Counter()
+    failures: list[str] = []
+    begun = time.monotonic()
+    while totals["kills"] < kills and len(failures) < MOST_FAILURES:
+        folder = Path(place, f"store-{seed}", "profiles")
+        folder.parent.mkdir(parents=True)
+        try:
+            wrong = store_rounds(folder, seed, totals)
+        except Exception as error:  # noqa: BLE001 - shown with its seed
+            wrong = [f"{type(error).__name__}: {error}"]
+        if wrong:
+            failures.append(f"seed {seed}, {folder}: {'; '.join(wrong)}")
+        else:
+            shutil.rmtree(folder.parent)
+        seed += 1
+    print(json.dumps({**totals, "seconds": round(time.monotonic() - begun), "failures": failures}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

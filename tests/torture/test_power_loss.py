@@ -1,0 +1,95 @@
+"""After a power cut at any call, in any state POSIX allows: what was flushed counts once, a source exactly once."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import warnings
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from torture.disk import Disk
+from torture.powercut import PowerCut, Recorder
+from torture.stream import NOON, SPEC, Ledger, Verdict, check, finish, live
+
+import polarsprof as pp
+from polarsprof.errors import DataWarning
+from polarsprof.testing import SettableClock
+
+LIVES = 4
+ROWS_PER_LIFE = 60
+LAST_CALL = 250
+
+
+def trace(folder, seed: int, totals: Counter[str]) -> Verdict:
+    """Some lives, each ended by a power cut, then a last look; the folder of each life is what the cut before left."""
+    chance = random.Random(seed)
+    way, ledger = chance.randrange(100), Ledger()
+    place = folder / "0"
+    place.mkdir()
+    for life in range(LIVES):
+        clock = SettableClock(NOON + life * timedelta(minutes=1))
+        sessions: list[pp.Session] = []
+
+        def opened(place=place, clock=clock, sessions=sessions):
+            sessions.append(pp.Session(place / "profiles", spec=SPEC, clock=clock, handle_sigterm=False))
+            return sessions[-1]
+
+        def report(what, number, life=life):
+            numbers = {2 * row for row in range(1_000 * life, number)}
+            if what == "logged":
+                ledger.logged |= numbers
+            elif what == "durable":
+                ledger.durable |= numbers
+            else:
+                assert number >= ledger.position, "the source was durable further on"
+                ledger.position = number
+
+        # Half of the cuts come while a logger starts and takes over what the last one left.
+        recorder = Recorder(place, chance.randrange(1, chance.choice((50, LAST_CALL))))
+        with Disk(place, recorder):
+            try:
+                live(
+                    opened,
+                    clock,
+                    chance=random.Random(chance.random()),
+                    way=way,
+                    first=1_000 * life,
+                    most_rows=ROWS_PER_LIFE,
+                    report=report,
+                )
+            except PowerCut:
+                totals["cuts"] += 1
+        for session in sessions:
+            session.disown()
+            session.abandon()
+        following = folder / str(life + 1)
+        recorder.materialise(following, chance)
+        place = following
+    clock = SettableClock(NOON + LIVES * timedelta(minutes=1))
+    end = ledger.position + 20
+    finish(lambda: pp.Session(place / "profiles", spec=SPEC, clock=clock, handle_sigterm=False), way, end)
+    totals["rows acknowledged"] += len(ledger.durable) + ledger.position
+    return check(place / "profiles", ledger, end)
+
+
+def test_power_loss(tmp_path, torture):
+    totals: Counter[str] = Counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        for seed in torture.seeds(short=100, share=5):
+            folder = tmp_path / str(seed)
+            folder.mkdir()
+            try:
+                verdict = trace(folder, seed, totals)
+            except Exception as error:
+                error.add_note(f"seed {seed}, see {folder}")
+                raise
+            totals["traces"] += 1
+            for kind in ("lost", "doubled", "torn", "orphans"):
+                totals[kind] += getattr(verdict, kind)
+            if not verdict.good:
+                pytest.fail(f"seed {seed}, see {folder}: {'; '.join(verdict.details)}")
+            shutil.rmtree(folder)
+    torture.tell("power loss", totals)
