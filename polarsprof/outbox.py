@@ -141,9 +141,8 @@ class Outbox:
 
     def next_due_us(self, last_number: int) -> int | None:
         """When to publish those up to a number; None: nothing waits."""
-        waited_for = {
-            place for number, each in self._waiting.items() if number <= last_number for place in each.missing
-        }
+        due = [each for number, each in self._waiting.items() if number <= last_number]
+        places = {place for each in due for place in each.missing}
         return min((self._destinations[place].next_try_us for place in places), default=None)
 
     def take_news(self) -> list[str]:

@@ -19,9 +19,7 @@ def test_kill(tmp_path, torture):
     command = [sys.executable, str(HERE / "kills.py"), str(tmp_path), str(torture.rounds(short=80)), str(torture.seed)]
     path = os.pathsep.join([str(HERE.parent), str(HERE.parent.parent)])
     environment = {**os.environ, "PYTHONPATH": path}
-    done = subprocess.run(
-        command, check=False, stdout=subprocess.PIPE, text=True, env=environment
-    )
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True, env=environment)
     totals = json.loads(done.stdout)
     failures = totals.pop("failures")
     torture.tell("kill -9", totals)
