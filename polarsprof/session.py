@@ -150,7 +150,7 @@ class Session:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Session({str(self.store.folder)!r}, loggers={sorted(self._loggers)})"
+        return f"Session({self.store.url!r}, loggers={sorted(self._loggers)})"
 
     @property
     def closed(self) -> bool:

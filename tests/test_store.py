@@ -6,7 +6,6 @@ import errno
 import os
 import shutil
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 import pytest
 
@@ -145,14 +144,14 @@ def test_a_pane_of_another_user_keeps_nothing_out(tmp_path, monkeypatch):
     """Its file cannot be opened, which the superuser of a test run never sees by itself."""
     store = pp.ProfileStore(tmp_path)
     foreign = store.put(pane(1, writer="a"))
-    opened = Path.open
+    opened = os.open
 
     def forbidden(path, *arguments):
         if path == foreign:
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
         return opened(path, *arguments)
 
-    monkeypatch.setattr(Path, "open", forbidden)
+    monkeypatch.setattr(os, "open", forbidden)
     assert store.put(pane(2, writer="b")).name.endswith(".b-1.bin")
     with pytest.raises(PermissionError, match=foreign.name):
         store.read("dataset")
@@ -226,7 +225,7 @@ def test_a_file_system_without_hard_links_holds_panes_by_their_own_names(tmp_pat
 
 def test_every_folder_that_was_made_is_synced_into_the_one_above(tmp_path, monkeypatch):
     synced = []
-    monkeypatch.setattr("polarsprof.store._sync_folder", synced.append)
+    monkeypatch.setattr("polarsprof.store.folder._sync_folder", synced.append)
     folder = tmp_path / "a" / "b" / "c"
     pp.ProfileStore(folder).put(pane())
     assert {tmp_path, tmp_path / "a", tmp_path / "a" / "b", folder} == set(synced)

@@ -1,0 +1,345 @@
+"""Panes in folders and object stores: immutable files in, windows and ranges out.
+
+A pane is put atomically and only if absent. In a folder the first pane of a window has the plain name,
+`<dataset>_profile.<window>.bin`; later ones, and all in object stores, carry the writer's id and the number of the pane,
+so that no two writers and no restart ever overwrite each other. Each pane counts once, whatever copies lie about.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from contextlib import suppress
+from pathlib import Path, PurePath, PurePosixPath
+from typing import TYPE_CHECKING, Any, Final
+
+from polarsprof.clock import SystemClock
+from polarsprof.errors import CorruptProfile, PolarsprofError, StoreError, UnsupportedVersion, argument_error
+from polarsprof.profiles import Profile, merge, names_of_columns
+from polarsprof.store.catalog import each_once
+from polarsprof.store.compaction import Compaction, Compactor, Rules
+from polarsprof.store.folder import Folder
+from polarsprof.store.listing import Listings, each_ahead
+from polarsprof.store.names import Pane, instant_us, own_name, plain_name, prefix_of, slug, slug_in, temporary_of
+from polarsprof.store.objects import SCHEMES, Objects
+from polarsprof.store.place import read_file
+from polarsprof.window import Interval, Tumbling, duration_us
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import timedelta
+
+    from polarsprof.clock import Clock
+    from polarsprof.store.catalog import Catalog, Entry
+    from polarsprof.store.names import Moment
+    from polarsprof.store.place import Place
+    from polarsprof.window import Window
+
+__all__ = ["Compaction", "Pane", "ProfileStore", "slug"]
+
+_MOST_READS: Final = 20
+
+
+class ProfileStore:
+    """Panes in a folder or an object store, found again by data set and time.
+
+    Parameters
+    ----------
+    url
+        The folder, as a path or a `file://` URL; it is made when the first pane comes. Or the place in an object store:
+        `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix`, which need the extra `cloud`. `memory://name`
+        is gone with the process.
+    spool
+        For object stores, the local folder of what writers keep until the store has it; default: one of the user's own.
+    options
+        For object stores, what obstore's store of that kind takes, such as `region`, `endpoint`, `access_key_id`,
+        `client_options`, `retry_config`; what is not given comes from the environment (`AWS_ACCESS_KEY_ID` and the like).
+        Requests that fail on the way are repeated up to 5 times within 30 seconds, unless `retry_config` says otherwise.
+
+    Raises
+    ------
+    ArgumentError
+        For another kind of URL, a path that is a file, and options of a folder.
+    PolarsprofError
+        Where the URL needs a package that is not installed; the text names the extra.
+    """
+
+    def __init__(
+        self, url: str | os.PathLike[str], *, spool: str | os.PathLike[str] | None = None, **options: Any
+    ) -> None:
+        self._place = _place_of(url, spool, options)
+        self._listings = Listings(self._place)
+
+    def __repr__(self) -> str:
+        return f"ProfileStore({self.url!r})"
+
+    @property
+    def url(self) -> str:
+        """Where the panes lie: the path of a folder, or the URL of an object store."""
+        return self._place.url
+
+    @property
+    def folder(self) -> Path:
+        """The folder in which the panes lie.
+
+        Raises
+        ------
+        PolarsprofError
+            For an object store.
+        """
+        if not isinstance(self._place, Folder):
+            msg = f"{self.url} is no folder"
+            raise PolarsprofError(msg)
+        return self._place.path
+
+    @property
+    def state_folder(self) -> Path:
+        """The local folder of what writers keep until the store has it; never listed, made by whoever needs it."""
+        return self._place.state_folder
+
+    def datasets(self) -> list[str]:
+        """Names of the data sets with at least one pane, sorted.
+
+        Raises
+        ------
+        CorruptProfile, UnsupportedVersion, OSError
+            Where no file of a data set can be read; the text names one.
+        """
+        files_of: defaultdict[str, list[str]] = defaultdict(list)
+        for name in self._place.names(""):
+            files_of[slug_in(name)].append(name)
+        return sorted(map(self._dataset_of, files_of.values()))
+
+    def windows(self, name: str) -> list[Window]:
+        """The windows of a data set that hold panes, in the order of time; one that lies in another is part of that.
+
+        Files that were seen before are not opened again; see `read`.
+
+        Raises
+        ------
+        ArgumentError
+            For a data set without any pane.
+        CorruptProfile, UnsupportedVersion, OSError
+            For a file whose header cannot be read; the text names it.
+        """
+        return self._catalog(name).windows()
+
+    def rows(self, name: str) -> dict[Window, int]:
+        """The windows of a data set, see `windows`, and how many rows each holds; no column is read.
+
+        Raises
+        ------
+        ArgumentError, CorruptProfile, UnsupportedVersion, OSError
+            As `windows`.
+        """
+        catalog = self._catalog(name)
+        rows = dict.fromkeys(catalog.windows(), 0)
+        around = {window: window for window in rows}
+        outer = None
+        for entry in sorted(each_once(catalog.entries()), key=_by_window):
+            if entry.window is not None:
+                outer = around.get(entry.window, outer)  # the latest that began no later is the one that ends last
+                if outer is not None:
+                    rows[outer] += entry.rows
+        return rows
+
+    def read(
+        self,
+        name: str,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        *,
+        columns: Iterable[str] | None = None,
+    ) -> Profile:
+        """The merged profile of all windows that overlap [start, end).
+
+        Opens the files of those windows alone, and reads no more of each than its header and the columns asked for.
+        Costs a listing of the data set; which windows the files hold is remembered, and of a data set of many files
+        also kept beside them, for the next process.
+
+        Parameters
+        ----------
+        name
+            The data set.
+        start, end
+            Instants: a datetime (without a zone: UTC), a date or ISO text; None: from the first, to the last window.
+        columns
+            Names of the columns to read; default all.
+
+        Returns
+        -------
+        Profile
+            Its `window` spans the windows read, which are read whole; an empty profile where the range holds none.
+            Each pane counts once, however many files hold it.
+
+        Raises
+        ------
+        ArgumentError
+            For a data set without any pane, an instant that is none, or an end that is not after its start.
+        CorruptProfile
+            For a pane that cannot be read; the text names its file.
+        """
+        start_us, end_us = instant_us("start", start), instant_us("end", end)
+        if start_us is not None and end_us is not None and start_us >= end_us:
+            raise argument_error("end", end, f"an instant after start, {start}")
+        wanted = names_of_columns(columns)
+        for _ in range(_MOST_READS):
+            chosen = each_once(self._catalog(name).overlapping(start_us, end_us).entries())
+            with suppress(FileNotFoundError):  # compacted meanwhile: what lies there now holds the same panes
+                merged = merge(self._profiles(name, chosen, wanted))
+                merged.dataset = name
+                return merged
+        msg = f"{self}: files of {name!r} were deleted under each of {_MOST_READS} tries to read them"
+        raise StoreError(msg)
+
+    def files(self, name: str) -> list[PurePath]:
+        """The files of a data set, sorted by name; none for one that is not there. Paths, if the store is a folder."""
+        return [self._path(file) for file in self._place.names(prefix_of(name))]
+
+    def put(self, pane: Pane) -> PurePath:
+        """Make a pane durable and return its file; a pane that lies there already is left alone.
+
+        Raises
+        ------
+        OSError
+            Where the store does not take it; nothing but complete panes is left behind.
+        """
+        names = [plain_name(pane), own_name(pane)] if self._place.plain_names else [own_name(pane)]
+        return self._path(self._place.put(names, pane.data, temporary_of(pane), lambda name: self._holds(name, pane)))
+
+    def compact(
+        self,
+        name: str,
+        into: str | timedelta | None = None,
+        keep: str | timedelta | None = None,
+        *,
+        zone: str | None = None,
+        settle: str | timedelta | None = "1h",
+        clock: Clock | None = None,
+        tell: Callable[[int, int], None] | None = None,
+    ) -> Compaction:
+        """Merge the panes of each window into one file, finer windows into coarser ones, and drop what is old.
+
+        Reading gives what it gave before, but for the windows, which are those asked for. Other processes may read, write and
+        compact meanwhile, and this one may die at any moment: no row is lost, none counts twice.
+
+        Parameters
+        ----------
+        name
+            The data set.
+        into
+            Length of the windows to make of finer ones, such as "d", aligned as those of a logger; windows that lie in none
+            are left alone. None: every window stays, its panes become one file.
+        keep
+            Windows that ended longer ago are deleted, such as "90d"; None: none is.
+        zone
+            Time zone of windows of whole days, such as "Europe/Berlin"; None: UTC.
+        settle
+            Windows that ended less than this ago are not merged yet, since their rows may still be on the way; rows that come
+            later all the same get files of their own, for the next run to merge. None: also those that have not ended.
+        clock
+            What tells the time; default: that of the machine.
+        tell
+            Is called with the number of windows done and that of all, now and then.
+
+        Returns
+        -------
+        Compaction
+            What was done.
+
+        Raises
+        ------
+        ArgumentError
+            For a data set without any pane, and for durations that are none.
+        CorruptProfile, UnsupportedVersion, OSError
+            For a file that cannot be read or written; the text names it. What was done before stays done.
+        """
+        rules = _rules(into, keep, zone, settle, SystemClock() if clock is None else clock)
+        self._catalog(name)
+        return Compactor(self._place, self._listings, name).run(rules, tell or _untold)
+
+    def sweep(self, is_alive: Callable[[str], bool]) -> int:
+        """Remove the temporary files of writers that are not alive, told by their ids; how many there were."""
+        return self._place.sweep(is_alive)
+
+    def _catalog(self, name: str) -> Catalog:
+        found = self._listings.catalog(name) if isinstance(name, str) else None
+        if found is None or not found.windows():
+            raise argument_error("name", name, f"one of {self.datasets()}")
+        return found
+
+    def _profiles(self, name: str, chosen: Iterable[Entry], columns: list[str] | None) -> Iterable[Profile]:
+        def profile(entry: Entry) -> Profile:
+            found = read_file(self._place, entry.name, columns)
+            if found.panes != entry.ids or found.window != entry.window:
+                # A plain name that was given to another pane, or an index that lies.
+                self._listings.distrust(name)
+                raise FileNotFoundError(entry.name)
+            return found
+
+        return each_ahead(profile, chosen, self._place.readers)
+
+    def _dataset_of(self, files: list[str]) -> str:
+        """The name of the data set that the files are of, from the first that can be read."""
+        for file in files[:-1]:
+            with suppress(CorruptProfile, UnsupportedVersion, OSError):
+                return read_file(self._place, file, ()).dataset
+        return read_file(self._place, files[-1], ()).dataset
+
+    def _holds(self, file: str, pane: Pane) -> bool:
+        # What cannot be read is not ours: another user's, of a newer version, damaged, no file at all.
+        try:
+            return (pane.writer_id, pane.number) in read_file(self._place, file, ()).panes
+        except (CorruptProfile, UnsupportedVersion, OSError):
+            return False
+
+    def _path(self, file: str) -> PurePath:
+        return self._place.path / file if isinstance(self._place, Folder) else PurePosixPath(file)
+
+
+def _place_of(url: object, spool: str | os.PathLike[str] | None, options: dict[str, Any]) -> Place:
+    expected = "the path of a folder, or the URL of an object store"
+    if not isinstance(url, str | os.PathLike) or not isinstance(os.fspath(url), str) or not os.fspath(url):
+        raise argument_error("url", url, expected)
+    text = os.fspath(url)
+    if text.partition("://")[0] in SCHEMES and "://" in text:
+        return Objects(text, None if spool is None else Path(spool), options)
+    text = text.removeprefix("file://")
+    if "://" in text or "\0" in text:
+        raise argument_error("url", url, f"{expected}: {', '.join(f'{scheme}://' for scheme in ('file', *SCHEMES))}")
+    if options or spool is not None:
+        raise argument_error("url", url, "the URL of an object store", "a folder takes no options")
+    folder = Path(text)
+    if folder.exists() and not folder.is_dir():
+        raise argument_error("url", url, "a folder", "a file lies there")
+    return Folder(folder)
+
+
+def _rules(
+    into: str | timedelta | None,
+    keep: str | timedelta | None,
+    zone: str | None,
+    settle: str | timedelta | None,
+    clock: Clock,
+) -> Rules:
+    if zone is not None and into is None:
+        raise argument_error("zone", zone, "None without into")
+    coarser = None if into is None else Tumbling(Interval.parse(into, "into"), zone=zone)
+    now_us = clock.now_us()
+    kept_us = None if keep is None else duration_us(keep, "keep")
+    if kept_us == 0:
+        raise argument_error("keep", keep, "longer than nothing")
+    return Rules(
+        coarser,
+        None if settle is None else now_us - duration_us(settle, "settle"),
+        None if kept_us is None else now_us - kept_us,
+    )
+
+
+def _by_window(entry: Entry) -> tuple[int, int]:
+    """Sorts by start, of one start the longest first."""
+    return (0, 0) if entry.window is None else (entry.window.start_us, -entry.window.end_us)
+
+
+def _untold(done: int, total: int) -> None:
+    del done, total

@@ -1,0 +1,219 @@
+"""A folder of files: durable once written, exclusive by hard links, compacted under a lock.
+
+A file is written to a temporary one, synced, linked to its name if that is free, and the folder synced. After an error of
+`fsync` nothing is known of the file, so the temporary is given up; a pane is put again from its bytes.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from polarsprof.store.names import WRITERS, is_pane, kept_name, writer_in
+from polarsprof.store.place import MOST_AHEAD_BYTES, MOST_KEPT_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from polarsprof.store.place import Part, Stamp
+
+_NO_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+_BINARY: Final = getattr(os, "O_BINARY", 0)
+_OWNER_ONLY: Final = 0o600  # what a profile shows of the data is nobody else's business
+
+
+class Folder:
+    """Files in a folder, which is made when the first one comes; see `Place`."""
+
+    plain_names: Final = True
+    readers: Final = 1
+    index_from: Final = 64
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder
+        self.url = str(folder)
+        self.state_folder = folder / WRITERS
+
+    def where(self, name: str) -> str:
+        return str(self.path / name)
+
+    def names(self, prefix: str) -> list[str]:
+        # A folder, a pipe or a broken link is no pane.
+        return sorted(entry.name for entry in self._entries(prefix) if entry.is_file())
+
+    def stamps(self, prefix: str) -> dict[str, Stamp]:
+        found: dict[str, Stamp] = {}
+        for entry in self._entries(prefix):
+            with suppress(FileNotFoundError):  # deleted since it was listed
+                if entry.is_file():
+                    found[entry.name] = _stamp(entry.stat() if os.name != "nt" else os.stat(entry.path))  # noqa: PTH116 - no inode in an entry there
+        return found
+
+    def _entries(self, prefix: str) -> Iterator[os.DirEntry[str]]:
+        try:
+            with os.scandir(self.path) as entries:
+                yield from (entry for entry in entries if entry.name.startswith(prefix) and is_pane(entry.name))
+        except (FileNotFoundError, NotADirectoryError):
+            return
+
+    @contextmanager
+    def opened(self, name: str, first_bytes: int | None) -> Iterator[tuple[Part, int]]:
+        # Without blocking, should a pipe have taken the place of the file.
+        handle = os.open(self.path / name, os.O_RDONLY | _BINARY | getattr(os, "O_NONBLOCK", 0))
+        try:
+            file_bytes = os.fstat(handle).st_size
+            first = _read_at(handle, 0, min(file_bytes, MOST_AHEAD_BYTES if first_bytes is None else first_bytes))
+
+            def part(offset: int, length: int) -> bytes:
+                if offset + length <= len(first):
+                    return first[offset : offset + length]
+                return _read_at(handle, offset, length)
+
+            yield part, file_bytes
+        finally:
+            os.close(handle)
+
+    def put(self, names: Sequence[str], data: bytes, temporary: str, is_same: Callable[[str], bool]) -> str:
+        beside = self.path / temporary
+        _make_folder(beside.parent)
+        try:
+            _write_synced(beside, data)
+            name = self._published(beside, names, is_same)
+        finally:
+            beside.unlink(missing_ok=True)
+        _sync_folder(self.path)
+        return name
+
+    def _published(self, beside: Path, names: Sequence[str], is_same: Callable[[str], bool]) -> str:
+        for name in names:
+            try:
+                os.link(beside, self.path / name)
+            except FileExistsError:
+                if is_same(name):
+                    return name
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                beside.replace(self.path / names[-1])  # nothing else ever has this name
+                return names[-1]
+            else:
+                return name
+        msg = f"{self.where(names[-1])}: a file of this name holds another pane"
+        raise FileExistsError(errno.EEXIST, msg)
+
+    def delete(self, files: Mapping[str, Stamp]) -> None:
+        _sync_folder(self.path)
+        for name, stamp in files.items():
+            path = self.path / name
+            with suppress(FileNotFoundError):
+                if _stamp(path.stat()) == stamp:
+                    path.unlink()
+        _sync_folder(self.path)
+
+    def kept(self, name: str) -> bytes:
+        try:
+            with self.opened(name, 0) as (part, file_bytes):
+                return part(0, file_bytes) if file_bytes <= MOST_KEPT_BYTES else b""
+        except OSError:
+            return b""
+
+    def keep(self, name: str, data: bytes) -> None:
+        target = self.path / name
+        target.parent.mkdir(exist_ok=True)
+        beside = target.with_suffix(f".{secrets.token_hex(4)}.tmp")
+        try:
+            handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, _OWNER_ONLY)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            beside.replace(target)
+        finally:
+            beside.unlink(missing_ok=True)
+
+    @contextmanager
+    def claim(self, name: str) -> Iterator[_Locked]:
+        path = self.path / kept_name(name, "lock")
+        _make_folder(path.parent)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, _OWNER_ONLY)
+        try:
+            _lock(handle)
+            for left in path.parent.glob(f"{path.stem}.*.tmp"):  # a slug has no character that means something here
+                left.unlink(missing_ok=True)
+            yield _Locked()
+        finally:
+            os.close(handle)  # which ends the lock, as the end of the process does
+
+    def sweep(self, is_alive: Callable[[str], bool]) -> int:
+        swept = 0
+        with suppress(FileNotFoundError, NotADirectoryError):
+            for name in os.listdir(self.path):  # noqa: PTH208 - names, not paths
+                writer_id = writer_in(name)
+                if writer_id is not None and not is_alive(writer_id):
+                    with suppress(FileNotFoundError):  # another sweeper was faster
+                        (self.path / name).unlink()
+                        swept += 1
+        return swept
+
+
+class _Locked:
+    """Whoever holds the lock compacts alone, so that there is nothing to agree upon and nothing to finish for others."""
+
+    def plan(self) -> bytes:
+        return b""
+
+    def commit(self, plan: bytes) -> bool:
+        return True
+
+    def finish(self) -> None:
+        pass
+
+
+def _stamp(status: os.stat_result) -> Stamp:
+    return status.st_size, status.st_mtime_ns, status.st_ino & (1 << 63) - 1
+
+
+def _lock(handle: int) -> None:
+    if os.name == "nt":
+        import msvcrt
+
+        msvcrt.locking(handle, msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined, unused-ignore]
+    else:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX)
+
+
+def _read_at(handle: int, offset: int, length: int) -> bytes:
+    if hasattr(os, "pread"):
+        return os.pread(handle, length, offset)
+    os.lseek(handle, offset, os.SEEK_SET)
+    return os.read(handle, length)
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | _BINARY
+    with os.fdopen(os.open(path, flags, _OWNER_ONLY), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those above it; each is durable once the one that it lies in is synced."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in missing:
+        _sync_folder(place.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # folders cannot be synced there; a rename is durable by itself
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
