@@ -118,7 +118,7 @@ def _progress() -> Progress:
 
 
 def _files(out: Console, store: ProfileStore, counters: dict[str, int], seconds: float, *, kept: bool) -> None:
-    files = store.files(DATASET)
+    files = [store.folder / file for file in store.files(DATASET)]
     _heading(out, f"{len(store.windows(DATASET))} windows in {len(files)} files")
     rate = counters["rows_logged"] / seconds
     out.print(

@@ -1,8 +1,9 @@
 """Panes in folders and object stores: immutable files in, windows and ranges out.
 
 A pane is put atomically and only if absent. In a folder the first pane of a window has the plain name,
-`<dataset>_profile.<window>.bin`; later ones, and all in object stores, carry the writer's id and the number of the pane,
-so that no two writers and no restart ever overwrite each other. Each pane counts once, whatever copies lie about.
+`<dataset>_profile.<window>.bin`; later ones, and all in object stores, carry the writer's id and the number of the
+pane, so that no two writers and no restart ever overwrite each other. Each pane counts once, whatever copies lie
+about.
 """
 
 from __future__ import annotations
@@ -53,8 +54,9 @@ class ProfileStore:
         For object stores, the local folder of what writers keep until the store has it; default: one of the user's own.
     options
         For object stores, what obstore's store of that kind takes, such as `region`, `endpoint`, `access_key_id`,
-        `client_options`, `retry_config`; what is not given comes from the environment (`AWS_ACCESS_KEY_ID` and the like).
-        Requests that fail on the way are repeated up to 5 times within 30 seconds, unless `retry_config` says otherwise.
+        `client_options`, `retry_config`; what is not given comes from the environment (`AWS_ACCESS_KEY_ID` and the
+        like). Requests that fail on the way are repeated up to 5 times within 30 seconds, unless `retry_config` says
+        otherwise.
 
     Raises
     ------
@@ -220,23 +222,24 @@ class ProfileStore:
     ) -> Compaction:
         """Merge the panes of each window into one file, finer windows into coarser ones, and drop what is old.
 
-        Reading gives what it gave before, but for the windows, which are those asked for. Other processes may read, write and
-        compact meanwhile, and this one may die at any moment: no row is lost, none counts twice.
+        Reading gives what it gave before, but for the windows, which are those asked for. Other processes may read,
+        write and compact meanwhile, and this one may die at any moment: no row is lost, none counts twice.
 
         Parameters
         ----------
         name
             The data set.
         into
-            Length of the windows to make of finer ones, such as "d", aligned as those of a logger; windows that lie in none
-            are left alone. None: every window stays, its panes become one file.
+            Length of the windows to make of finer ones, such as "d", aligned as those of a logger; windows that lie
+            in none are left alone. None: every window stays, its panes become one file.
         keep
             Windows that ended longer ago are deleted, such as "90d"; None: none is.
         zone
             Time zone of windows of whole days, such as "Europe/Berlin"; None: UTC.
         settle
-            Windows that ended less than this ago are not merged yet, since their rows may still be on the way; rows that come
-            later all the same get files of their own, for the next run to merge. None: also those that have not ended.
+            Windows that ended less than this ago are not merged yet, since their rows may still be on the way; rows
+            that come later all the same get files of their own, for the next run to merge. None: also those that have
+            not ended.
         clock
             What tells the time; default: that of the machine.
         tell
@@ -264,7 +267,7 @@ class ProfileStore:
 
     def _catalog(self, name: str) -> Catalog:
         found = self._listings.catalog(name) if isinstance(name, str) else None
-        if found is None or not found.windows():
+        if not found:
             raise argument_error("name", name, f"one of {self.datasets()}")
         return found
 

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     Ids = frozenset[tuple[str, int]]
 
 _MAGIC: Final = b"POLPIDX1"
-_HEAD: Final = struct.Struct("<8sI32sQQQQ")  # magic, CRC-32 of what follows, data set, files, panes, two lengths of text
+# Magic, CRC-32 of what follows, data set, numbers of files and panes, two lengths of text.
+_HEAD: Final = struct.Struct("<8sI32sQQQQ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +95,8 @@ class Catalog:
             stamps = np.array([listed[name] for name in self.names], np.int64).reshape(-1, 3)
             same = (stamps == self.stamps).all(axis=1)
             return self if same.all() else self.taken(np.flatnonzero(same))
-        stamps_of = map(tuple, self.stamps.tolist())
-        kept = [
-            row for row, (name, stamp) in enumerate(zip(self.names, stamps_of, strict=True)) if listed.get(name) == stamp
-        ]
-        return self.taken(np.array(kept, np.int64))
+        known = enumerate(zip(self.names, map(tuple, self.stamps.tolist()), strict=True))
+        return self.taken(np.array([row for row, (name, stamp) in known if listed.get(name) == stamp], np.int64))
 
     def taken(self, rows: NDArray[np.int64]) -> Catalog:
         """The catalog of the files at some positions, in rising order."""
@@ -127,26 +125,42 @@ class Catalog:
         order = sorted(range(len(both.names)), key=both.names.__getitem__)
         return both.taken(np.array(order, np.int64))
 
+    def __bool__(self) -> bool:
+        """Whether a file is a pane of the data set."""
+        return bool(self._panes_of_dataset().any())
+
     def windows(self) -> list[Window]:
         """The windows that lie in no other one, in order; starts and ends both rise."""
-        spans = np.unique(self.spans[self._panes_of_dataset(), :2] * [1, -1], axis=0) * [1, -1]  # longest first
-        before = np.maximum.accumulate(spans[:, 1])[:-1] if len(spans) else spans[:, 1]
-        outermost = spans[np.concatenate([np.ones(min(len(spans), 1), bool), spans[1:, 1] > before])]
-        return [Window(start_us, end_us) for start_us, end_us in outermost.tolist()]
+        starts, ends = self._outermost()
+        return list(map(Window, starts.tolist(), ends.tolist()))
+
+    def _outermost(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        found = self.spans[self._panes_of_dataset()]
+        order = np.lexsort((-found[:, 1], found[:, 0]))  # of one start the longest first
+        starts, ends = found[order, 0], found[order, 1]
+        latest = np.maximum.accumulate(ends)
+        outermost = np.ones(len(ends), bool)
+        outermost[1:] = ends[1:] > latest[:-1]
+        return starts[outermost], ends[outermost]
 
     def overlapping(self, start_us: int | None, end_us: int | None) -> Catalog:
         """The files of all `windows` that overlap [start, end)."""
-        wanted = [window for window in self.windows() if window.overlaps(start_us, end_us)]
-        if not wanted:
+        starts, ends = self._outermost()
+        wanted = np.ones(len(starts), bool)
+        if start_us is not None:
+            wanted &= ends > start_us
+        if end_us is not None:
+            wanted &= starts < end_us
+        starts, ends = starts[wanted], ends[wanted]
+        if not len(starts):
             return Catalog()
-        starts, ends = np.array([(window.start_us, window.end_us) for window in wanted], np.int64).T
         last = np.searchsorted(starts, self.spans[:, 0], "right") - 1  # of those that start no later: it ends last
         inside = (last >= 0) & (self.spans[:, 1] <= ends[last])
         return self.taken(np.flatnonzero(inside & self._panes_of_dataset()))
 
     def entries(self) -> Iterator[Entry]:
         """All files."""
-        panes = list(zip([self.writers[at] for at in self.panes[:, 0].tolist()], self.panes[:, 1].tolist(), strict=True))
+        panes = [(self.writers[at], number) for at, number in self.panes.tolist()]
         bounds = pairwise(self.first_pane.tolist())
         for name, stamp, span, (first, end) in zip(
             self.names, self.stamps.tolist(), self.spans.tolist(), bounds, strict=True

@@ -4,14 +4,15 @@ Why no row is lost or counted twice, whatever dies when:
 
 - A merged file is durable before anything it was made of is deleted. Until then both lie there, and readers take a file
   before those whose panes are all among its own. A file that lost its panes to another one is deleted by the next run.
-- Readers could be misled only by sets of panes that overlap without one holding the other: {1, 2} and {2, 3}. They would
-  come of two compactors that see different files at the same time, so those of one data set never choose at the same time.
-  In a folder a compactor holds a lock, which ends with its process. An object store has no locks, and one that runs out
-  by the clock does not hold a process that slept past it. There a compactor writes down its *plan* by a conditional
-  write before it carries it out, and whoever comes next carries out what is not known to be done before planning anew: doing
-  it twice changes nothing, because a plan says exactly which files become which file, a merged file is put only if
-  absent, and a name never stands for two contents. A plan is chosen from a listing that was made after the plan before
-  was carried out, and counts only if no other came between. So each plan builds on the files of the one before.
+- Readers could be misled only by sets of panes that overlap without one holding the other: {1, 2} and {2, 3}. They
+  would come of two compactors that see different files at the same time, so those of one data set never choose at the
+  same time. In a folder a compactor holds a lock, which ends with its process. An object store has no locks, and one
+  that runs out by the clock does not hold a process that slept past it. There a compactor writes down its *plan* by a
+  conditional write before it carries it out, and whoever comes next carries out what is not known to be done before
+  planning anew: doing it twice changes nothing, because a plan says exactly which files become which file, a merged
+  file is put only if absent, and a name never stands for two contents. A plan is chosen from a listing that was made
+  after the plan before was carried out, and counts only if no other came between. So each plan builds on the files of
+  the one before.
 - A pane put again by its writer after a crash, though a merged file holds it, is a subset of that file.
 - Late panes have ids that no file holds. Those that come while a window is compacted stay beside the merged file.
 """
@@ -126,7 +127,8 @@ def groups(catalog: Catalog, rules: Rules, prefix: str) -> list[Group]:
             targets[into].append(entry)
     found = [group for into, parts in targets.items() if (group := _merging(into, parts, copies, rules, prefix))]
     merged = {name for group in found for name in group.inputs}
-    found += [_covering(entry, copies[entry.name]) for entry in live if entry.name in copies and entry.name not in merged]
+    holders = [entry for entry in live if entry.name in copies and entry.name not in merged]
+    found += [_covering(entry, copies[entry.name]) for entry in holders]
     return sorted(found, key=lambda group: (group.window, group.output))
 
 
@@ -160,8 +162,7 @@ def _merging(
 
 
 def _covering(entry: Entry, copies: Iterable[Entry]) -> Group:
-    assert entry.window is not None
-    return Group(entry.window, entry.name, (), {copy.name: copy.stamp for copy in copies})
+    return Group(entry.window or Window(0, 0), entry.name, (), {copy.name: copy.stamp for copy in copies})
 
 
 class Compactor:
@@ -224,7 +225,11 @@ class Compactor:
         if not group.inputs:
             return False
         merged = self._merged(group)
-        self._place.put([group.output], merged.to_bytes(), self._temporary(), lambda name: self._panes_of(name) == merged.panes)
+
+        def is_same(name: str) -> bool:
+            return self._panes_of(name) == merged.panes
+
+        self._place.put([group.output], merged.to_bytes(), self._temporary(), is_same)
         self.done = replace(
             self.done, windows=self.done.windows + 1, files_merged=self.done.files_merged + len(group.inputs)
         )

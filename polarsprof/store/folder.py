@@ -1,7 +1,7 @@
 """A folder of files: durable once written, exclusive by hard links, compacted under a lock.
 
-A file is written to a temporary one, synced, linked to its name if that is free, and the folder synced. After an error of
-`fsync` nothing is known of the file, so the temporary is given up; a pane is put again from its bytes.
+A file is written to a temporary one, synced, linked to its name if that is free, and the folder synced. After an
+error of `fsync` nothing is known of the file, so the temporary is given up; a pane is put again from its bytes.
 """
 
 from __future__ import annotations
@@ -9,29 +9,32 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import stat
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from polarsprof.store.names import WRITERS, is_pane, kept_name, writer_in
 from polarsprof.store.place import MOST_AHEAD_BYTES, MOST_KEPT_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from polarsprof.store.place import Part, Stamp
 
 _NO_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 _BINARY: Final = getattr(os, "O_BINARY", 0)
+_ENTRIES_HAVE_INODES: Final = os.name != "nt"
+_MOST: Final = (1 << 63) - 1
 _OWNER_ONLY: Final = 0o600  # what a profile shows of the data is nobody else's business
 
 
 class Folder:
     """Files in a folder, which is made when the first one comes; see `Place`."""
 
-    plain_names: Final = True
-    readers: Final = 1
-    index_from: Final = 64
+    plain_names = True
+    readers = 1
+    index_from = 64
 
     def __init__(self, folder: Path) -> None:
         self.path = folder
@@ -42,23 +45,33 @@ class Folder:
         return str(self.path / name)
 
     def names(self, prefix: str) -> list[str]:
-        # A folder, a pipe or a broken link is no pane.
-        return sorted(entry.name for entry in self._entries(prefix) if entry.is_file())
+        with self._scanned() as entries:  # a folder, a pipe or a broken link is no pane
+            found = [entry for entry in entries if entry.name.startswith(prefix) and is_pane(entry.name)]
+            return sorted(entry.name for entry in found if entry.is_file())
 
     def stamps(self, prefix: str) -> dict[str, Stamp]:
         found: dict[str, Stamp] = {}
-        for entry in self._entries(prefix):
-            with suppress(FileNotFoundError):  # deleted since it was listed
-                if entry.is_file():
-                    found[entry.name] = _stamp(entry.stat() if os.name != "nt" else os.stat(entry.path))  # noqa: PTH116 - no inode in an entry there
+        with self._scanned() as entries:
+            for entry in entries:  # hundreds of thousands, perhaps: nothing here is called that need not be
+                name = entry.name
+                if name.startswith(prefix) and is_pane(name):
+                    try:
+                        status = entry.stat() if _ENTRIES_HAVE_INODES else os.stat(entry.path)  # noqa: PTH116
+                    except FileNotFoundError:  # deleted since it was listed, or a broken link
+                        continue
+                    if stat.S_ISREG(status.st_mode):
+                        found[name] = status.st_size, status.st_mtime_ns, status.st_ino & _MOST
         return found
 
-    def _entries(self, prefix: str) -> Iterator[os.DirEntry[str]]:
+    @contextmanager
+    def _scanned(self) -> Iterator[Iterable[os.DirEntry[str]]]:
         try:
-            with os.scandir(self.path) as entries:
-                yield from (entry for entry in entries if entry.name.startswith(prefix) and is_pane(entry.name))
+            entries = os.scandir(self.path)
         except (FileNotFoundError, NotADirectoryError):
+            yield ()
             return
+        with entries:
+            yield entries
 
     @contextmanager
     def opened(self, name: str, first_bytes: int | None) -> Iterator[tuple[Part, int]]:
@@ -159,12 +172,13 @@ class Folder:
 
 
 class _Locked:
-    """Whoever holds the lock compacts alone, so that there is nothing to agree upon and nothing to finish for others."""
+    """Whoever holds the lock compacts alone: there is nothing to agree upon, and nothing to finish for others."""
 
     def plan(self) -> bytes:
         return b""
 
     def commit(self, plan: bytes) -> bool:
+        del plan
         return True
 
     def finish(self) -> None:
@@ -172,7 +186,7 @@ class _Locked:
 
 
 def _stamp(status: os.stat_result) -> Stamp:
-    return status.st_size, status.st_mtime_ns, status.st_ino & (1 << 63) - 1
+    return status.st_size, status.st_mtime_ns, status.st_ino & _MOST
 
 
 def _lock(handle: int) -> None:

@@ -1,8 +1,8 @@
 """Which files a data set has, so that none is missing though a compactor is at work; and reading several at a time.
 
-A listing is no snapshot: files come and go while it is made. A compactor deletes files only after their merge is durable
-and the *epoch* of the data set was renewed. So where the epoch is the same before a listing and after it, whatever was
-deleted meanwhile was replaced before the listing began, by a file that it holds. Else it is made again.
+A listing is no snapshot: files come and go while it is made. A compactor deletes files only after their merge is
+durable and the *epoch* of the data set was renewed. So where the epoch is the same before a listing and after it,
+whatever was deleted meanwhile was replaced before the listing began, by a file that it holds. Else it is made again.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Listings:
         self._known: dict[str, Catalog] = {}
 
     def catalog(self, dataset: str) -> Catalog:
-        """What the files of a data set hold now; of files that were seen before, no more than names and stamps are read.
+        """What the files of a data set hold now; of those seen before, no more than names and stamps are read.
 
         Raises
         ------
@@ -84,7 +84,8 @@ class Listings:
     def _index(self, dataset: str, files: int) -> Catalog:
         if files < self._place.index_from:
             return Catalog()
-        return Catalog.from_bytes(self._place.kept(kept_name(dataset, "index")), dataset) or Catalog()
+        found = Catalog.from_bytes(self._place.kept(kept_name(dataset, "index")), dataset)
+        return Catalog() if found is None else found
 
     def _opened(self, dataset: str, files: dict[str, Stamp]) -> list[Entry]:
         def entry(name: str) -> Entry:

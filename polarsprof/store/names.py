@@ -1,8 +1,8 @@
 """Names of files: safe on every system whatever the data set is called, and never the same for two panes.
 
-`<slug>_profile.<label>.bin` is the plain name of a window, `<slug>_profile.<label>.<writer id>-<number>.bin` the own one
-of a pane, `<slug>_profile.<label>.<digest>-<panes>c.bin` that of a compacted file, whose digest stands for its window and
-all its panes. So an own or compacted name is never used for two contents. Imports nothing of the store.
+`<slug>_profile.<label>.bin` is the plain name of a window, `<slug>_profile.<label>.<writer id>-<number>.bin` the own
+one of a pane, `<slug>_profile.<label>.<digest>-<panes>c.bin` that of a compacted file, whose digest stands for its
+window and all its panes. So an own or compacted name is never used for two contents. Imports nothing of the store.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def slug_in(file: str) -> str:
 
 def is_pane(file: str) -> bool:
     """Whether a file of this name is looked at."""
-    return file[:1] != "." and file.endswith(_SUFFIX) and _INFIX in file
+    return file.endswith(_SUFFIX) and _INFIX in file and file[0] != "."
 
 
 def plain_name(pane: Pane) -> str:

@@ -12,7 +12,6 @@ import hashlib
 import secrets
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from polarsprof.errors import PolarsprofError, StoreError, argument_error
@@ -21,6 +20,7 @@ from polarsprof.store.place import MOST_AHEAD_BYTES, MOST_KEPT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from polarsprof.store.place import Part, Stamp
 
@@ -34,9 +34,9 @@ _memory: dict[str, Any] = {}
 class Objects:
     """Objects under a prefix of a bucket; see `Place`."""
 
-    plain_names: Final = False
-    readers: Final = 32
-    index_from: Final = 16
+    plain_names = False
+    readers = 32
+    index_from = 16
 
     def __init__(self, url: str, spool: Path | None, options: Mapping[str, Any]) -> None:
         self.url = url
