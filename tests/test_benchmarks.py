@@ -21,13 +21,13 @@ ROOT = Path(__file__).resolve().parent.parent
 def test_the_command_measures_every_line_or_says_why_not(tmp_path):
     pytest.importorskip("duckdb")
     figures, plot = tmp_path / "figures.json", tmp_path / "plot.svg"
-    command = [sys.executable, "-m", "benchmarks", "--quick", "--rows", "2000", "--only", "frame,record"]
+    command = [sys.executable, "-m", "benchmarks", "--quick", "--rows", "2000", "--only", "frame,record,store"]
     command += ["--json", str(figures), "--plot", str(plot)]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=300)
     assert done.stderr == ""
     lines = json.loads(figures.read_text("utf-8"))["lines"]
     assert done.stdout.count("\n") == len(lines) + 2
-    assert {line["suite"] for line in lines} == {"frame", "record"}
+    assert {line["suite"] for line in lines} == {"frame", "record", "store"}
     assert all((line["ours"] is None) == bool(line["skipped"]) for line in lines)
     measured = {line["against"] for line in lines if line["ratio"] is not None}
     assert {"DuckDB SUMMARIZE", "Polars describe()", "json.loads"} <= measured

@@ -260,6 +260,24 @@ def test_merge_of_files_is_the_merge_of_the_library(store: Path, tmp_path: Path)
     assert_profile_equal(read(out), merge(map(read, files)))
 
 
+def test_compact_of_a_store_is_that_of_the_library(store: Path) -> None:
+    before = ProfileStore(store).read("prices")
+    facts = printed_json(run("compact", store, "--dataset", "prices", "--into", "d", "--json"))
+    assert facts["dataset"] == "prices"
+    assert facts["windows"] == len(ProfileStore(store).windows("prices")) == len(ProfileStore(store).files("prices"))
+    assert_profile_equal(ProfileStore(store).read("prices"), before)
+    done = run("compact", store, "--dataset", "prices", "--keep", "1d")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert f"{before.rows} rows deleted" in done.stdout
+    assert_fails(run("compact", store, "--dataset", "prices"), "name: got 'prices'")
+
+
+def test_compact_answers_wrong_usage_by_name(store: Path, tmp_path: Path) -> None:
+    assert_fails(run("compact", tmp_path / "nothing", "--dataset", "prices"), "no such file or folder")
+    for option in ("--into", "--keep", "--settle", "--zone"):
+        assert_fails(run("compact", store, "--dataset", "prices", option, "soon"), option, code=2)
+
+
 def test_merge_counts_no_pane_twice(store: Path, tmp_path: Path) -> None:
     file = ProfileStore(store).files("prices")[0]
     assert_fails(run("merge", file, file, "-o", tmp_path / "out.bin"), "pane 1")

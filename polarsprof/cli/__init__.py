@@ -57,7 +57,7 @@ def profile_command(paths: Sequence[str], output: Path | None, *, as_json: bool)
 @click.option("--rotate", metavar="INTERVAL", help="Length of a window, such as 15m, 1h or 1d; default: one window.")
 @click.option("--timestamp", metavar="COLUMN", help="Column of the event time; default: the time of arrival.")
 @click.option("--timestamp-unit", type=click.Choice(["s", "ms", "us", "ns"]), help="Unit of epoch numbers.")
-@click.option("--store", default="profiles", show_default=True, metavar="URL", help="Folder of the profile files.")
+@click.option("--store", default="profiles", show_default=True, metavar="URL", help="Folder or object store of files.")
 @click.option("--max-out-of-orderness", default="0s", show_default=True, metavar="INTERVAL", help="Lag to wait for.")
 @click.option("--allowed-lateness", metavar="INTERVAL", help="Reject rows that come later; default: none.")
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Text to keep in every file; repeatable.")
@@ -92,7 +92,6 @@ def show_command(
 ) -> None:
     """Show a profile file, or the merged windows of a data set in a store."""
     from polarsprof.profiles import read
-    from polarsprof.store import ProfileStore
 
     wanted = list(columns) or None
     if Path(place).is_file():
@@ -100,9 +99,7 @@ def show_command(
             raise click.UsageError("--dataset, --from and --to need a store; this is a file")
         found = read(place, columns=wanted)
     else:
-        if "://" not in place and not Path(place).is_dir():
-            raise FileNotFoundError(f"{place}: no such file or folder")
-        store = ProfileStore(place)
+        store = _store_at(place)
         if dataset is None:
             if start or end or wanted:
                 raise click.UsageError("--from, --to and --column need --dataset")
@@ -126,6 +123,38 @@ def merge_command(files: Sequence[str], output: Path) -> None:
     click.echo(f"{len(files):,} files, {merged.rows:,} rows → {output}")
 
 
+@main.command("compact")
+@click.argument("place", metavar="STORE")
+@click.option("--dataset", required=True, help="Name of the data set.")
+@click.option("--into", metavar="INTERVAL", help="Merge finer windows into windows so long, such as d; default: none.")
+@click.option("--keep", metavar="INTERVAL", help="Delete windows that ended longer ago, such as 90d; default: none.")
+@click.option("--settle", default="1h", show_default=True, metavar="INTERVAL", help="Leave windows alone for so long.")
+@click.option("--zone", metavar="NAME", help="Time zone of windows of whole days; default: UTC.")
+@_JSON
+def compact_command(place: str, dataset: str, *, as_json: bool, **options: Any) -> None:
+    """Merge the files of each window of a data set of STORE into one, finer windows into coarser ones.
+
+    Safe beside writers, readers and other compactors, and to be interrupted at any moment.
+    """
+    from dataclasses import asdict
+
+    from polarsprof.cli.outcome import progress
+
+    store = _store_at(place)
+    with progress("windows") as display:
+        task = display.add_task("compacting", total=None)
+        done = store.compact(
+            dataset, tell=lambda done, total: display.update(task, completed=done, total=total), **options
+        )
+    if as_json:
+        _print_json({"dataset": dataset, "store": place, **asdict(done)})
+        return
+    lines = [f"{done.files_merged:,} files → {done.windows:,} windows in {place}"]
+    lines += [f"{done.windows_left:,} windows left: their panes track different things"] * bool(done.windows_left)
+    lines += [f"{done.files_expired:,} files of {done.rows_expired:,} rows deleted"] * bool(done.files_expired)
+    click.echo("; ".join(lines))
+
+
 @main.command("demo")
 @click.option("--store", type=click.Path(file_okay=False), help="Keep the window files in this folder.")
 def demo_command(store: str | None) -> None:
@@ -133,6 +162,14 @@ def demo_command(store: str | None) -> None:
     from polarsprof.cli.demo import demo
 
     demo(store)
+
+
+def _store_at(place: str) -> ProfileStore:
+    from polarsprof.store import ProfileStore
+
+    if "://" not in place and not Path(place).is_dir():
+        raise FileNotFoundError(f"{place}: no such file or folder")
+    return ProfileStore(place)
 
 
 def _pairs(tags: Sequence[str]) -> dict[str, str]:
@@ -186,6 +223,6 @@ def _print_store(store: ProfileStore, *, as_json: bool) -> None:
     from polarsprof.views.terminal import store_table
 
     if not listed:
-        click.echo(f"{store.folder}: no profiles")
+        click.echo(f"{store.url}: no profiles")
         return
     console().print(store_table(listed))

@@ -124,7 +124,7 @@ def _files(out: Console, store: ProfileStore, counters: dict[str, int], seconds:
     out.print(
         f"{counters['rows_logged']:,} records in {seconds:.1f} s ({rate:,.0f} a second), {counters['rows_rejected']} "
         f"rejected, {counters['rows_late']} late. {_size(counters['bytes_written'])} in all"
-        f"{f', in {store.folder}' if kept else ''}.\n",
+        f"{f', in {store.url}' if kept else ''}.\n",
         markup=False,
     )
     table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, show_header=False)

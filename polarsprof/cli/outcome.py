@@ -7,7 +7,6 @@ import math
 import signal
 import sys
 import warnings
-from collections import Counter
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
     from polarsprof.profiles import Profile
     from polarsprof.store import ProfileStore
-    from polarsprof.window import Window
 
 _PIPED_COLUMNS = 120
 # Argument of the library → the option that it came from.
@@ -34,6 +32,10 @@ _OPTIONS = {
     "dataset_name": "--dataset",
     "start": "--from",
     "end": "--to",
+    "into": "--into",
+    "keep": "--keep",
+    "settle": "--settle",
+    "zone": "--zone",
 }
 
 
@@ -166,16 +168,7 @@ def store_facts(store: ProfileStore) -> list[dict[str, Any]]:
 
 
 def _window_facts(store: ProfileStore, name: str) -> list[dict[str, Any]]:
-    from polarsprof.profiles import read
-
-    heads = [read(file, columns=()) for file in store.files(name)]
-    rows: Counter[Window] = Counter()
-    counted: set[tuple[str, int]] = set()
-    for head in sorted(heads, key=lambda head: -len(head.panes)):  # as the store reads: a copied pane counts once
-        if head.dataset == name and head.window is not None and not (head.panes and head.panes <= counted):
-            rows[head.window] += head.rows
-            counted |= head.panes
     return [
-        {"start": window.start.isoformat(), "end": window.end.isoformat(), "rows": rows[window]}
-        for window in sorted(rows)
+        {"start": window.start.isoformat(), "end": window.end.isoformat(), "rows": rows}
+        for window, rows in store.rows(name).items()
     ]
