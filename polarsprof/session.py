@@ -87,7 +87,7 @@ class Session:
     Parameters
     ----------
     store
-        The folder of the panes, or a `ProfileStore`. It is made when the first pane comes.
+        The folder of the panes, made when the first one comes; the URL of an object store; or a `ProfileStore`.
     mirrors
         Further stores that take every pane too; one that fails holds up none of the others.
     spec

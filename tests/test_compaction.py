@@ -343,7 +343,7 @@ def test_another_compactor_of_an_object_store_may_come_between_any_requests(tmp_
             other = pp.ProfileStore(url)
             filled(other, late)
             compact(other, other_into)
-            filled(other, made[:3])
+            filled(other, made)  # writers that recover
             assert_answers(other, [*made, *late], RANGES[:3])
             if dies:
                 raise Died
@@ -377,6 +377,49 @@ def test_a_reader_of_an_object_store_sees_every_pane_once_whatever_comes_between
         if not reached:
             assert step > 10
             return
+
+
+class Torn:
+    """A scan of a folder in the midst of which something happens: of what comes and goes then, it sees what it sees."""
+
+    def __init__(self, folder, position, happens):
+        with SCANDIR(folder) as entries:
+            self._entries = sorted(entries, key=lambda entry: entry.name, reverse=True)
+        self._position = position
+        self._happens = happens
+
+    def __iter__(self):
+        yield from self._entries[: self._position]
+        self._happens()
+        yield from (entry for entry in self._entries[self._position :] if Path(entry.path).exists())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+SCANDIR = os.scandir
+
+
+@pytest.mark.parametrize("into", [None, "2h", "d"])
+def test_a_listing_that_is_overtaken_by_a_compactor_is_made_again(tmp_path, monkeypatch, into):
+    made = hourly(4, writers="ab")
+    for position in range(len(made) + 1):
+        store = filled(pp.ProfileStore(tmp_path / str(position)), made)
+
+        def happens(store=store):
+            monkeypatch.undo()
+            compact(pp.ProfileStore(store.folder), into)
+
+        def torn(folder, position=position, happens=happens):
+            return Torn(folder, position, happens)
+
+        monkeypatch.setattr(os, "scandir", torn)
+        found = store.read("clicks")
+        assert found.rows == len(found.panes) == len(made)
+        assert os.scandir is SCANDIR
 
 
 def test_a_plain_name_that_is_given_to_another_pane_while_it_is_read(tmp_path, monkeypatch):

@@ -112,15 +112,17 @@ class Catalog:
         if not entries:
             return self
         added = Catalog.of(entries)
+        position = {writer_id: at for at, writer_id in enumerate(self.writers)}
+        moved = [position.setdefault(writer_id, len(position)) for writer_id in added.writers]
         panes = added.panes.copy()
-        panes[:, 0] += np.uint64(len(self.writers))  # a writer may be listed twice
+        panes[:, 0] = np.array(moved, np.uint64)[panes[:, 0]]
         both = Catalog(
             self.names + added.names,
             np.concatenate([self.stamps, added.stamps]),
             np.concatenate([self.spans, added.spans]),
             np.concatenate([self.first_pane, added.first_pane[1:] + self.first_pane[-1]]),
             np.concatenate([self.panes, panes]),
-            self.writers + added.writers,
+            list(position),
         )
         order = sorted(range(len(both.names)), key=both.names.__getitem__)
         return both.taken(np.array(order, np.int64))
