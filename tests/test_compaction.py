@@ -139,6 +139,18 @@ def test_windows_that_ended_long_ago_are_dropped(store):
         compact(store)
 
 
+def test_readers_of_many_windows_need_not_list_anew_for_each(tmp_path, monkeypatch):
+    store = filled(pp.ProfileStore(tmp_path), hourly(40, writers="ab"))
+    monkeypatch.setattr("polarsprof.store.compaction._WINDOWS_AT_ONCE", 1)
+    monkeypatch.setattr("polarsprof.store.compaction._TIMES", 3)
+    renewed, told = [], []
+    monkeypatch.setattr(store._listings, "renew_epoch", renewed.append)
+    assert compact(store, tell=lambda done, total: told.append((done, total))).windows == 40
+    assert len(renewed) == 3
+    assert told[0] == (0, 40)
+    assert told[-1] == (40, 40)
+
+
 def test_wrong_questions_are_refused(tmp_path):
     store = filled(pp.ProfileStore(tmp_path), hourly(1))
     for wrong in ({"into": "0h"}, {"into": "week"}, {"keep": "0d"}, {"keep": "-1d"}, {"settle": "soon"},

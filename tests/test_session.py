@@ -304,7 +304,7 @@ def test_wrong_arguments_raise_at_once_and_name_what_was_expected(tmp_path):
         ):
             with pytest.raises(ValueError, match=r"got.*expected"):
                 call()
-    for store in ("", 42, "s3://bucket", tmp_path / "file"):
+    for store in ("", 42, "gopher://bucket", tmp_path / "file"):
         with pytest.raises(ValueError, match=r"got.*expected"):
             pp.Session(store)
 

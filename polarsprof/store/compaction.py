@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     Tell = Callable[[int, int], None]
     """How many windows are done, of how many."""
 
-_AT_ONCE: Final = 64  # windows whose old files wait to be deleted together
+# Old files are deleted together, those of so many windows or a part of all: each time readers may have to list anew.
+_WINDOWS_AT_ONCE: Final = 64
+_TIMES: Final = 16
 MOST_PANES: Final = 1_000_000  # of one file: its header lists them, some 25 bytes each
 
 
@@ -189,21 +191,20 @@ class Compactor:
     def _round(self, claim: Claim, rules: Rules, tell: Tell) -> bool:
         """Whether all was done; else another compactor had planned first."""
         todo = groups(self._listings.catalog(self._dataset), rules, self._prefix)
-        for first in range(0, len(todo), _AT_ONCE):
-            batch = todo[first : first + _AT_ONCE]
+        size = max(_WINDOWS_AT_ONCE, -(-len(todo) // _TIMES))
+        for first in range(0, len(todo), size):
+            batch = todo[first : first + size]
             if not claim.commit(_plan(batch)):
                 return False
-            self._carry_out(batch)
+            self._carry_out(_counted(batch, first, len(todo), tell))
             claim.finish()
-            tell(first + len(batch), len(todo))
         return True
 
-    def _carry_out(self, batch: Sequence[Group]) -> None:
-        if not batch:
-            return
-        listed = set(self._place.names(self._prefix))
+    def _carry_out(self, batch: Iterable[Group]) -> None:
+        listed: set[str] | None = None
         gone: dict[str, Stamp] = {}
         for group in batch:
+            listed = set(self._place.names(self._prefix)) if listed is None else listed
             try:
                 if self._made(group, listed):
                     gone |= {name: stamp for name, stamp in group.covered.items() if name in listed}
@@ -262,6 +263,13 @@ class Compactor:
             self._place.delete({entry.name: entry.stamp for entry in old})
             rows = sum(entry.rows for entry in each_once(old))
             self.done = replace(self.done, files_expired=len(old), rows_expired=rows)
+
+
+def _counted(batch: Sequence[Group], before: int, total: int, tell: Tell) -> Iterator[Group]:
+    for done, group in enumerate(batch, before):
+        tell(done, total)
+        yield group
+    tell(before + len(batch), total)
 
 
 def _digest_in(file: str) -> str:
