@@ -335,7 +335,7 @@ def test_a_folder_that_cannot_be_synced_keeps_the_pane_waiting_and_it_counts_onc
     logger = session.logger(dataset_timestamp=NOON)
     logger.log({"x": 1})
     with monkeypatch.context() as patch, pytest.warns(DataWarning, match="will try again"):
-        patch.setattr("polarsprof.store.folder._sync_folder", lambda _: (_ for _ in ()).throw(OSError(errno.EIO, "I/O")))
+        patch.setattr("polarsprof.store.folder.sync_folder", lambda _: (_ for _ in ()).throw(OSError(errno.EIO, "I/O")))
         with pytest.raises(StoreError, match="not published"):
             logger.close()
         assert logger.counters["panes_waiting"] == 1

@@ -225,7 +225,8 @@ def test_a_file_system_without_hard_links_holds_panes_by_their_own_names(tmp_pat
 
 def test_every_folder_that_was_made_is_synced_into_the_one_above(tmp_path, monkeypatch):
     synced = []
-    monkeypatch.setattr("polarsprof.store.folder._sync_folder", synced.append)
+    monkeypatch.setattr("polarsprof.store.folder.sync_folder", synced.append)
+    monkeypatch.setattr("polarsprof.durable.sync_folder", synced.append)
     folder = tmp_path / "a" / "b" / "c"
     pp.ProfileStore(folder).put(pane())
     assert {tmp_path, tmp_path / "a", tmp_path / "a" / "b", folder} == set(synced)

@@ -13,6 +13,7 @@ import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
+from polarsprof.durable import make_folder, sync_folder, write_synced
 from polarsprof.store.names import WRITERS, is_pane, kept_name, writer_in
 from polarsprof.store.place import MOST_AHEAD_BYTES, MOST_KEPT_BYTES
 
@@ -92,13 +93,13 @@ class Folder:
 
     def put(self, names: Sequence[str], data: bytes, temporary: str, is_same: Callable[[str], bool]) -> str:
         beside = self.path / temporary
-        _make_folder(beside.parent)
+        make_folder(beside.parent)
         try:
-            _write_synced(beside, data)
+            write_synced(beside, data)
             name = self._published(beside, names, is_same)
         finally:
             beside.unlink(missing_ok=True)
-        _sync_folder(self.path)
+        sync_folder(self.path)
         return name
 
     def _published(self, beside: Path, names: Sequence[str], is_same: Callable[[str], bool]) -> str:
@@ -119,13 +120,13 @@ class Folder:
         raise FileExistsError(errno.EEXIST, msg)
 
     def delete(self, files: Mapping[str, Stamp]) -> None:
-        _sync_folder(self.path)
+        sync_folder(self.path)
         for name, stamp in files.items():
             path = self.path / name
             with suppress(FileNotFoundError):
                 if _stamp(path.stat()) == stamp:
                     path.unlink()
-        _sync_folder(self.path)
+        sync_folder(self.path)
 
     def kept(self, name: str) -> bytes:
         try:
@@ -149,7 +150,7 @@ class Folder:
     @contextmanager
     def claim(self, name: str) -> Iterator[_Locked]:
         path = self.path / kept_name(name, "lock")
-        _make_folder(path.parent)
+        make_folder(path.parent)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, _OWNER_ONLY)
         try:
             _lock(handle)
@@ -205,29 +206,3 @@ def _read_at(handle: int, offset: int, length: int) -> bytes:
         return os.pread(handle, length, offset)
     os.lseek(handle, offset, os.SEEK_SET)
     return os.read(handle, length)
-
-
-def _write_synced(path: Path, data: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | _BINARY
-    with os.fdopen(os.open(path, flags, _OWNER_ONLY), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _make_folder(folder: Path) -> None:
-    """Make a folder and those above it; each is durable once the one that it lies in is synced."""
-    missing = [place for place in (folder, *folder.parents) if not place.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    for place in missing:
-        _sync_folder(place.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # folders cannot be synced there; a rename is durable by itself
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
