@@ -136,11 +136,11 @@ def lines_of_json(setup: Setup) -> Iterator[Line]:
 
 
 def merge(setup: Setup) -> Iterator[Line]:
-    """A year of hourly windows of 20 columns, from bytes to one profile."""
+    """A year of hourly windows of 20 columns, from the bytes of their files to one profile."""
     windows = 240 if setup.quick else _HOURS_PER_YEAR
     distinct = data.hourly_profiles(min(windows, 24 if setup.quick else 365), 2_000)
     year = [distinct[hour % len(distinct)] for hour in range(windows)]
-    seconds = median_ms(lambda: pp.merge(map(pp.Profile.from_bytes, year)), 1 if setup.quick else 3) / 1e3
+    seconds = median_ms(lambda: pp.merge(year), 1 if setup.quick else 3) / 1e3
     what = f"read and merge {windows:,} windows of 20 columns"
     yield Line(suite="merge", what=what, unit="s", ours=seconds, budget=10.0, goal=2.0)
 

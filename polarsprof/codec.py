@@ -77,6 +77,8 @@ class Sections:
         (offset, length) → that part of the file, shorter where the file ends.
     file_bytes
         Size of the file.
+    name
+        What errors call the file by; empty where it has no name.
 
     Raises
     ------
@@ -86,11 +88,12 @@ class Sections:
         For a newer major version.
     """
 
-    def __init__(self, read: Callable[[int, int], bytes], file_bytes: int) -> None:
+    def __init__(self, read: Callable[[int, int], bytes], file_bytes: int, name: str = "") -> None:
+        self.name = name
         self._read = read
-        head_bytes = _check_prefix(read(0, PREFIX_BYTES), file_bytes)
-        head = read(PREFIX_BYTES, head_bytes)
         prefix = read(0, PREFIX_BYTES)
+        head_bytes = _check_prefix(prefix, file_bytes)
+        head = read(PREFIX_BYTES, head_bytes)
         if zlib.crc32(head, zlib.crc32(prefix[: _PREFIX.size])) != _CRC.unpack_from(prefix, _PREFIX.size)[0]:
             raise CorruptProfile(_text("the checksum of the header does not match"))
         self.header = _parsed(pb.Header, head)
@@ -101,6 +104,14 @@ class Sections:
     def of_bytes(cls, data: bytes) -> Sections:
         """The sections of a file held in memory."""
         return cls(lambda offset, length: bytes(data[offset : offset + length]), len(data))
+
+    def keep(self, entries: Iterable[pb.ColumnEntry]) -> None:
+        """Read these columns now, so that the file may be closed before they are parsed; no others can be read then."""
+        places = [
+            (self._body + entry.offset, entry.length) for entry in entries
+        ]  # one of no bytes begins where the next
+        bodies = {place: self._read(*place) for place in places}
+        self._read = lambda offset, length: bodies[offset, length]
 
     def column(self, entry: pb.ColumnEntry) -> pb.Column:
         """The message of one column of the header's list."""

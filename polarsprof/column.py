@@ -28,6 +28,7 @@ from polarsprof.sketches import (
     Moments,
     Quantiles,
 )
+from polarsprof.sketches.extremes import check_kinds
 from polarsprof.sketches.frequent import parse_number
 from polarsprof.sketches.moments import as_float
 
@@ -235,6 +236,22 @@ class GroupProfile:
         for name, statistic in self._kept.items():
             statistic.merge(*[other._kept[name] for other in others])
 
+    def merge_messages(self, parts: Sequence[pb.Group]) -> None:
+        """Fold in the states of messages, each of the same group and spec, once they are found valid."""
+        for name, statistic in self._kept.items():
+            messages = [getattr(part, name) for part in parts]
+            match name:
+                case "extremes":
+                    statistic.merge_messages(messages, _kinds_of_extremes(self.name))
+                case "quantiles":
+                    statistic.merge_messages(messages, finite=self.name != "number")
+                case "distinct":
+                    statistic.merge_messages(messages, self._spec)
+                case "frequent_items":
+                    statistic.merge_messages(messages, _PARSE.get(self.name, int), self._spec)
+                case _:
+                    statistic.merge_messages(messages)
+
     def to_message(self, message: pb.Group) -> None:
         """Write name and statistics."""
         message.name = self.name
@@ -242,11 +259,8 @@ class GroupProfile:
             statistic.to_message(getattr(message, name))
 
     def _check_values(self) -> None:
-        found = (self.extremes.minimum, self.extremes.maximum) if self.extremes else (None, None)
-        expected = _EXTREMES.get(self.name, (int, NoneType))
-        if not isinstance(found[0], expected) or not isinstance(found[1], expected):
-            msg = f"the extremes of group {self.name} are {found!r:.80}"
-            raise CorruptProfile(msg)
+        if self.extremes:
+            check_kinds((self.extremes.minimum, self.extremes.maximum), _kinds_of_extremes(self.name))
         ends = self.quantile_sketch.quantiles([0.0, 1.0]) if self.quantile_sketch and self.name != "number" else None
         if ends and not all(map(math.isfinite, ends)):
             msg = f"the quantiles of group {self.name} run from {ends[0]} to {ends[1]}"
@@ -295,6 +309,11 @@ class GroupProfile:
 
 # Statistics group → what its extremes are; ticks are integers.
 _EXTREMES: Final[Mapping[str, tuple[type, ...]]] = {"number": (int, float, NoneType), "string": (str, NoneType)}
+
+
+def _kinds_of_extremes(group: str) -> tuple[type, ...]:
+    return _EXTREMES.get(group, (int, NoneType))
+
 
 # Message field → the statistic that it holds; the field `length` holds a group of its own.
 _KINDS: Final[Mapping[str, Callable[[ProfileSpec], Any]]] = {
@@ -511,12 +530,29 @@ class ColumnProfile:
 
     def parts_of(self, message: pb.Column) -> Iterator[tuple[GroupProfile, pb.Group]]:
         """The groups to take from a message for `read_groups`; those of a newer minor version are left out."""
-        for part in message.groups:
-            if part.name in STATISTICS:
-                if part.name in self._groups:
-                    msg = f"column {self.path!r:.80}: group {part.name} stands twice"
-                    raise CorruptProfile(msg)
-                yield self._own(part.name), part
+        for name, part in _known_groups(self.path, message).items():
+            yield self._own(name), part
+
+    def merge_messages(self, messages: Iterable[pb.Column]) -> None:
+        """Fold in the states of messages, each of a column of the same spec, once they are found valid."""
+        parts: dict[str, list[pb.Group]] = {}
+        for message in messages:
+            for name, part in _known_groups(self.path, message).items():
+                parts.setdefault(name, []).append(part)
+        for name, same in parts.items():
+            self._own(name).merge_messages(same)
+
+
+def _known_groups(path: str, message: pb.Column) -> dict[str, pb.Group]:
+    groups: dict[str, pb.Group] = {}
+    for part in message.groups:
+        name = part.name
+        if name in STATISTICS:
+            if name in groups:
+                msg = f"column {path!r:.80}: group {name} stands twice"
+                raise CorruptProfile(msg)
+            groups[name] = part
+    return groups
 
 
 def read_groups(parts: Iterable[tuple[GroupProfile, pb.Group]]) -> None:
@@ -529,8 +565,9 @@ def read_groups(parts: Iterable[tuple[GroupProfile, pb.Group]]) -> None:
     whole += [(group.length, part.length) for group, part in whole if group.length is not None]
     for name in _KINDS:
         kept = [(group._kept[name], getattr(part, name), group) for group, part in whole if name in group._kept]
-        if name == "quantiles":
-            Quantiles.from_messages([(statistic, message) for statistic, message, _ in kept])
+        if name in ("quantiles", "distinct"):
+            kind: type[Quantiles | Distinct] = Quantiles if name == "quantiles" else Distinct
+            kind.from_messages([(statistic, message) for statistic, message, _ in kept])
         elif name == "frequent_items":
             for statistic, message, group in kept:
                 statistic.from_message(message, _PARSE.get(group.name, int))

@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
-from functools import cache
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache, lru_cache
 from importlib.metadata import version
-from itertools import chain, islice
+from itertools import chain, compress, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -194,10 +195,7 @@ class Profile:
         ArgumentError
             Where two hold the same pane, whose rows would count twice.
         """
-        self._check_mergeable(others)
-        for other in others:
-            self._merge_header(other)
-        self.panes = self.panes.union(*[other.panes for other in others])
+        self._merge_headers(others)
         columns: dict[str, list[ColumnProfile]] = {}
         for other in others:
             for path, column in other._columns.items():
@@ -205,9 +203,18 @@ class Profile:
         for path, same in columns.items():
             own = self._own(path)
             if own is None:
-                self.degraded["too many columns"] += sum(column.count for column in same)
+                self._count_too_many(*same)
             else:
                 own.merge(*same)
+
+    def _count_too_many(self, *columns: ColumnProfile) -> None:
+        self.degraded["too many columns"] += sum(column.count for column in columns)
+
+    def _merge_headers(self, others: Sequence[Profile]) -> None:
+        self._check_mergeable(others)
+        for other in others:
+            self._merge_header(other)
+        self.panes = self.panes.union(*[other.panes for other in others])
 
     def _merge_header(self, other: Profile) -> None:
         for name in _COUNTS:
@@ -249,20 +256,48 @@ class Profile:
     @classmethod
     def from_sections(cls, sections: Sections, columns: Iterable[str] | None = None) -> Profile:
         """The profile of an opened file, with all its columns or just those named."""
-        header = sections.header
-        profile = cls(ProfileSpec.from_json(header.spec_json), dataset=header.dataset)
-        profile._take_header(header)
-        wanted = None if columns is None else set(columns)
-        entries = [
-            entry
-            for entry in header.columns
-            if wanted is None or entry.path in wanted or _holds_elements_of(entry.path, wanted)
-        ]
+        profile = cls._of_header(sections.header)
+        entries = wanted_entries(sections, columns)
         profile._paths_bytes = sum(_entry_bytes(entry.path) for entry in entries)
         waiting = iter(entries)
         while some := tuple(islice(waiting, _READ_AT_ONCE)):
             read_groups(chain.from_iterable([profile._new_parts(entry.path, sections.column(entry)) for entry in some]))
         return profile
+
+    @classmethod
+    def _of_header(cls, header: pb.Header) -> Profile:
+        profile = cls(_spec_of_json(header.spec_json), dataset=header.dataset)
+        profile._take_header(header)
+        return profile
+
+    def merge_sections(self, files: Sequence[Sections], columns: Iterable[str] | None = None) -> None:
+        """Fold opened files in, as reading each with `from_sections` and merging all would, at a quarter of the cost.
+
+        One column of all the files is read, checked and folded in before the next, so that its memory is used again
+        while it is in the caches of the processor, and no state is made for what is only added up.
+
+        Raises
+        ------
+        CorruptProfile
+            Where one of the files is not valid; the profile is of no use after that.
+        """
+        heads = [Profile._of_header(file.header) for file in files]
+        alike = [head.spec == self.spec for head in heads]
+        self.merge(*[Profile.from_sections(file, columns) for file, same in zip(files, alike, strict=True) if not same])
+        self._merge_headers([head for head, same in zip(heads, alike, strict=True) if same])
+        places: dict[str, list[tuple[Sections, pb.ColumnEntry]]] = {}
+        for file in compress(files, alike):
+            for entry in wanted_entries(file, columns):
+                places.setdefault(entry.path, []).append((file, entry))
+        for path, same in places.items():
+            self._merge_messages(path, [file.column(entry) for file, entry in same])
+
+    def _merge_messages(self, path: str, messages: Sequence[pb.Column]) -> None:
+        own = self._own(path)
+        column = self._new_column(path) if own is None else own
+        column.merge_messages(messages)
+        if own is None:
+            self._count_too_many(column)
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write the profile to a file, replacing it whole or not at all.
@@ -392,8 +427,14 @@ class Profile:
         self.first_event_us, self.last_event_us = first_us, last_us
 
 
-def merge(profiles: Iterable[Profile]) -> Profile:
+def merge(profiles: Iterable[Profile | str | os.PathLike[str] | bytes]) -> Profile:
     """One profile of all rows of the given ones, which stay as they are; of an iterator, 64 are in memory at a time.
+
+    Parameters
+    ----------
+    profiles
+        Profiles, paths of profile files, or the bytes of such files. Files cost a third of what `read` and a merge of
+        the profiles cost, some 0.6 ms for 20 columns, and are checked in the same way.
 
     Returns
     -------
@@ -404,18 +445,94 @@ def merge(profiles: Iterable[Profile]) -> Profile:
     ------
     SpecMismatch, ArgumentError
         See `Profile.merge`.
+    CorruptProfile, UnsupportedVersion, OSError
+        See `read`.
     """
-    if not isinstance(profiles, Iterable):
-        raise argument_error("profiles", profiles, "an iterable of Profile")
-    checked = iter(_checked(profiles))
-    first = next(checked, None)
+    if not isinstance(profiles, Iterable) or isinstance(profiles, str | bytes | bytearray | memoryview):
+        raise argument_error("profiles", profiles, "an iterable of Profile, or of paths or bytes of profile files")
+    return _merged(map(_profile_or_file, profiles), None)
+
+
+def merge_files(files: Iterable[Sections], columns: Iterable[str] | None = None) -> Profile:
+    """One profile of all rows of opened files, with all their columns or those named; see `merge`."""
+    return _merged(files, columns)
+
+
+def _merged(parts: Iterable[Profile | Sections], columns: Iterable[str] | None) -> Profile:
+    waiting = iter(parts)
+    first = next(waiting, None)
     if first is None:
         return Profile()
-    merged = first.copy()
-    while chunk := tuple(islice(checked, _MERGED_AT_ONCE)):
-        merged.merge(*chunk)
+    merged = first.copy() if isinstance(first, Profile) else _named(first, columns)
+    while chunk := tuple(islice(waiting, _MERGED_AT_ONCE)):
+        merged.merge(*[part for part in chunk if isinstance(part, Profile)])
+        _merge_all(merged, [part for part in chunk if isinstance(part, Sections)], columns)
         del chunk  # or it would stay while the next one is read
     return merged
+
+
+def _merge_all(merged: Profile, files: Sequence[Sections], columns: Iterable[str] | None) -> None:
+    try:
+        merged.merge_sections(files, columns)
+    except CorruptProfile:
+        for file in files:  # one after the other, to name the one that is at fault
+            _named(file, columns)
+        raise
+
+
+def _named(file: Sections, columns: Iterable[str] | None) -> Profile:
+    """The profile of an opened file; what is wrong with it is told with its name."""
+    with _naming(file.name):
+        return Profile.from_sections(file, columns)
+
+
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (CorruptProfile, UnsupportedVersion) as error:
+        if not name:
+            raise
+        msg = f"{name}: {error}"
+        raise type(error)(msg) from error
+
+
+def _profile_or_file(part: object) -> Profile | Sections:
+    if isinstance(part, Profile):
+        return part
+    if not isinstance(part, str | os.PathLike | bytes | bytearray | memoryview):
+        raise argument_error("profiles", part, "an iterable of Profile, or of paths or bytes of profile files")
+    return opened(part)
+
+
+def opened(
+    source: str | os.PathLike[str] | bytes | bytearray | memoryview, columns: Iterable[str] | None = None
+) -> Sections:
+    """A file whose header has been checked and whose columns, all or those named, have been read but not parsed."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        return Sections.of_bytes(bytes(source))
+    name = os.fspath(source)
+    with open(name, "rb", buffering=0) as file, _naming(name):  # noqa: PTH123 - a third of the price of Path.open
+
+        def part(offset: int, length: int) -> bytes:
+            file.seek(offset)
+            return file.read(length)
+
+        sections = Sections(part, os.fstat(file.fileno()).st_size, name)
+        sections.keep(wanted_entries(sections, columns))
+    return sections
+
+
+def wanted_entries(file: Sections, columns: Iterable[str] | None) -> list[pb.ColumnEntry]:
+    """The columns of a file that are asked for, all for None, and those that say how many rows they have."""
+    if columns is None:
+        return list(file.header.columns)
+    wanted = set(columns)
+    return [
+        entry
+        for entry in file.header.columns
+        if (path := entry.path) in wanted or (wanted and _holds_elements_of(path, wanted))
+    ]
 
 
 def read(source: str | os.PathLike[str] | bytes, *, columns: Iterable[str] | None = None) -> Profile:
@@ -438,28 +555,9 @@ def read(source: str | os.PathLike[str] | bytes, *, columns: Iterable[str] | Non
         For a path that cannot be read.
     """
     wanted = names_of_columns(columns)
-    if isinstance(source, bytes | bytearray | memoryview):
-        return Profile.from_sections(Sections.of_bytes(bytes(source)), wanted)
-    if not isinstance(source, str | os.PathLike):
+    if not isinstance(source, str | os.PathLike | bytes | bytearray | memoryview):
         raise argument_error("source", source, "a path or bytes")
-    with Path(source).open("rb") as file:
-
-        def part(offset: int, length: int) -> bytes:
-            file.seek(offset)
-            return file.read(length)
-
-        try:
-            return Profile.from_sections(Sections(part, os.fstat(file.fileno()).st_size), wanted)
-        except (CorruptProfile, UnsupportedVersion) as error:
-            msg = f"{os.fspath(source)}: {error}"
-            raise type(error)(msg) from error
-
-
-def _checked(profiles: Iterable[Profile]) -> Iterator[Profile]:
-    for profile in profiles:
-        if not isinstance(profile, Profile):
-            raise argument_error("profiles", profile, "an iterable of Profile")
-        yield profile
+    return _named(opened(source, wanted), wanted)
 
 
 def _check_tracked(mine: ProfileSpec, theirs: ProfileSpec, paths: Iterable[str]) -> None:
@@ -468,6 +566,12 @@ def _check_tracked(mine: ProfileSpec, theirs: ProfileSpec, paths: Iterable[str])
         if any(getattr(one, s) != getattr(other, s) for s in ("quantiles", "distinct", "frequent_items")):
             msg = f"column {path!r:.80} is tracked differently by {one} and by {other}"
             raise SpecMismatch(msg)
+
+
+@lru_cache(maxsize=16)
+def _spec_of_json(text: str) -> ProfileSpec:
+    # The files of a stream mostly have one spec.
+    return ProfileSpec.from_json(text)
 
 
 @cache

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+import struct
 import weakref
 from collections import Counter
+from functools import partial
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,14 +21,17 @@ from strategies import KINDS, through_bytes
 import polarsprof as pp
 from polarsprof import profiles as profiles_module
 from polarsprof.batch import ColumnBatch
-from polarsprof.errors import ArgumentError, SpecMismatch
+from polarsprof.column import ColumnProfile, read_groups
+from polarsprof.errors import ArgumentError, CorruptProfile, SpecMismatch
 from polarsprof.hashing import hash_integers
+from polarsprof.profiles import merge_files, opened
 from polarsprof.proto import profile_pb2 as pb
 from polarsprof.sketches import Distinct, FrequentItems, Moments
+from polarsprof.sketches.integers import integer_items
 from polarsprof.spec import ProfileSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 SPECS = st.builds(
     pp.ProfileSpec,
@@ -117,6 +123,142 @@ def test_merging_at_once_equals_merging_one_after_the_other(pieces: list[pp.Prof
         if not any(group.item_summary and group.item_summary.offset for group in at_once[path]._groups.values()):
             assert {item.value: (item.lower, item.upper) for item in at_once[path].frequent_items(2_000)} == items
     assert [piece.to_bytes() for piece in pieces] == before
+
+
+@settings(max_examples=150)
+@given(pieces=st.lists(profiles(), min_size=1, max_size=6), as_profiles=st.sets(st.integers(0, 5)))
+def test_merging_files_equals_merging_what_they_hold(pieces: list[pp.Profile], as_profiles: set[int]) -> None:
+    files = [piece.to_bytes() for piece in pieces]
+    expected = pp.merge(pieces)
+    merged = pp.merge(pieces[at] if at in as_profiles else file for at, file in enumerate(files))
+    assert exact(merged) == exact(expected)
+    assert exact(through_bytes(merged)) == exact(expected)
+    assert rounded(merged) == pytest.approx(rounded(expected), rel=1e-9, abs=1e-9)
+    for path in expected.columns:
+        assert items_of(merged[path]) == items_of(expected[path])
+
+
+def items_of(column: pp.ColumnProfile) -> dict[Any, tuple[int, int]]:
+    return {item.value: (item.lower, item.upper) for item in column.frequent_items(2_000)}
+
+
+def test_files_of_unequal_specs_and_the_columns_asked_for_merge(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"a": range(900), "l": [[1, 2]] * 900, "b": ["x"] * 900})
+    specs = [pp.ProfileSpec(), pp.ProfileSpec(lg_k=10, k=100, lg_items=4), pp.ProfileSpec()]
+    paths = [tmp_path / f"{number}.bin" for number in range(3)]
+    for path, spec in zip(paths, specs, strict=True):
+        pp.profile(frame, spec=spec).write(path)
+    assert exact(pp.merge(paths)) == exact(pp.merge(map(pp.read, paths)))
+    some = merge_files((opened(path, ["l[]"]) for path in paths), ["l[]"])
+    assert list(some.columns) == ["l", "l[]"]
+    assert (some["l[]"].count, some["l[]"].rows) == (5_400, 5_400)
+
+
+def test_columns_beyond_the_most_that_a_profile_keeps_are_counted_from_files_too() -> None:
+    spec = pp.ProfileSpec(max_columns=2)
+    files = [pp.profile(pl.DataFrame({name: [1, 2], "a": [1, 2]}), spec=spec).to_bytes() for name in "bcdc"]
+    merged = pp.merge(files)
+    assert list(merged.columns) == ["a", "b"]
+    assert merged.degraded == {"too many columns": 6}
+
+
+@pytest.mark.parametrize("position", [0, 1, 3])
+def test_a_damaged_file_among_many_is_named(tmp_path: Path, position: int) -> None:
+    paths = [tmp_path / f"{number}.bin" for number in range(5)]
+    for path in paths:
+        pp.profile(pl.DataFrame({"a": [1, 2]})).write(path)
+    data = bytearray(paths[position].read_bytes())
+    data[-3] ^= 1
+    paths[position].write_bytes(data)
+    with pytest.raises(CorruptProfile, match=rf"{position}\.bin: .*checksum of column 'a'"):
+        pp.merge(paths)
+
+
+@pytest.mark.parametrize("wrong", ["a.bin", b"POLPROF", Path("a.bin"), 3, [3], [None]])
+def test_what_is_neither_profiles_nor_files_is_refused(wrong: Any) -> None:
+    with pytest.raises(ArgumentError, match="profiles"):
+        pp.merge(wrong)
+
+
+@settings(max_examples=600)
+@given(
+    which=st.sampled_from(["quantiles.kll_doubles", "distinct.hll", "frequent_items.items"]),
+    size=st.sampled_from([3, 300, 610]),
+    edits=st.lists(st.tuples(st.integers(0, 119), st.integers(0, 255)), min_size=1, max_size=2),
+    cut=st.sampled_from([0, 0, 0, 1, 8]),
+)
+def test_messages_are_refused_alike_whether_read_or_merged(
+    which: str, size: int, edits: list[tuple[int, int]], cut: int
+) -> None:
+    message = pb.Column()
+    pp.profile(pl.DataFrame({"x": [*range(size), *[5] * 9, -3]}))["x"].to_message(message)
+    good = pb.Column.FromString(message.SerializeToString())
+    statistic, field = which.split(".")
+    image = bytearray(getattr(getattr(message.groups[0], statistic), field))
+    for position, value in edits:
+        image[position % len(image)] = value
+    setattr(getattr(message.groups[0], statistic), field, bytes(image[: len(image) - cut]))
+    outcomes = [outcome(partial(read_column, message)), outcome(partial(merge_columns, [good, message, good]))]
+    assert outcomes[0] == outcomes[1]
+
+
+def outcome(run: Callable[[], object]) -> str:
+    try:
+        run()
+    except CorruptProfile:
+        return "refused"
+    return "taken"
+
+
+def read_column(message: pb.Column) -> None:
+    read_groups(ColumnProfile("x", ProfileSpec(), len).parts_of(message))
+
+
+def merge_columns(messages: list[pb.Column]) -> None:
+    ColumnProfile("x", ProfileSpec(), len).merge_messages(messages)
+
+
+@given(
+    st.lists(
+        st.dictionaries(
+            st.one_of(st.integers(-20, 20), st.integers(-(2**64), 2**64), st.sampled_from([2**63 - 1, -(2**63), 0])),
+            st.integers(1, 50),
+            min_size=1,
+            max_size=12,
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+    st.sampled_from(["", "0", "-0", "00", "+1", "1_0", "1.0", "-", "1e3", " 1", "x", "nan"]),
+)
+def test_integers_of_many_images_are_those_of_each(parts: list[dict[int, int]], odd: str) -> None:
+    images, expected = [], Counter[int]()
+    for part in parts:
+        images.append(frequent_image({str(value): weight for value, weight in part.items()}))
+        expected.update(part)
+    found = integer_items(images)
+    if all(-(2**63) < value < 2**63 for value in expected):
+        assert found is not None
+        assert dict(zip(found.values, found.weights, strict=True)) == expected
+        assert found.weight_sums == [sum(part.values()) for part in parts]
+    else:
+        assert found is None
+    assert (integer_items([*images, frequent_image({odd: 1})]) is None) or odd == "0"
+
+
+def frequent_image(weights: dict[str, int]) -> bytes:
+    head = struct.pack("<BBBBBBHIIQQ", 4, 1, 10, 9, 9, 0, 0, len(weights), 0, sum(weights.values()), 0)
+    texts = b"".join(struct.pack("<I", len(text)) + text.encode() for text in weights)
+    return head + np.array([*weights.values()], "<u8").tobytes() + texts
+
+
+def test_an_integer_twice_in_one_image_is_refused() -> None:
+    twice = frequent_image({"1": 1, "2": 1}).replace(b"2", b"1")
+    assert integer_items([frequent_image({"1": 1}), frequent_image({"1": 2})]) is not None
+    assert integer_items([frequent_image({"1": 1}), twice]) is None
+    message = pb.FrequentItems(items=twice, total=2)
+    with pytest.raises(CorruptProfile, match="twice"):
+        FrequentItems(ProfileSpec()).merge_messages([message], int, ProfileSpec())
 
 
 def test_merging_none_changes_nothing() -> None:

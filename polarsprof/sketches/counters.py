@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 from polarsprof.errors import CorruptProfile
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from polarsprof.batch import ColumnBatch
     from polarsprof.proto import profile_pb2 as pb
     from polarsprof.spec import ProfileSpec
@@ -63,8 +65,17 @@ class Counters:
 
     def from_message(self, message: pb.Counters) -> None:
         """Take the counts of a message."""
-        counts = _COUNTS_OF(message)
-        self._counts = dict(zip(COUNTERS, counts, strict=True))
-        if max(counts) > min(self._counts["count"], MAX_COUNT):
-            msg = f"counts that no values have: {self._counts}"
-            raise CorruptProfile(msg)
+        self._counts = dict(zip(COUNTERS, _counts_of(message), strict=True))
+
+    def merge_messages(self, messages: Sequence[pb.Counters]) -> None:
+        """Add the counts of messages."""
+        columns = zip(self._counts.values(), *map(_counts_of, messages), strict=True)
+        self._counts = dict(zip(COUNTERS, map(sum, columns), strict=True))
+
+
+def _counts_of(message: pb.Counters) -> tuple[int, ...]:
+    counts: tuple[int, ...] = _COUNTS_OF(message)
+    if max(counts) > min(counts[0], MAX_COUNT):
+        msg = f"counts that no values have: {dict(zip(COUNTERS, counts, strict=True))}"
+        raise CorruptProfile(msg)
+    return counts

@@ -8,8 +8,10 @@ counted exactly. Source: Flajolet et al., "HyperLogLog", AofA 2007; estimation a
 from __future__ import annotations
 
 import struct
+from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from itertools import accumulate
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import datasketches
 import numpy as np
@@ -17,6 +19,8 @@ import numpy as np
 from polarsprof.errors import CorruptProfile
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from polarsprof.batch import ColumnBatch
@@ -27,6 +31,7 @@ _FAMILY: Final = 7
 _LIST_MAX, _SET_MIN_LG_K = 7, 8
 _LIST, _SET, _HLL_8 = 0b1000, 0b1001, 0b1010  # mode byte: target HLL_8 << 2 | mode
 _EMPTY_FLAG, _COMPACT, _OUT_OF_ORDER = 4, 8, 16
+_HLL_8_BYTE: Final = bytes([_HLL_8])
 _PREAMBLE: Final = struct.Struct("<8B")
 _REGISTERS_AT: Final = 40
 _SLOT_BITS: Final = 26
@@ -79,16 +84,7 @@ class Distinct:
 
     def merge(self, *others: Distinct) -> None:
         """Take in others; with unequal lg_k all are folded to the smallest one."""
-        lg_k = min([self._lg_k, *[other._lg_k for other in others]])
-        if lg_k < self._lg_k:
-            self._fold(lg_k)
-        coupons = [other._coupons for other in others if other._coupons.size]
-        if coupons:
-            self._add(np.concatenate(coupons))
-        for other in others:
-            if other._registers is not None:
-                self._to_registers()
-                np.maximum(self._registers, _folded(other._registers, lg_k), out=self._registers)  # type: ignore[arg-type]
+        self._take_in([_State(other._lg_k, other._coupons, other._registers) for other in others])
 
     def to_message(self, message: pb.Distinct) -> None:
         """Write the DataSketches image: a list, a set or HLL_8 registers."""
@@ -97,8 +93,36 @@ class Distinct:
 
     def from_message(self, message: pb.Distinct) -> None:
         """Take the state of a message, once its bytes have been checked."""
-        if message.hll:
-            self._lg_k, self._coupons, self._registers = _parsed(message.hll)
+        self.from_messages([(self, message)])
+
+    @staticmethod
+    def from_messages(parts: Sequence[tuple[Distinct, pb.Distinct]]) -> None:
+        """Give each sketch the state of its message, once the bytes of all have been checked together."""
+        full = [(sketch, image) for sketch, message in parts if (image := message.hll)]
+        states = _parsed([image for _, image in full])
+        for (sketch, _), (lg_k, coupons, registers) in zip(full, states, strict=True):
+            sketch._lg_k, sketch._coupons = lg_k, coupons
+            sketch._registers = None if registers is None else registers.copy()
+
+    def merge_messages(self, messages: Sequence[pb.Distinct], spec: ProfileSpec) -> None:
+        """Take in the states of messages, each of a sketch that was made from the spec."""
+        images = [image for message in messages if (image := message.hll)]
+        states = _parsed(images)
+        if len(images) < len(messages):
+            states.append(_State(spec.lg_k, _NO_COUPONS))
+        self._take_in(states)
+
+    def _take_in(self, states: Sequence[_State]) -> None:
+        lg_k = min([self._lg_k, *[state.lg_k for state in states]])
+        if lg_k < self._lg_k:
+            self._fold(lg_k)
+        coupons = [state.coupons for state in states if state.coupons.size]
+        if coupons:
+            self._add(np.concatenate(coupons))
+        for state in states:
+            if state.registers is not None:
+                self._to_registers()
+                np.maximum(self._registers, _folded(state.registers, lg_k), out=self._registers)  # type: ignore[arg-type]
 
     def _add(self, coupons: NDArray[np.uint32]) -> None:
         if self._registers is None:
@@ -180,41 +204,85 @@ def _registers_image(lg_k: int, registers: NDArray[np.uint8]) -> bytes:
     return head + sums + registers.tobytes()
 
 
-def _parsed(image: bytes) -> tuple[int, NDArray[np.uint32], NDArray[np.uint8] | None]:
+class _State(NamedTuple):
+    """What an image holds: either coupons, sorted, or registers. They may share memory that must not be written."""
+
+    lg_k: int
+    coupons: NDArray[np.uint32]
+    registers: NDArray[np.uint8] | None = None
+
+
+def _parsed(images: Sequence[bytes]) -> list[_State]:
+    """What each image holds, once all have been checked."""
+    states: dict[int, _State] = {}
+    stacks: defaultdict[int, list[int]] = defaultdict(list)
+    lists = []
+    for position, image in enumerate(images):
+        if image[7:8] == _HLL_8_BYTE:
+            stacks[len(image)].append(position)
+        else:
+            lists.append(position)
+    for positions in stacks.values():
+        states.update(zip(positions, _parsed_stack([images[at] for at in positions]), strict=True))
+    states.update(zip(lists, _parsed_lists([images[at] for at in lists]), strict=True))
+    return [states[position] for position in range(len(images))]
+
+
+def _parsed_stack(images: Sequence[bytes]) -> list[_State]:
+    """The registers of images of one length."""
+    if len(images[0]) < _REGISTERS_AT:
+        raise _corrupt("length")
+    stack = np.frombuffer(b"".join(images), np.uint8).reshape(len(images), -1)
+    words, version, family, lg_k, _, flags = stack[:, :6].T
+    if (words != 10).any() or (version != 1).any() or (family != _FAMILY).any() or not (flags & _COMPACT).all():
+        raise _corrupt("not a compact HLL image")
+    if (lg_k < 4).any() or (lg_k > 21).any() or (_REGISTERS_AT + (1 << lg_k.astype(np.int64)) != len(images[0])).any():
+        raise _corrupt("length")
+    largest = stack[:, _REGISTERS_AT:].max(axis=1)
+    if largest.min() == 0 or largest.max() > _MAX_VALUE:
+        raise _corrupt("registers")
+    return [_State(int(lg_k[0]), _NO_COUPONS, image[_REGISTERS_AT:]) for image in stack]
+
+
+def _parsed_lists(images: Sequence[bytes]) -> list[_State]:
+    """The coupons of images that hold no registers."""
+    starts = [_start_of_coupons(image) for image in images]
+    bodies = [image[start:] for image, (_, start) in zip(images, starts, strict=True)]
+    sizes = [len(body) // 4 for body in bodies]
+    coupons = _sorted_coupons(b"".join(bodies), np.repeat(np.arange(len(bodies), dtype=np.uint64), sizes))
+    ends = accumulate(sizes)
+    return [_State(lg, coupons[end - n : end]) for (lg, _), end, n in zip(starts, ends, sizes, strict=True)]
+
+
+def _sorted_coupons(body: bytes, owners: NDArray[np.uint64]) -> NDArray[np.uint32]:
+    """The coupons of all sketches, those of each sorted; no sketch may have one twice."""
+    keys = owners << np.uint64(32)
+    keys |= np.frombuffer(body, "<u4")
+    keys.sort()
+    coupons = keys.astype(np.uint32)
+    if (keys[1:] == keys[:-1]).any() or (coupons < 1 << _SLOT_BITS).any():
+        raise _corrupt("coupons")
+    return coupons
+
+
+def _start_of_coupons(image: bytes) -> tuple[int, int]:
+    """lg_k, and where the coupons begin, whose number fits the length."""
     if len(image) < _PREAMBLE.size:
         raise _corrupt("shorter than its preamble")
     words, version, family, lg_k, _, flags, count, mode = _PREAMBLE.unpack_from(image)
     if version != 1 or family != _FAMILY or not 4 <= lg_k <= 21 or not flags & _COMPACT:
         raise _corrupt("not a compact HLL image")
-    if (words, mode) == (10, _HLL_8):
-        return lg_k, _NO_COUPONS, _parsed_registers(image, lg_k)
+    start, most = _PREAMBLE.size, _LIST_MAX
     if (words, mode) == (3, _SET) and lg_k >= _SET_MIN_LG_K and len(image) >= _PREAMBLE.size + 4:
+        start, most = _PREAMBLE.size + 4, _max_coupons(lg_k)
         (count,) = struct.unpack_from("<I", image, _PREAMBLE.size)
-        if _LIST_MAX < count <= _max_coupons(lg_k):
-            return lg_k, _parsed_coupons(image, _PREAMBLE.size + 4, count), None
-    if (words, mode) == (2, _LIST) and count <= _LIST_MAX:
-        return lg_k, _parsed_coupons(image, _PREAMBLE.size, count), None
-    raise _corrupt("a preamble that fits no kind of sketch")
-
-
-def _parsed_coupons(image: bytes, start: int, count: int) -> NDArray[np.uint32]:
-    if len(image) != start + 4 * count:
+        if count <= _LIST_MAX:
+            raise _corrupt("a preamble that fits no kind of sketch")
+    elif (words, mode) != (2, _LIST):
+        raise _corrupt("a preamble that fits no kind of sketch")
+    if count > most or len(image) != start + 4 * count:
         raise _corrupt("length")
-    coupons = np.frombuffer(image, "<u4", count, start).astype(np.uint32)
-    coupons.sort()
-    values = coupons.tolist()
-    if len(set(values)) != count or (values and values[0] >> _SLOT_BITS == 0):
-        raise _corrupt("coupons")
-    return coupons
-
-
-def _parsed_registers(image: bytes, lg_k: int) -> NDArray[np.uint8]:
-    if len(image) != _REGISTERS_AT + (1 << lg_k):
-        raise _corrupt("length")
-    registers = np.frombuffer(image, np.uint8, -1, _REGISTERS_AT).copy()
-    if not 0 < registers.max() <= _MAX_VALUE:
-        raise _corrupt("registers")
-    return registers
+    return lg_k, start
 
 
 def _corrupt(what: str) -> CorruptProfile:

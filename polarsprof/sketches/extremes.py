@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from polarsprof.errors import CorruptProfile
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from polarsprof.batch import ColumnBatch, Item
     from polarsprof.proto import profile_pb2 as pb
     from polarsprof.spec import ProfileSpec
@@ -51,15 +53,34 @@ class Extremes:
 
     def from_message(self, message: pb.Extremes) -> None:
         """Take both values of a message."""
-        low: Any = read_value(message.minimum)
-        high: Any = read_value(message.maximum)
-        self.minimum, self.maximum = low, high
-        if type(low) is not type(high) and not _are_numbers(low, high):
-            msg = f"minimum {low!r:.80} and maximum {high!r:.80} are not of one kind"
-            raise CorruptProfile(msg)
-        if low is not None and (not low <= high or _is_beyond_doubles(low) or _is_beyond_doubles(high)):
-            msg = "a minimum above its maximum, or beyond the doubles"
-            raise CorruptProfile(msg)
+        self.minimum, self.maximum = _read_both(message)
+
+    def merge_messages(self, messages: Sequence[pb.Extremes], kinds: tuple[type, ...]) -> None:
+        """Take in the extremes of messages, which are of these types."""
+        pairs = [_read_both(message) for message in messages]
+        for pair in pairs:
+            check_kinds(pair, kinds)
+        for low, high in pairs:
+            self._take(low, high)
+
+
+def check_kinds(pair: tuple[object, object], kinds: tuple[type, ...]) -> None:
+    """Refuse extremes of another type."""
+    if not isinstance(pair[0], kinds) or not isinstance(pair[1], kinds):
+        msg = f"the extremes {pair!r:.80} are not of their group"
+        raise CorruptProfile(msg)
+
+
+def _read_both(message: pb.Extremes) -> tuple[Any, Any]:
+    low: Any = read_value(message.minimum)
+    high: Any = read_value(message.maximum)
+    if type(low) is not type(high) and not _are_numbers(low, high):
+        msg = f"minimum {low!r:.80} and maximum {high!r:.80} are not of one kind"
+        raise CorruptProfile(msg)
+    if low is not None and (not low <= high or _is_beyond_doubles(low) or _is_beyond_doubles(high)):
+        msg = "a minimum above its maximum, or beyond the doubles"
+        raise CorruptProfile(msg)
+    return low, high
 
 
 def _is_beyond_doubles(value: object) -> bool:

@@ -20,9 +20,10 @@ import numpy as np
 
 from polarsprof.errors import CorruptProfile
 from polarsprof.sketches.counters import MAX_COUNT
+from polarsprof.sketches.integers import integer_items
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from polarsprof.batch import ColumnBatch, Item
     from polarsprof.proto import profile_pb2 as pb
@@ -79,8 +80,7 @@ class FrequentItems:
         exceeds the total: it does not for any of the summaries, and a cut adds to the first no more than it takes from
         the second. So the offset stays at most total / (m + 1).
         """
-        smallest = min([self, *others], key=lambda summary: summary._capacity)
-        self._lg_items, self._capacity = smallest._lg_items, smallest._capacity
+        self._size(min([self._lg_items, *[other._lg_items for other in others]]))
         weights = chain.from_iterable([other._weights.items() for other in others])
         self._add(weights, sum([other._offset for other in others]), sum([other._total for other in others]))
 
@@ -104,15 +104,21 @@ class FrequentItems:
     def from_message(self, message: pb.FrequentItems, parse: Callable[[str], Item]) -> None:
         """Take the state of a message; `parse` turns an item's text back into the value."""
         self._total, self._offset = message.total, message.offset
-        if message.items:
-            self._lg_items, texts, weights = _parsed(message.items)
-            self._capacity = 3 * 2**self._lg_items // 4
-            values = map(_parsed_number, texts) if parse is parse_number else [_parsed_item(t, parse) for t in texts]
-            self._weights = dict(zip(values, weights, strict=True))
-            if len(self._weights) != len(texts):
-                raise _corrupt("an item stands twice")
-        if self._total > MAX_COUNT or self._offset > self._total or sum(self._weights.values()) > self._total:
-            raise _corrupt("weights beyond the total")
+        lg_items, self._weights = _weights_of(message, parse)
+        if lg_items is not None:
+            self._size(lg_items)
+
+    def merge_messages(
+        self, messages: Sequence[pb.FrequentItems], parse: Callable[[str], Item], spec: ProfileSpec
+    ) -> None:
+        """Take in the states of messages, each of a summary that was made from the spec."""
+        are_numbers = parse is parse_number or parse is int
+        sizes, weights = (are_numbers and _all_integers(messages)) or _all_weights(messages, parse)
+        self._size(min([self._lg_items, *[spec.lg_items if lg is None else lg for lg in sizes]]))
+        self._add(weights, sum([m.offset for m in messages]), sum([m.total for m in messages]))
+
+    def _size(self, lg_items: int) -> None:
+        self._lg_items, self._capacity = lg_items, 3 * 2**lg_items // 4
 
     def _image(self) -> bytes:
         ranked = sorted(zip(map(neg, self._weights.values()), map(item_text, self._weights), strict=True))
@@ -123,6 +129,44 @@ class FrequentItems:
         texts = [text.encode() for _, text in ranked]
         lengths = [len(text).to_bytes(4, "little") for text in texts]
         return b"".join([head, weights, *chain.from_iterable(zip(lengths, texts, strict=True))])
+
+
+def _weights_of(message: pb.FrequentItems, parse: Callable[[str], Item]) -> tuple[int | None, dict[Item, int]]:
+    """Size of the summary in a message and its weights, once checked; without items it does not say its size."""
+    lg_items, weights = None, {}
+    if message.items:
+        lg_items, texts, found = _parsed(message.items)
+        values = map(_parsed_number, texts) if parse is parse_number else [_parsed_item(t, parse) for t in texts]
+        weights = dict(zip(values, found, strict=True))
+        if len(weights) != len(texts):
+            raise _corrupt("an item stands twice")
+    if message.total > MAX_COUNT or message.offset > message.total or sum(weights.values()) > message.total:
+        raise _corrupt("weights beyond the total")
+    return lg_items, weights
+
+
+def _all_weights(
+    messages: Sequence[pb.FrequentItems], parse: Callable[[str], Item]
+) -> tuple[list[int | None], Iterable[tuple[Item, int]]]:
+    found = [_weights_of(message, parse) for message in messages]
+    return [lg_items for lg_items, _ in found], chain.from_iterable([weights.items() for _, weights in found])
+
+
+def _all_integers(
+    messages: Sequence[pb.FrequentItems],
+) -> tuple[list[int | None], Iterable[tuple[Item, int]]] | None:
+    """As `_all_weights`, where that is sure to find valid messages and nothing but integers; else None."""
+    with_items = [message for message in messages if message.items]
+    found = integer_items([message.items for message in with_items])
+    if found is None:
+        return None
+    sums = iter(found.weight_sums)
+    for message in messages:
+        weight = next(sums) if message.items else 0
+        if message.total > MAX_COUNT or message.offset > message.total or weight > message.total:
+            return None
+    sizes: list[int | None] = [*found.lg_items, *[None] * (len(messages) - len(with_items))]
+    return sizes, zip(found.values, found.weights, strict=True)
 
 
 def item_text(value: Item) -> str:

@@ -15,6 +15,8 @@ from polarsprof.errors import CorruptProfile
 from polarsprof.sketches.extremes import read_value, write_value
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from polarsprof.batch import ColumnBatch
     from polarsprof.proto import profile_pb2 as pb
     from polarsprof.spec import ProfileSpec
@@ -108,16 +110,30 @@ class Moments:
 
     def from_message(self, message: pb.Moments) -> None:
         """Take the state of a message."""
-        integer_sum = read_value(message.integer_sum) or 0
-        if not isinstance(integer_sum, int):
-            msg = f"the sum of integers is {integer_sum!r:.80}"
-            raise CorruptProfile(msg)
-        self.integer_sum = integer_sum
-        self._float_sum, self._float_sum_error = message.float_sum, message.float_sum_error
-        self._central = _, _, m2, _, m4 = _CENTRAL_OF(message)
-        if m2 < 0 or m4 < 0:
-            msg = f"a sum of even powers is negative: {m2!r}, {m4!r}"
-            raise CorruptProfile(msg)
+        self.integer_sum, self._float_sum, self._float_sum_error = _sums_of(message)
+        self._central = _central_of(message)
+
+    def merge_messages(self, messages: Sequence[pb.Moments]) -> None:
+        """Take in the sums and moments of messages."""
+        for sums in [_sums_of(message) for message in messages]:
+            self._add(*sums)
+        self._central = reduce(_combined, [_central_of(message) for message in messages], self._central)
+
+
+def _sums_of(message: pb.Moments) -> tuple[int, float, float]:
+    integer_sum = read_value(message.integer_sum) or 0
+    if not isinstance(integer_sum, int):
+        msg = f"the sum of integers is {integer_sum!r:.80}"
+        raise CorruptProfile(msg)
+    return integer_sum, message.float_sum, message.float_sum_error
+
+
+def _central_of(message: pb.Moments) -> Central:
+    central: Central = _CENTRAL_OF(message)
+    if central[2] < 0 or central[4] < 0:
+        msg = f"a sum of even powers is negative: {central[2]!r}, {central[4]!r}"
+        raise CorruptProfile(msg)
+    return central
 
 
 def as_float(number: float) -> float:
