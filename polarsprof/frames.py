@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 BATCH_ROWS: Final = 262_144
 MAX_DEPTH: Final = 32
+# Rows of a file that Polars may have read ahead: all of it cost 100 MiB more at four million rows, and saved no time.
+_SPAN_ROWS: Final = 4 * BATCH_ROWS
 
 # Files that are no tables: Polars' reader would make strings of mixed kinds. See `jsonlines`.
 JSON_LINES: Final = (".ndjson", ".jsonl")
@@ -163,7 +165,10 @@ def _frames(data: Any) -> Iterator[pl.DataFrame]:
 
 def _scanned(path: Path) -> Iterator[pl.DataFrame]:
     try:
-        yield from _frames(scan(path))
+        whole = scan(path)
+        rows = whole.select(pl.len()).collect().item()
+        for offset in range(0, rows, _SPAN_ROWS):
+            yield from _frames(whole.slice(offset, _SPAN_ROWS))
     except PolarsError as error:
         raise type(error)(f"{path}: {error}") from error
 

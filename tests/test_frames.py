@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 import polarsprof as pp
-from polarsprof import csvfiles
+from polarsprof import csvfiles, frames
 from polarsprof.errors import ArgumentError, DataWarning
 
 TWICE = [
@@ -61,6 +61,21 @@ def test_a_file_whose_name_has_brackets_is_read_and_no_other(tmp_path, suffix):
     assert pp.profile(tmp_path / f"w[1].{suffix}")["x"].sum == 10
     assert pp.profile(tmp_path / f"w?.{suffix}")["x"].sum == 100
     assert pp.profile(tmp_path)["x"].sum == 111
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "arrow"])
+@pytest.mark.parametrize("rows", [0, 1, 99, 100, 101, 200, 250])
+def test_a_file_is_read_whole_in_spans(tmp_path, monkeypatch, suffix, rows):
+    frame = pl.DataFrame({"x": range(rows), "y": [str(number) for number in range(rows)]})
+    path = tmp_path / f"rows.{suffix}"
+    if suffix == "parquet":
+        frame.write_parquet(path, row_group_size=64)
+    else:
+        frame.write_ipc(path, record_batch_size=64)
+    monkeypatch.setattr(frames, "_SPAN_ROWS", 100)
+    found = list(frames.frames(path))
+    assert pl.concat([frame.clear(), *found]).equals(frame)
+    assert max([part.height for part in found], default=0) <= 100
 
 
 def csv_profile(tmp_path, text: str | bytes) -> pp.Profile:
