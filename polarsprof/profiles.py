@@ -523,6 +523,14 @@ def opened(
     return sections
 
 
+def identity_of(header: pb.Header) -> tuple[frozenset[tuple[str, int]], Window | None]:
+    """The ids of the panes of a file, and its window."""
+    window = None
+    if header.HasField("window_start_us") and header.HasField("window_end_us"):
+        window = Window(header.window_start_us, header.window_end_us)
+    return frozenset([(pane.writer_id, pane.number) for pane in header.panes]), window
+
+
 def wanted_entries(file: Sections, columns: Iterable[str] | None) -> list[pb.ColumnEntry]:
     """The columns of a file that are asked for, all for None, and those that say how many rows they have."""
     if columns is None:

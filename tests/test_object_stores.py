@@ -182,8 +182,9 @@ def test_an_index_spares_opening_what_was_opened_before(made_store, monkeypatch)
     assert len(opened) == 1
 
 
-def test_a_store_that_is_down_takes_no_pane_and_the_logger_keeps_it(s3_port, tmp_path):
-    store = pp.ProfileStore("s3://bucket", **options_of(_free_port(), retry_config=NO_RETRY))
+def test_what_a_store_that_is_down_did_not_take_outlives_the_process_in_the_spool(s3_port, tmp_path):
+    away = {"spool": tmp_path, **options_of(_free_port(), retry_config=NO_RETRY)}
+    store = pp.ProfileStore("s3://bucket", **away)
     with pytest.raises(StoreError, match=r"s3://bucket/clicks_profile.*cannot write"):
         store.put(written("a", 1, window_of(0, 1)).pane)
     with pytest.raises(OSError, match="cannot read"):
@@ -191,12 +192,16 @@ def test_a_store_that_is_down_takes_no_pane_and_the_logger_keeps_it(s3_port, tmp
     session = pp.Session(store, clock=SettableClock())
     logger = session.logger("clicks")
     logger.log({"x": 1})
+    logger.flush()
     with pytest.warns(DataWarning, match="will try again"), pytest.raises(StoreError, match="1 panes of 1 rows"):
-        logger.flush()
+        logger.close()
     assert logger.counters["panes_waiting"] == 1
-    logger._outbox._store = back = pp.ProfileStore(f"memory://{tmp_path}")
-    session.close()
+    session.disown()  # as if the process had been killed
+    back = pp.ProfileStore("s3://bucket", spool=tmp_path, **options_of(s3_port))
+    with pp.Session(back) as session:
+        assert session.logger("clicks").counters["rows_recovered"] == 1
     assert back.read("clicks").rows == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_bucket_that_is_not_there_and_bytes_that_are_no_profile_are_named(s3, s3_port):

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from polarsprof.clock import SystemClock
 from polarsprof.errors import CorruptProfile, PolarsprofError, StoreError, UnsupportedVersion, argument_error
-from polarsprof.profiles import Profile, merge, names_of_columns
+from polarsprof.profiles import identity_of, merge_files, names_of_columns
 from polarsprof.store.catalog import each_once
 from polarsprof.store.compaction import Compaction, Compactor, Rules
 from polarsprof.store.folder import Folder
 from polarsprof.store.listing import Listings, each_ahead
 from polarsprof.store.names import Pane, instant_us, own_name, plain_name, prefix_of, slug, slug_in, temporary_of
 from polarsprof.store.objects import SCHEMES, Objects
-from polarsprof.store.place import read_file
+from polarsprof.store.place import opened_file, read_file
 from polarsprof.window import Interval, Tumbling, duration_us
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from polarsprof.clock import Clock
+    from polarsprof.codec import Sections
+    from polarsprof.profiles import Profile
     from polarsprof.store.catalog import Catalog, Entry
     from polarsprof.store.names import Moment
     from polarsprof.store.place import Place
@@ -188,7 +190,7 @@ class ProfileStore:
         for _ in range(_MOST_READS):
             chosen = each_once(self._catalog(name).overlapping(start_us, end_us).entries())
             with suppress(FileNotFoundError):  # compacted meanwhile: what lies there now holds the same panes
-                merged = merge(self._profiles(name, chosen, wanted))
+                merged = merge_files(self._opened(name, chosen, wanted), wanted)
                 merged.dataset = name
                 return merged
         msg = f"{self}: files of {name!r} were deleted under each of {_MOST_READS} tries to read them"
@@ -271,16 +273,16 @@ class ProfileStore:
             raise argument_error("name", name, f"one of {self.datasets()}")
         return found
 
-    def _profiles(self, name: str, chosen: Iterable[Entry], columns: list[str] | None) -> Iterable[Profile]:
-        def profile(entry: Entry) -> Profile:
-            found = read_file(self._place, entry.name, columns)
-            if found.panes != entry.ids or found.window != entry.window:
+    def _opened(self, name: str, chosen: Iterable[Entry], columns: list[str] | None) -> Iterable[Sections]:
+        def opened(entry: Entry) -> Sections:
+            found = opened_file(self._place, entry.name, columns)
+            if identity_of(found.header) != (entry.ids, entry.window):
                 # A plain name that was given to another pane, or an index that lies.
                 self._listings.distrust(name)
                 raise FileNotFoundError(entry.name)
             return found
 
-        return each_ahead(profile, chosen, self._place.readers)
+        return each_ahead(opened, chosen, self._place.readers)
 
     def _dataset_of(self, files: list[str]) -> str:
         """The name of the data set that the files are of, from the first that can be read."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from polarsprof.codec import Sections
 from polarsprof.errors import CorruptProfile, UnsupportedVersion
-from polarsprof.profiles import Profile
+from polarsprof.profiles import Profile, wanted_entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -109,3 +109,21 @@ def read_file(place: Place, name: str, columns: Iterable[str] | None) -> Profile
         except (CorruptProfile, UnsupportedVersion) as error:
             msg = f"{place.where(name)}: {error}"
             raise type(error)(msg) from error
+
+
+def opened_file(place: Place, name: str, columns: Iterable[str] | None) -> Sections:
+    """A file of which the header was checked and all columns or those named were read, to be merged with others.
+
+    Raises
+    ------
+    CorruptProfile, UnsupportedVersion, OSError
+        Naming the file.
+    """
+    with place.opened(name, None if columns is None else _HEAD_BYTES) as (part, file_bytes):
+        try:
+            sections = Sections(part, file_bytes, place.where(name))
+        except (CorruptProfile, UnsupportedVersion) as error:
+            msg = f"{place.where(name)}: {error}"
+            raise type(error)(msg) from error
+        sections.keep(wanted_entries(sections, columns))
+    return sections
