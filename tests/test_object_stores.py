@@ -182,10 +182,10 @@ def test_an_index_spares_opening_what_was_opened_before(made_store, monkeypatch)
     assert len(opened) == 1
 
 
-def test_what_a_store_that_is_down_did_not_take_outlives_the_process_in_the_spool(s3_port, tmp_path):
-    away = {"spool": tmp_path, **options_of(_free_port(), retry_config=NO_RETRY)}
-    store = pp.ProfileStore("s3://bucket", **away)
-    with pytest.raises(StoreError, match=r"s3://bucket/clicks_profile.*cannot write"):
+def test_what_a_store_that_is_down_did_not_take_outlives_the_process_in_the_spool(s3, tmp_path):
+    back = s3(spool=tmp_path)
+    store = pp.ProfileStore(back.url, spool=tmp_path, **options_of(_free_port(), retry_config=NO_RETRY))
+    with pytest.raises(StoreError, match=r"s3://.*clicks_profile.*cannot write"):
         store.put(written("a", 1, window_of(0, 1)).pane)
     with pytest.raises(OSError, match="cannot read"):
         store.read("clicks")
@@ -197,7 +197,6 @@ def test_what_a_store_that_is_down_did_not_take_outlives_the_process_in_the_spoo
         logger.close()
     assert logger.counters["panes_waiting"] == 1
     session.disown()  # as if the process had been killed
-    back = pp.ProfileStore("s3://bucket", spool=tmp_path, **options_of(s3_port))
     with pp.Session(back) as session:
         assert session.logger("clicks").counters["rows_recovered"] == 1
     assert back.read("clicks").rows == 1
