@@ -72,7 +72,11 @@ class Checkpoints:
         self._stem = f"{dataset_slug}.{writer_id}"
         self._lock = lock
         self._journal: Appender | None = None
-        self._number = max(self._numbers("checkpoint"), default=0)
+        try:
+            self._number = max(self._numbers("checkpoint"), default=0)
+        except BaseException:
+            lock.release()  # else nobody could take care of these files as long as this process lives
+            raise
 
     @classmethod
     def of_writer(cls, folder: Path, dataset_slug: str, writer_id: str) -> Self:
@@ -173,7 +177,13 @@ class Checkpoints:
             self._journal.sync()
 
     def load(self) -> Saved:
-        """What the writer left."""
+        """What the writer left.
+
+        Raises
+        ------
+        OSError
+            Where a file cannot be read; that may pass, so it is not taken for damaged.
+        """
         state, since, damaged = None, 0, []
         checkpoints = self._numbers("checkpoint")
         for number in sorted(checkpoints, reverse=True):
@@ -222,7 +232,11 @@ class Checkpoints:
         """Remove all files, the lock last."""
         self._close_journal()
         latest = [self._path(self._number, kind) for kind in ("journal", "checkpoint")]
-        older = [path for path in _files(self._folder, f"{self._stem}.") if path.suffix != ".lock"]
+        try:
+            older = [path for path in _files(self._folder, f"{self._stem}.") if path.suffix != ".lock"]
+        except OSError:  # the next logger finds that they say nothing, and removes them
+            self._lock.release()
+            return
         # The latest checkpoint says that all before is in panes: without it, the one before would count again. And a
         # crash must not bring a checkpoint back without its lock.
         for paths in ([path for path in older if path not in latest], latest):
@@ -273,7 +287,7 @@ def _parts(path: Path) -> list[bytes]:
     """The parts of a file up to the first one that is not whole."""
     try:
         data = memoryview(path.read_bytes())
-    except OSError:
+    except FileNotFoundError:
         return []
     parts: list[bytes] = []
     at = len(_MAGIC)

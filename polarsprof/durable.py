@@ -192,7 +192,8 @@ class Lock:
         """End the lock; its file stays. In a forked child this leaves that of the parent alone."""
         handle, self._handle = self._handle, -1
         if handle >= 0:
-            os.close(handle)
+            with suppress(OSError):  # it is closed all the same
+                os.close(handle)
 
 
 def _write_all(handle: int, data: bytes) -> None:

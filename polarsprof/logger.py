@@ -262,7 +262,12 @@ class Logger:
     @property
     def positions(self) -> dict[str, int]:
         """Source → the position to read on from: all before it is durable. What earlier loggers left is among them."""
-        return dict(self._writer.durable_positions)
+        with self._work:
+            positions = dict(self._writer.durable_positions)
+            for writer in self._recovered:  # where they are until this one has saved them
+                for source, position in writer.durable_positions.items():
+                    positions[source] = max(position, positions.get(source, position))
+            return positions
 
     @property
     def profile(self) -> Profile:

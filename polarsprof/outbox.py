@@ -178,10 +178,10 @@ class Outbox:
         destination.succeeded()
 
     def _put(self, destination: _Destination, waiting: _Waiting, now_us: int) -> bool:
-        pane = self._whole(waiting)
-        if pane is None:
-            return True
         try:
+            pane = self._whole(waiting)
+            if pane is None:
+                return True
             try:
                 destination.store.put(pane)
             except FileNotFoundError:  # one who came took its temporary file for that of a dead writer
@@ -203,7 +203,7 @@ class Outbox:
             return waiting.pane
         try:
             return replace(waiting.pane, data=self.spool.kept(waiting.pane.number))
-        except OSError as error:
+        except FileNotFoundError as error:  # any other one may pass, so it is tried again
             self._drop(waiting.pane.number, f"its spool has lost it: {error}")
             return None
 

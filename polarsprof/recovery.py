@@ -47,10 +47,11 @@ def recovered(settings: WriterSettings, news: list[str]) -> Iterator[Writer]:
 def _resumed(files: Checkpoints, settings: WriterSettings, news: list[str]) -> Writer | None:
     """The writer of some files; None where it left nothing."""
     saved = files.load()
+    instead = "there is no earlier checkpoint" if saved.state is None else "an earlier checkpoint counts"
+    news += [f"{settings.dataset}: {name} is damaged; {instead}" for name in saved.damaged]
     if saved.state is None and not saved.entries:
         files.remove()
         return None
-    news += [f"{settings.dataset}: {name} is damaged; an earlier checkpoint counts" for name in saved.damaged]
     state = None if saved.state is None else state_of(saved.state)
     writer = Writer(settings if state is None else _settings_of(state, settings), _nothing, files, state)
     entries = list(map(entry_of, saved.entries))

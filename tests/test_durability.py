@@ -11,6 +11,7 @@ import sys
 import textwrap
 import warnings
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -516,3 +517,83 @@ def test_panes_and_the_journal_are_there_before_the_checkpoint_that_needs_them(t
     files.save(b"second", b"what was sealed")
     there = sorted([".checkpoint", ".journal", ".journal", ".lock", ".pane"])
     assert seen == [("sync_folder", there), ("write_whole", there)]
+
+
+def test_positions_are_known_though_they_cannot_be_saved_again_yet(tmp_path, clock, monkeypatch):
+    """They are durable with the writer that died: to read the source from the beginning would count rows twice."""
+    session = pp.Session(tmp_path, clock=clock)
+    session.logger().log_records([{"x": 0}], positions={"topic": 1})
+    session.get_logger("dataset").flush()
+    crash(session)
+    session = pp.Session(tmp_path, clock=clock)
+    with monkeypatch.context() as patch, pytest.warns(DataWarning, match="no checkpoint can be saved"):
+        failing_replace(patch)
+        assert session.logger().positions == {"topic": 1}
+    session.close()
+    assert times_counted(session.store) == {0: 1}
+
+
+def test_a_folder_that_cannot_be_listed_for_once_keeps_no_lock_and_fails_no_log(tmp_path, clock, monkeypatch):
+    working, calls = os.listdir, []
+
+    def failing(folder, at=0):
+        calls.append(folder)
+        if len(calls) == at:
+            raise OSError(errno.EIO, "Input/output error")
+        return working(folder)
+
+    for at in range(1, 12):
+        folder = tmp_path / str(at)
+        session = pp.Session(folder, clock=clock)
+        session.logger().log_records([{"x": 0}], positions={"topic": 1})
+        session.get_logger("dataset").flush()
+        crash(session)
+        calls.clear()
+        with monkeypatch.context() as patch, warnings.catch_warnings():
+            warnings.simplefilter("ignore", DataWarning)
+            patch.setattr(os, "listdir", lambda folder, at=at: failing(folder, at))
+            session = pp.Session(folder, clock=clock)
+            session.logger().log({"x": 1})
+            session.close()
+        with pp.Session(folder, clock=clock) as session:
+            assert session.logger().positions == {"topic": 1}
+        assert times_counted(session.store) == {0: 1, 1: 1}
+
+
+@pytest.mark.parametrize("ending", ["checkpoint", "journal", "pane"])
+def test_a_file_that_cannot_be_read_for_once_is_not_taken_for_damaged(tmp_path, clock, monkeypatch, ending):
+    session = pp.Session(tmp_path, clock=clock)
+    logger = session.logger(with_rotation_time="10s", timestamp="t")
+    for number in range(2):
+        logger.log({"x": number, "t": NOON + 10 * number * SECOND})
+        logger.flush()
+    crash(session)
+    working, failed = Path.read_bytes, []
+
+    def failing(path):
+        if path.suffix == f".{ending}" and not failed:
+            failed.append(path)
+            raise OSError(errno.EMFILE, "Too many open files")
+        return working(path)
+
+    with monkeypatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        patch.setattr(Path, "read_bytes", failing)
+        with pp.Session(tmp_path, clock=clock) as session:
+            session.logger()
+            clock.advance(2 * SECOND)
+    assert failed
+    with pp.Session(tmp_path, clock=clock) as session:
+        session.logger()
+    assert times_counted(session.store) == {0: 1, 1: 1}
+
+
+def test_the_only_checkpoint_is_named_where_it_is_damaged(tmp_path, clock):
+    session = pp.Session(tmp_path, clock=clock)
+    session.logger().log({"x": 0})
+    session.get_logger("dataset").flush()
+    crash(session)
+    [path] = session.store.state_folder.glob("*.checkpoint")
+    path.write_bytes(b"")
+    with pytest.warns(DataWarning, match=f"{path.name} is damaged"), pp.Session(tmp_path, clock=clock) as session:
+        session.logger()
