@@ -3,7 +3,8 @@
 Starting Python and importing Polars takes longer than all that a process does here. So this one imports everything,
 never computes, and forks: its children may compute, because Polars has not started its threads yet.
 
-Usage: kills.py FOLDER KILLS SEED; prints one JSON object, or says what went wrong with which seed.
+Usage: kills.py FOLDER KILLS SEED; prints one JSON object with what was counted, and what went wrong with which seed.
+SIGTERM ends it after the store at hand.
 """
 
 from __future__ import annotations
@@ -138,21 +139,8 @@ def store_rounds(folder: Path, seed: int, totals: Counter[str]) -> list[str]:
         totals["kills"] += killed
         totals["kills at a time"] += killed and at_random
         totals["children that ended"] += not killed
-        durable_before = ledger.position
-        for line in lines:
-            what, _, rest = line.partition(" ")
-            if what == "where":
-                totals[f"kills at {rest}"] += 1
-            elif what == "logged":
-                ledger.logged |= {2 * row for row in range(first, int(rest))}
-            elif what == "durable":
-                ledger.durable |= {2 * row for row in range(first, int(rest))}
-            else:
-                if int(rest) < ledger.position:
-                    msg = f"the source was durable up to {ledger.position}, the next logger reads from {rest}"
-                    raise AssertionError(msg)
-                ledger.position = int(rest)
-        totals["rows acknowledged"] += ledger.position - durable_before
+        acknowledged = note(lines, first, ledger, totals)
+        totals["rows acknowledged"] += acknowledged
 
     def look(say: Callable[[str], None]) -> None:
         warnings.simplefilter("ignore", DataWarning)
@@ -171,6 +159,23 @@ def store_rounds(folder: Path, seed: int, totals: Counter[str]) -> list[str]:
     return verdict["details"]
 
 
+def note(lines: list[str], first: int, ledger: Ledger, totals: Counter[str]) -> int:
+    """Take down what a child said; how many more rows of the source are durable."""
+    before = ledger.position
+    for line in lines:
+        what, _, rest = line.partition(" ")
+        if what == "where":
+            totals[f"kills at {rest}"] += 1
+        elif what in ("logged", "durable"):
+            getattr(ledger, what).update(2 * row for row in range(first, int(rest)))
+        elif int(rest) < ledger.position:
+            msg = f"the source was durable up to {ledger.position}, the next logger reads from {rest}"
+            raise AssertionError(msg)
+        else:
+            ledger.position = int(rest)
+    return ledger.position - before
+
+
 def _reporter(say: Callable[[str], None]) -> Callable[[str, int], None]:
     return lambda what, number: say(f"{what} {number}")
 
@@ -180,7 +185,9 @@ def main(place: str, kills: int, seed: int) -> None:
     totals: Counter[str] = Counter()
     failures: list[str] = []
     begun = time.monotonic()
-    while totals["kills"] < kills and len(failures) < MOST_FAILURES:
+    ended: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
+    while totals["kills"] < kills and len(failures) < MOST_FAILURES and not ended:
         folder = Path(place, f"store-{seed}", "profiles")
         folder.parent.mkdir(parents=True)
         try:

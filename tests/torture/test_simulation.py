@@ -1,0 +1,200 @@
+"""A simulated world from one seed: clocks that jump, writers that crash, stores that are away, folders that are full.
+
+Several writers of one data set take turns in one process; a crash of one is a session that is disowned. Whatever comes,
+each flushed row counts once, no row twice, and rows logged = profiled + rejected + still in the buffer.
+"""
+
+from __future__ import annotations
+
+import errno
+import random
+import shutil
+import warnings
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from torture.disk import Disk
+from torture.stream import NOON, SPEC, Ledger, check, logger_of
+
+import polarsprof as pp
+from polarsprof.errors import DataWarning
+from polarsprof.testing import SettableClock
+
+WRITERS = 3
+STEPS = 25
+# Ends of what a time can be, a second that Berlin has twice, one it has not, the neighbour of a leap second, nothing.
+WILD_TIMES = (
+    "0001-01-01T00:00:00Z",
+    "9999-12-31T23:59:59.999999Z",
+    "2026-10-25T02:30:00+01:00",
+    "2026-03-29T02:30:00+01:00",
+    "1969-12-31T23:59:59.999999Z",
+    "2016-12-31T23:59:59Z",
+    "no time",
+    None,
+)
+JUMPS_S = (1, 1, 7, 61, 3_600, 90_000, -1, -3_600, -90_000)
+
+
+class AwayStore(pp.ProfileStore):
+    """A store that can be away."""
+
+    away = False
+
+    def put(self, pane):
+        if self.away:
+            raise OSError(errno.EHOSTUNREACH, "No route to host")
+        return super().put(pane)
+
+
+class World:
+    def __init__(self, folder, seed: int) -> None:
+        self.chance = chance = random.Random(seed)
+        self.folder = folder / "profiles"
+        self.clock = SettableClock(NOON)
+        self.store = AwayStore(self.folder)
+        self.full = False
+        self.way = chance.randrange(100)
+        self.ledger = Ledger()
+        self.next_row = self.position = 0
+        self.sessions: list[pp.Session | None] = [None] * WRITERS
+        self.fresh: list[set[int]] = [set() for _ in range(WRITERS)]
+
+    def hook(self, call, make):
+        if self.full and ".writers" in call.path and call.name in ("open", "write", "mkdir") and call.kind != "folder":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return make()
+
+    def logger(self, place: int):
+        if self.sessions[place] is None:
+            store = self.store if place else AwayStore(self.folder)  # one of them is never away
+            self.sessions[place] = pp.Session(store, spec=SPEC, clock=self.clock, handle_sigterm=False)
+        return logger_of(self.sessions[place], self.way)
+
+    def row(self, number: int):
+        chance = self.chance
+        moment = self.clock.now - timedelta(seconds=chance.choice((0, 0, 0, 1, 8, 40, 400)))
+        return {"x": number, "t": chance.choice(WILD_TIMES) if chance.random() < 0.1 else moment}
+
+    def step(self) -> None:
+        chance, place = self.chance, self.chance.randrange(WRITERS)
+        kinds = ("log", "source", "flush", "clock", "crash", "close", "store", "space")
+        what = chance.choices(kinds, (30, 12, 22, 18, 6, 4, 4, 4))[0]
+        getattr(self, f"do_{what}")(place)
+        for session in self.sessions:
+            if session is not None:
+                self.balance(session)
+
+    def balance(self, session) -> None:
+        try:
+            counts = session.get_logger("dataset").counters
+        except ValueError:
+            return
+        assert counts["rows_logged"] >= counts["rows_profiled"] + counts["rows_rejected"]
+        assert counts["rows_rejected"] == counts["rows_dropped"] == 0
+
+    def do_log(self, place) -> None:
+        logger, rows = self.logger(place), self.chance.randrange(1, 6)
+        for number in range(self.next_row, self.next_row + rows):
+            self.ledger.logged.add(2 * number)
+            self.fresh[place].add(2 * number)
+            logger.log(self.row(2 * number))
+        self.next_row += rows
+
+    def do_source(self, place) -> None:
+        """The first writer alone reads the source."""
+        if place:
+            return
+        rows, logger = self.chance.randrange(1, 6), self.logger(0)
+        records = [self.row(2 * at + 1) for at in range(self.position, self.position + rows)]
+        self.position += rows
+        logger.log_records(records, positions={"topic": self.position})
+
+    def do_flush(self, place) -> None:
+        try:
+            self.logger(place).flush()
+        except OSError:
+            assert self.full or self.store.away
+            return
+        self.ledger.durable |= self.fresh[place]
+        self.fresh[place].clear()
+
+    def do_clock(self, place) -> None:
+        self.clock.advance(timedelta(seconds=self.chance.choice(JUMPS_S)))
+
+    def do_crash(self, place) -> None:
+        session = self.sessions[place]
+        if session is None or (place == 0 and self.full):  # whoever comes then may not know where the source is
+            return
+        session.disown()
+        session.abandon()
+        self.sessions[place] = None
+        self.fresh[place].clear()
+        if place == 0:
+            self.position = self.logger(0).positions.get("topic", 0)
+
+    def do_close(self, place) -> None:
+        session = self.sessions[place]
+        if session is None:
+            return
+        try:
+            session.close()
+        except OSError:
+            assert self.full or self.store.away
+            self.full = self.store.away = False
+            session.close()
+        self.ledger.durable |= self.fresh[place]
+        self.fresh[place].clear()
+        self.sessions[place] = None
+        if place == 0:
+            self.full = False
+            before, self.position = self.position, self.logger(0).positions.get("topic", 0)
+            assert before == self.position
+
+    def do_store(self, place) -> None:
+        self.store.away = not self.store.away
+
+    def do_space(self, place) -> None:
+        self.full = not self.full
+
+    def end(self) -> None:
+        """All come back once more, one after the other, when the store and the space are there again."""
+        self.full = self.store.away = False
+        self.logger(0)  # so that somebody knows where the source is
+        for place in reversed(range(WRITERS)):
+            self.do_close(place)
+        self.logger(0).close()
+        self.sessions[0].close()
+
+
+def simulate(folder, seed: int, totals: Counter[str]):
+    world = World(folder, seed)
+    with Disk(folder, world.hook):
+        for _ in range(STEPS):
+            world.step()
+        world.end()
+    totals["rows acknowledged"] += len(world.ledger.durable) + world.position
+    totals["events"] += STEPS
+    return check(world.folder, world.ledger, world.position)
+
+
+def test_simulation(tmp_path, torture):
+    totals: Counter[str] = Counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        for seed in torture.seeds(short=200):
+            folder = tmp_path / str(seed)
+            folder.mkdir()
+            try:
+                verdict = simulate(folder, seed, totals)
+            except Exception as error:
+                error.add_note(f"seed {seed}, see {folder}")
+                raise
+            totals["seeds"] += 1
+            if not verdict.good:
+                pytest.fail(f"seed {seed}, see {folder}: {'; '.join(verdict.details)}")
+            shutil.rmtree(folder)
+            for kind in ("lost", "doubled", "torn", "orphans"):
+                totals[kind] += getattr(verdict, kind)
+    torture.tell("simulation", totals)
