@@ -110,6 +110,24 @@ class Checkpoints:
             if lock is not None:
                 yield cls(folder, dataset_slug, writer_id, lock)
 
+    @staticmethod
+    def states_of_all(folder: Path, dataset_slug: str) -> list[bytes]:
+        """The last checkpoint of each writer of a data set, living ones included, whose files are left alone.
+
+        Raises
+        ------
+        OSError
+            Where the folder or a file cannot be read.
+        """
+        latest: dict[str, tuple[int, bytes]] = {}
+        for path in _files(folder, f"{dataset_slug}."):
+            _, writer_id, *rest = path.name.split(".")
+            if len(rest) == 2 and rest[1] == "checkpoint" and rest[0].isdecimal():
+                parts = _parts(path)  # none where its writer has removed it meanwhile
+                if len(parts) == 1:
+                    latest[writer_id] = max(latest.get(writer_id, (0, b"")), (int(rest[0]), parts[0]))
+        return [state for _, state in latest.values()]
+
     @property
     def empty(self) -> bool:
         """Whether nothing was ever saved."""

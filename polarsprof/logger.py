@@ -26,7 +26,7 @@ from polarsprof.intake import Intake
 from polarsprof.jsonlines import JsonLines, row_batches
 from polarsprof.profiles import Profile
 from polarsprof.records import RecordBatch, RecordBuffer, RejectedRow, decode_json
-from polarsprof.recovery import recovered
+from polarsprof.recovery import known_positions, recovered
 from polarsprof.writer import Writer, WriterSettings
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ class Logger:
         self._news: list[str] = []
         self._ending = self._closed = self._disowned = False
         self._recovered: list[Writer] = []
+        self._known_positions: dict[str, int] = {}
         self._do(self._recover)
         self._alarm = self._clock.alarm(self._tick)
 
@@ -264,9 +265,8 @@ class Logger:
         """Source → the position to read on from: all before it is durable. What earlier loggers left is among them."""
         with self._work:
             positions = dict(self._writer.durable_positions)
-            for writer in self._recovered:  # where they are until this one has saved them
-                for source, position in writer.durable_positions.items():
-                    positions[source] = max(position, positions.get(source, position))
+            for source, position in self._known_positions.items():  # which others have saved, if this one has not yet
+                positions[source] = max(position, positions.get(source, position))
             return positions
 
     @property
@@ -407,11 +407,13 @@ class Logger:
         now_us = self._clock.now_us()
         try:
             self._recovered = list(recovered(self._settings, self._news))
+            self._known_positions = known_positions(self._settings)
         except OSError as error:
             self._news.append(f"{self.dataset_name}: what was left by others cannot be looked at: {error}")
         for writer in self._recovered:
             self._rows_recovered += writer.rows_waiting
             self._writer.inherit(writer.positions)
+        self._writer.inherit(self._known_positions)
         if self._writer.positions:
             with suppress(StoreError):  # it is in the news, and tried again
                 self._writer.save(now_us)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,24 @@ def recovered(settings: WriterSettings, news: list[str]) -> Iterator[Writer]:
         else:
             if writer is not None:
                 yield writer
+
+
+def known_positions(settings: WriterSettings) -> dict[str, int]:
+    """The positions that any writer of a data set has saved, the furthest of each source.
+
+    Among them are those that a writer which still lives took over from a dead one.
+
+    Raises
+    ------
+    OSError
+        Where the folder of the state cannot be read.
+    """
+    positions: dict[str, int] = {}
+    for data in Checkpoints.states_of_all(settings.stores[0].state_folder, slug(settings.dataset)):
+        with suppress(PolarsprofError):  # whoever recovers that writer tells of it
+            for source, position in state_of(data).positions.items():
+                positions[source] = max(position, positions.get(source, position))
+    return positions
 
 
 def _resumed(files: Checkpoints, settings: WriterSettings, news: list[str]) -> Writer | None:

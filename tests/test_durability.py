@@ -597,3 +597,18 @@ def test_the_only_checkpoint_is_named_where_it_is_damaged(tmp_path, clock):
     path.write_bytes(b"")
     with pytest.warns(DataWarning, match=f"{path.name} is damaged"), pp.Session(tmp_path, clock=clock) as session:
         session.logger()
+
+
+def test_positions_that_a_living_logger_took_over_are_known_to_the_next(tmp_path, clock):
+    """Two processes share the partitions of a source; one dies, and another starts before it comes back."""
+    session = pp.Session(tmp_path, clock=clock)
+    session.logger().log_records([{"x": 0}], positions={"first": 1})
+    session.get_logger("dataset").flush()
+    crash(session)
+    with pp.Session(tmp_path, clock=clock) as living:
+        living.logger().log_records([{"x": 1}], positions={"second": 1})
+        with pp.Session(tmp_path, clock=clock) as session:
+            assert session.logger().positions["first"] == 1
+    with pp.Session(tmp_path, clock=clock) as session:
+        assert session.logger().positions == {"first": 1, "second": 1}
+    assert times_counted(session.store) == {0: 1, 1: 1}

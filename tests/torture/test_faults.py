@@ -78,7 +78,7 @@ def crashed(tmp_path):
 
 
 class Run:
-    """The stream, on a copy of the store, with one fault; `copy` is the store after the first `flush` that held then."""
+    """The stream, on a copy of the store, with one fault; `copy` is the store after the first `flush` that held."""
 
     def __init__(self, folder, crashed, fault: Fault) -> None:
         place, before = crashed
