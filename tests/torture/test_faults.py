@@ -46,8 +46,10 @@ class Fault:
             if self.kind == "short write":  # no error at all: the caller has to write the rest
                 return written
             raise OSError(errno.ENOSPC, "No space left on device")
-        if call.name == "close" or self.kind.startswith("done"):  # a handle is closed though close fails
-            make()
+        if call.name == "close" or (self.kind.startswith("done") and call.name not in ("read", "list")):
+            make()  # a handle is closed though close fails
+            if call.name == "open":  # but nobody gets one where open does
+                os.close(call.handle)
         number = errno.EIO if self.kind.startswith("done") else getattr(errno, self.kind)
         raise OSError(number, os.strerror(number))  # of the class that belongs to it, such as InterruptedError
 
