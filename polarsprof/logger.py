@@ -51,6 +51,7 @@ _COUNTERS: Final = (
     "bytes_written",
     "retries",
     "checkpoint_age_us",
+    "lag_us",
 )
 
 
@@ -280,16 +281,22 @@ class Logger:
         """What was counted since the logger was made.
 
         Rows logged, profiled, rejected, late, without time, dropped, recovered from loggers that died; panes and bytes
-        written, panes waiting, how often a store took nothing (`retries`); for how many microseconds changes have been
-        waiting for a checkpoint. Rows logged = rows profiled + rows rejected + rows still in the buffer; dropped ones
-        had been counted before.
+        written, panes waiting, how often a store took nothing (`retries`). And in microseconds, how long changes have
+        been waiting for a checkpoint, and by how much the latest event time is behind the clock (`lag_us`).
+        Rows logged = rows profiled + rows rejected + rows still in the buffer; dropped ones had been counted before.
+        Each file holds what its writer had counted until then, see `Profile.writers`.
         """
         with self._work:
-            counts = self._writer.counters
+            counts = self._writer.counters(self._clock.now_us())
             counts["rows_logged"] = self._rows_in_batches + self._intake.rows
             counts["rows_recovered"] = self._rows_recovered
-            counts["checkpoint_age_us"] = self._writer.checkpoint_age_us(self._clock.now_us())
             return {name: counts[name] for name in _COUNTERS}
+
+    @property
+    def rejected(self) -> dict[str, int]:
+        """Reason → rows that were kept out, since the logger was made; those in the buffer are not looked at yet."""
+        with self._work:
+            return dict(self._writer.rejected)
 
     def disown(self) -> None:
         """Make the logger useless in a forked child: its buffer and windows belong to the parent."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, lru_cache
 from importlib.metadata import version
-from itertools import chain, compress, islice
+from itertools import chain, compress, islice, starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -79,6 +79,9 @@ class Profile:
         (writer id, pane number) of every pane merged into this profile.
     positions
         Source → the next position to read.
+    writers
+        Writer id → what that writer had counted when it sealed its latest pane among these, named as in
+        `Logger.counters`; the largest of each.
     """
 
     def __init__(
@@ -102,6 +105,7 @@ class Profile:
         self.last_event_us: int | None = None
         self.panes: frozenset[tuple[str, int]] = frozenset()
         self.positions: dict[str, int] = {}
+        self.writers: dict[str, dict[str, int]] = {}
         self.versions = dict(_versions())
         self._columns: dict[str, ColumnProfile] = {}
         self._paths_bytes = 0
@@ -225,6 +229,9 @@ class Profile:
             self.observe_times(other.first_event_us, other.last_event_us)
         for source, position in other.positions.items():
             self.positions[source] = max(position, self.positions.get(source, position))
+        for writer_id, counters in other.writers.items():
+            own = self.writers.setdefault(writer_id, {})
+            own |= {name: max(count, own.get(name, 0)) for name, count in counters.items()}
         self.dataset = min(self.dataset or other.dataset, other.dataset or self.dataset)
         self.window = _span(self.window, other.window)
         for mine, theirs in ((self.tags, other.tags), (self.metadata, other.metadata), (self.versions, other.versions)):
@@ -389,6 +396,7 @@ class Profile:
             header.panes.add(writer_id=writer_id, number=number)
         for source, position in sorted(self.positions.items()):
             header.positions.add(source=source, next=position)
+        header.writers.extend(starmap(_writer_message, sorted(self.writers.items())))
         for name in ("tags", "metadata", "versions"):
             for key, value in sorted(getattr(self, name).items()):
                 getattr(header, name).add(key=key, value=value)
@@ -408,6 +416,7 @@ class Profile:
         self.degraded = Counter({entry.name: entry.count for entry in header.degraded})
         self.panes = frozenset((pane.writer_id, pane.number) for pane in header.panes)
         self.positions = {position.source: position.next for position in header.positions}
+        self.writers = {w.id: {entry.name: entry.count for entry in w.counters} for w in header.writers}
         self.tags, self.metadata, self.versions = (
             {pair.key: pair.value for pair in pairs} for pairs in (header.tags, header.metadata, header.versions)
         )
@@ -623,6 +632,11 @@ def _kept_path(path: str) -> str:
 def _holds_elements_of(path: str, wanted: set[str]) -> bool:
     """Whether the rows of a wanted column are the elements of this one."""
     return any(name.startswith(f"{path}[]") for name in wanted)
+
+
+def _writer_message(writer_id: str, counters: Mapping[str, int]) -> pb.Writer:
+    entries = [pb.NamedCount(name=name, count=count) for name, count in sorted(counters.items())]
+    return pb.Writer(id=writer_id, counters=entries)
 
 
 def _span(mine: Window | None, theirs: Window | None) -> Window | None:

@@ -165,6 +165,11 @@ class Rotation:
         return RotationState(self._watermark.latest_us, self._last_row_us, tuple(windows))
 
     @property
+    def latest_us(self) -> int | None:
+        """The latest event time that counts; None before the first row."""
+        return self._watermark.latest_us
+
+    @property
     def last_row_us(self) -> int:
         """When the last rows arrived; 0 before the first."""
         return self._last_row_us

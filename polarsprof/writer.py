@@ -118,6 +118,7 @@ class Writer:
         self._panes = self._saved_panes = state.panes
         self._dropped_told = state.dropped_told
         self._counts = Counter(state.counts)
+        self._rejected: Counter[str] = Counter()
         self.positions = dict(state.positions)
         self.durable_positions: Mapping[str, int] = dict(state.positions)
         self._sealed: list[tuple[int, bool]] = []
@@ -145,24 +146,26 @@ class Writer:
         return self._outbox.rows
 
     @property
-    def counters(self) -> Counter[str]:
-        """What was counted so far, open windows included."""
+    def rejected(self) -> Counter[str]:
+        """Reason → rows kept out so far."""
+        return sum((profile.rejected for profile in self._open_profiles()), self._rejected)
+
+    def counters(self, now_us: int) -> Counter[str]:
+        """What was counted so far, open windows included; how late it is."""
         counts = self._counts.copy()
         for profile in self._open_profiles():
             _count_rows(counts, profile)
-        outbox = self._outbox
+        outbox, latest_us = self._outbox, self._rotation.latest_us
         counts.update(
             rows_dropped=outbox.rows_dropped,
             panes_written=outbox.panes_written,
             panes_waiting=len(outbox),
             bytes_written=outbox.bytes_written,
             retries=outbox.retries,
+            checkpoint_age_us=0 if self._changed_us is None else max(0, now_us - self._changed_us),
+            lag_us=0 if latest_us is None else max(0, now_us - latest_us),
         )
         return counts
-
-    def checkpoint_age_us(self, now_us: int) -> int:
-        """For how long changes have been waiting for a checkpoint; 0 where there are none."""
-        return 0 if self._changed_us is None else max(0, now_us - self._changed_us)
 
     def look(self) -> Profile:
         """A merged copy of all that is open, rows that are too late left out."""
@@ -441,11 +444,13 @@ class Writer:
         profile.window = window
         profile.panes = frozenset([(self._writer_id, number)])
         profile.positions = dict(self.positions)
+        profile.writers = {self._writer_id: dict(self.counters(self._settings.clock.now_us()))}
         profile.dropped_rows = dropped - self._dropped_told
         self._outbox.add(self._pane(profile, number, profile.to_bytes()))
         self._panes, self._dropped_told = number, dropped
         self._sealed.append((window.start_us, late))
         _count_rows(self._counts, profile)
+        self._rejected.update(profile.rejected)
 
     def _pane(self, profile: Profile, number: int, data: bytes) -> Pane:
         label = "" if profile.window is None else self._settings.windowing.label(profile.window)

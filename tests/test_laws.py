@@ -280,6 +280,7 @@ def test_every_field_of_the_header_survives() -> None:
     profile.observe_times(-9, 9)
     profile.panes, profile.positions = frozenset({("w", 0), ("w", 1)}), {"kafka": -1, "file": 2**60}
     profile.versions = {"polarsprof": "0.0.1", "elsewhere": "9"}
+    profile.writers = {"w": {"rows_profiled": 5, "lag_us": 2**60}, "v": {}}
     back = through_bytes(profile)
     names = [
         "dataset",
@@ -300,6 +301,7 @@ def test_every_field_of_the_header_survives() -> None:
         "last_event",
         "panes",
         "positions",
+        "writers",
         "versions",
         "rejected_rows",
     ]
@@ -314,6 +316,7 @@ def test_merging_headers_keeps_every_count_and_the_widest_span() -> None:
         profile.rejected, profile.degraded = Counter(bad=number), Counter(odd=number)
         profile.observe_times(number, 10 * number)
         profile.panes, profile.positions = frozenset({("w", number)}), {"s": 5 * number}
+        profile.writers = {"w": {"retries": 4 - number, "rows_profiled": number}, f"only {number}": {"retries": 1}}
     merges = [pp.merge(pair) for pair in ([left, right], [right, left])]
     assert merges[0].to_bytes() == merges[1].to_bytes()
     total = merges[0]
@@ -322,6 +325,11 @@ def test_merging_headers_keeps_every_count_and_the_widest_span() -> None:
     assert (total.dataset, total.window, total.tags) == ("a", pp.Window(0, 20), {"k": "1", "l": "x"})
     assert (total.first_event_us, total.last_event_us, total.positions) == (1, 20, {"s": 10})
     assert total.panes == {("w", 1), ("w", 2)}
+    assert total.writers == {
+        "w": {"retries": 3, "rows_profiled": 2},
+        "only 1": {"retries": 1},
+        "only 2": {"retries": 1},
+    }
 
 
 # -------------------------------------------------------------------------------------------------------- exact figures

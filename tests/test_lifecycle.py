@@ -179,6 +179,27 @@ def test_a_folder_of_states_that_somebody_removes_is_made_anew(tmp_path, clock):
     assert session.store.read("dataset").rows == 20_001
 
 
+def test_counters_are_with_the_logger_and_in_every_file(tmp_path, clock):
+    with pp.Session(tmp_path, clock=clock) as session:
+        logger = session.logger(with_rotation_time="d", timestamp="at")
+        with pytest.warns(DataWarning, match="not a mapping"):
+            logger.log_records([{"at": NOON - 3 * SECOND}, 42])
+            clock.advance(2 * SECOND)
+        assert logger.rejected == {"not a mapping": 1}
+        counters = logger.counters
+        assert counters["lag_us"] == 5_000_000
+        assert counters["checkpoint_age_us"] == 2_000_000
+        assert (counters["rows_logged"], counters["rows_profiled"], counters["rows_rejected"]) == (2, 1, 1)
+    (pane,) = session.store.files("dataset")
+    ((writer_id, in_file),) = pp.read(pane).writers.items()
+    assert {(writer_id, 1)} == pp.read(pane).panes
+    assert {name: in_file[name] for name in ("rows_profiled", "rows_rejected", "lag_us")} == {
+        "rows_profiled": 1,
+        "rows_rejected": 1,
+        "lag_us": 5_000_000,
+    }
+
+
 def run(code: str, folder, **options) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", textwrap.dedent(code)]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False, **options)

@@ -6,7 +6,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Header(_message.Message):
-    __slots__ = ("dataset", "window_start_us", "window_end_us", "first_event_us", "last_event_us", "rows", "rejected", "degraded", "late_rows", "untimed_rows", "future_rows", "dropped_rows", "panes", "positions", "tags", "metadata", "versions", "spec_json", "columns")
+    __slots__ = ("dataset", "window_start_us", "window_end_us", "first_event_us", "last_event_us", "rows", "rejected", "degraded", "late_rows", "untimed_rows", "future_rows", "dropped_rows", "panes", "positions", "tags", "metadata", "versions", "spec_json", "columns", "writers")
     DATASET_FIELD_NUMBER: _ClassVar[int]
     WINDOW_START_US_FIELD_NUMBER: _ClassVar[int]
     WINDOW_END_US_FIELD_NUMBER: _ClassVar[int]
@@ -26,6 +26,7 @@ class Header(_message.Message):
     VERSIONS_FIELD_NUMBER: _ClassVar[int]
     SPEC_JSON_FIELD_NUMBER: _ClassVar[int]
     COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    WRITERS_FIELD_NUMBER: _ClassVar[int]
     dataset: str
     window_start_us: int
     window_end_us: int
@@ -45,7 +46,16 @@ class Header(_message.Message):
     versions: _containers.RepeatedCompositeFieldContainer[Pair]
     spec_json: str
     columns: _containers.RepeatedCompositeFieldContainer[ColumnEntry]
-    def __init__(self, dataset: _Optional[str] = ..., window_start_us: _Optional[int] = ..., window_end_us: _Optional[int] = ..., first_event_us: _Optional[int] = ..., last_event_us: _Optional[int] = ..., rows: _Optional[int] = ..., rejected: _Optional[_Iterable[_Union[NamedCount, _Mapping]]] = ..., degraded: _Optional[_Iterable[_Union[NamedCount, _Mapping]]] = ..., late_rows: _Optional[int] = ..., untimed_rows: _Optional[int] = ..., future_rows: _Optional[int] = ..., dropped_rows: _Optional[int] = ..., panes: _Optional[_Iterable[_Union[Pane, _Mapping]]] = ..., positions: _Optional[_Iterable[_Union[Position, _Mapping]]] = ..., tags: _Optional[_Iterable[_Union[Pair, _Mapping]]] = ..., metadata: _Optional[_Iterable[_Union[Pair, _Mapping]]] = ..., versions: _Optional[_Iterable[_Union[Pair, _Mapping]]] = ..., spec_json: _Optional[str] = ..., columns: _Optional[_Iterable[_Union[ColumnEntry, _Mapping]]] = ...) -> None: ...
+    writers: _containers.RepeatedCompositeFieldContainer[Writer]
+    def __init__(self, dataset: _Optional[str] = ..., window_start_us: _Optional[int] = ..., window_end_us: _Optional[int] = ..., first_event_us: _Optional[int] = ..., last_event_us: _Optional[int] = ..., rows: _Optional[int] = ..., rejected: _Optional[_Iterable[_Union[NamedCount, _Mapping]]] = ..., degraded: _Optional[_Iterable[_Union[NamedCount, _Mapping]]] = ..., late_rows: _Optional[int] = ..., untimed_rows: _Optional[int] = ..., future_rows: _Optional[int] = ..., dropped_rows: _Optional[int] = ..., panes: _Optional[_Iterable[_Union[Pane, _Mapping]]] = ..., positions: _Optional[_Iterable[_Union[Position, _Mapping]]] = ..., tags: _Optional[_Iterable[_Union[Pair, _Mapping]]] = ..., metadata: _Optional[_Iterable[_Union[Pair, _Mapping]]] = ..., versions: _Optional[_Iterable[_Union[Pair, _Mapping]]] = ..., spec_json: _Optional[str] = ..., columns: _Optional[_Iterable[_Union[ColumnEntry, _Mapping]]] = ..., writers: _Optional[_Iterable[_Union[Writer, _Mapping]]] = ...) -> None: ...
+
+class Writer(_message.Message):
+    __slots__ = ("id", "counters")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    COUNTERS_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    counters: _containers.RepeatedCompositeFieldContainer[NamedCount]
+    def __init__(self, id: _Optional[str] = ..., counters: _Optional[_Iterable[_Union[NamedCount, _Mapping]]] = ...) -> None: ...
 
 class NamedCount(_message.Message):
     __slots__ = ("name", "count")
