@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 import polarsprof as pp
-from benchmarks import data, peers, scaling, stores
+from benchmarks import data, durability, peers, scaling, stores
 from benchmarks.measure import Line, Setup, Skip, median_ms, paired
 from benchmarks.real import DATA_SETS
 from polarsprof.proto import profile_pb2 as pb
@@ -180,6 +180,7 @@ SUITES: Final[Mapping[str, Callable[[Setup], Iterator[Line]]]] = {
     "json": lines_of_json,
     "merge": merge,
     "store": stores.ranges,
+    "durability": durability.losses,
     "state": state,
     "real": real,
     "scaling": scaling.slopes,
