@@ -304,7 +304,7 @@ class Logger:
         self._disowned = True
         self._intake.disown(self._not_open())
         for writer in (self._writer, *self._recovered):
-            writer.leave()
+            writer.disk.disown()
 
     def _not_open(self) -> str:
         if self._disowned:
@@ -339,7 +339,7 @@ class Logger:
         self._check_open()
         for batch in batches:
             self._rows_in_batches += batch.rows
-            self._writer.expect_unsaved()
+            self._writer.disk.unsaved = True
             self._writer.add(batch, self._clock.now_us())
         if positions:
             self._writer.advance(positions, self._clock.now_us())
@@ -369,8 +369,9 @@ class Logger:
 
     def _is_journaled(self) -> bool:
         """Put what waits into the journal, while the background thread works on; whether all is durable by that."""
-        with self._writer.disk:
-            return self._writer.journal(self._intake.to_journal) and self._writer.is_durable()
+        disk = self._writer.disk
+        with disk.lock:
+            return disk.journal(self._intake.to_journal) and disk.is_durable()
 
     def _make_durable(self, now_us: int) -> None:
         if self._settings.checkpoint_every_us is None:
@@ -387,9 +388,9 @@ class Logger:
     def _fold(self) -> None:
         """Fold what was set aside into its windows."""
         for _ in range(self._intake.waiting):  # one by one: an error in one keeps the others
-            with self._writer.disk:  # so that a flush sees each batch either here or there
+            with self._writer.disk.lock:  # so that a flush sees each batch either here or there
                 batch = self._intake.taken()
-                self._writer.expect(batch)
+                self._writer.disk.expect(batch)
             self._writer.add(batch, batch.begun_us)
 
     def _finish(self) -> None:

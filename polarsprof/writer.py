@@ -8,41 +8,35 @@ changes nothing. Before the first checkpoint nothing on a disk could count twice
 from __future__ import annotations
 
 import secrets
-import threading
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from polarsprof.checkpoint import Checkpoints
-from polarsprof.errors import PolarsprofError, StoreError, raise_one
-from polarsprof.journal import Sealed, WriterState, rows_entry, sealed_entry, state_bytes
+from polarsprof.errors import PolarsprofError, raise_one
+from polarsprof.journal import Sealed, WriterState, sealed_entry, state_bytes
 from polarsprof.outbox import Outbox
 from polarsprof.profiles import Profile
 from polarsprof.rotation import Rotation, RotationState
+from polarsprof.safekeeping import Safekeeping
 from polarsprof.store import Pane, ProfileStore, slug
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
     from polarsprof.batch import RowBatch
     from polarsprof.clock import Clock
-    from polarsprof.records import RecordBatch
     from polarsprof.rotation import Windowing
     from polarsprof.spec import ProfileSpec
     from polarsprof.window import Window
 
 _MAX_WAITING_BYTES: Final = 256 << 20
 _MAX_UNSAVED_BYTES: Final = 16 << 20  # of panes
-_MAX_JOURNAL_BYTES: Final = 64 << 20
-_MAX_JOURNAL_ROWS: Final = 16_384  # at once
-_FIRST_PAUSE_US: Final = 1_000_000
-_LONGEST_PAUSE_US: Final = 60_000_000
-_RARELY: Final = 9  # for panes alone, checkpoints are this many times as far apart as one takes: a tenth of the time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +87,7 @@ class Writer:
     Attributes
     ----------
     disk
-        Guards checkpoints and the journal; `journal` and `is_durable` need no other lock.
+        What of it is durable.
     positions
         Source → the next position to read, once all so far is durable.
     durable_positions
@@ -108,11 +102,12 @@ class Writer:
         state: WriterState | None = None,
     ) -> None:
         state = _first_state(settings) if state is None else state
-        self.disk = threading.RLock()
         self._settings = settings
         self._gather = gather
-        self._files = files
         self._writer_id = secrets.token_hex(6) if files is None else files.writer_id
+        folder = settings.stores[0].state_folder
+        made = partial(Checkpoints.of_writer, folder, slug(settings.dataset), self._writer_id)
+        self.disk = Safekeeping(folder, made, settings.checkpoint_every_us, settings.clock, files)
         self._outbox = Outbox(settings.stores, _MAX_WAITING_BYTES)
         self._outbox.spool = files
         self._panes = self._saved_panes = state.panes
@@ -126,12 +121,6 @@ class Writer:
         self._rotation = Rotation(settings.windowing, self._new_profile, self._hand_over, on_too_late, state.rotation)
         too_late = replace(settings.windowing, allowed_lateness_us=None)
         self._late = Rotation(too_late, self._new_late_profile, self._hand_late_over, state=state.late)
-        self._unsaved = False  # whether there are rows that neither the checkpoint nor the journal holds
-        self._changed_us: int | None = None  # when the first change since the checkpoint came
-        self._saved_us: int | None = None
-        self._save_cost_us = 0
-        self._retry_us, self._pause_us = 0, _FIRST_PAUSE_US
-        self._error: Exception | None = None
         self._news: list[str] = []
         self._told: set[str] = set()
 
@@ -162,7 +151,7 @@ class Writer:
             panes_waiting=len(outbox),
             bytes_written=outbox.bytes_written,
             retries=outbox.retries,
-            checkpoint_age_us=0 if self._changed_us is None else max(0, now_us - self._changed_us),
+            checkpoint_age_us=self.disk.age_us(now_us),
             lag_us=0 if latest_us is None else max(0, now_us - latest_us),
         )
         return counts
@@ -171,27 +160,18 @@ class Writer:
         """A merged copy of all that is open, rows that are too late left out."""
         return self._rotation.look()
 
-    def expect(self, batch: RecordBatch) -> None:
-        """Put records that are about to be added into the journal, where one was begun; else a checkpoint must come."""
-        if self._files is None or not self._files.journal_bytes or not self.journal(lambda: [batch.to_journal()]):
-            self.expect_unsaved()
-
-    def expect_unsaved(self) -> None:
-        """Note that rows are about to be added that no journal has."""
-        self._unsaved = True
-
     def add(self, batch: RowBatch, arrival_us: int) -> None:
         """Fold rows into the windows of their times."""
         self._rotation.add(batch, arrival_us)
         for profile in self._open_profiles():
             self._tell_of(profile)
-        self._note_change(arrival_us)
+        self.disk.changed(arrival_us)
 
     def advance(self, positions: Mapping[str, int], now_us: int) -> None:
         """Take note of the next positions to read after all that was added."""
         self.positions.update(positions)
-        self._unsaved = True
-        self._note_change(now_us)
+        self.disk.unsaved = True
+        self.disk.changed(now_us)
 
     def inherit(self, positions: Mapping[str, int]) -> None:
         """Take over the positions of a writer that lives no more, where they are further on."""
@@ -203,61 +183,17 @@ class Writer:
         durable = self.durable_positions
         return all(source in durable and durable[source] >= position for source, position in positions.items())
 
-    def journal(self, batches: Callable[[], list[RecordBatch]]) -> bool:
-        """Put records that are yet to be added into the journal; whether that was possible. `is_durable` waits for it.
-
-        It is not where rows that came before are in no checkpoint and no journal, and for so many that to profile them
-        and save a checkpoint is the cheaper way: then only `save` makes all durable.
-        """
-        files = self._files
-        if files is None or files.empty or self._unsaved or files.journal_bytes > _MAX_JOURNAL_BYTES:
-            return False
-        self._unsaved = True  # unless all goes well: they count as given to the journal from here on
-        given = [batch for batch in batches() if batch.rows]
-        if sum(batch.rows for batch in given) > _MAX_JOURNAL_ROWS:
-            return False
-        for batch in given:
-            entry = rows_entry(batch)
-            if entry is None or not _appended(files, entry):
-                return False
-            self._note_change(batch.begun_us)
-        self._unsaved = False
-        return True
-
-    def is_durable(self) -> bool:
-        """Wait until the journal is durable; whether all that was added is by that."""
-        if self._unsaved:
-            return False
-        try:
-            if self._files is not None:
-                self._files.sync()
-        except OSError:
-            return False
-        return True
-
     def save(self, now_us: int) -> None:
-        """Make all that was added durable.
+        """Make all that was logged durable.
 
         Raises
         ------
         StoreError
             Where the folder of the state does not take it.
         """
-        try:
-            with self.disk:
-                self._gather()
-                self._save(self._opened_files())
-        except OSError as error:
-            if self._error is None:
-                self._news.append(f"{self._folder}: no checkpoint can be saved, will try again: {error}")
-            if isinstance(error, FileNotFoundError):  # somebody removed the folder: the next try makes it anew
-                self.leave()
-                self._files = None
-            self._error = error
-            self._retry_us, self._pause_us = now_us + self._pause_us, min(2 * self._pause_us, _LONGEST_PAUSE_US)
-            msg = f"{self._folder}: what was logged is not durable yet: {error}"
-            raise StoreError(msg) from error
-        self._error, self._retry_us, self._pause_us = None, 0, _FIRST_PAUSE_US
+        errors: list[Exception] = []
+        self.disk.save(partial(self._write, errors), now_us)
+        raise_one(errors, PolarsprofError)
 
     def tick(self, now_us: int) -> int | None:
         """Seal, save and publish what is due; return when to look again."""
@@ -279,28 +215,20 @@ class Writer:
         try:
             self._seal_each(lambda rotation: rotation.seal_all(now_us))
         finally:
-            if self._saves and (self._is_on_disk or self.positions):
+            if self.disk.saves and (self.disk.holds or self.positions):
                 self.save(now_us)
             self._publish(now_us, at_once=True)
         self._outbox.raise_if_waiting()
 
     def end(self, *, inherited: bool = False) -> None:
         """Leave nothing behind but the positions, where there are some that nobody inherited."""
-        files, self._files, self._outbox.spool = self._files, None, None
-        if files is not None and self.positions and not inherited:
-            files.leave()
-        elif files is not None:
-            files.remove()
-
-    def leave(self) -> None:
-        """Leave everything to whoever comes next; in a forked child that is the parent."""
-        if self._files is not None:
-            self._files.leave()
+        self._outbox.spool = None
+        self.disk.end(leave=bool(self.positions) and not inherited)
 
     def take_news(self) -> list[str]:
         """What the user should be warned of since the last call."""
         news, self._news = self._news, []
-        return news + self._outbox.take_news()
+        return news + self.disk.take_news() + self._outbox.take_news()
 
     def take_published(self) -> list[bytes]:
         """The panes that were published since the last call."""
@@ -335,18 +263,16 @@ class Writer:
             else:
                 self._outbox.add_spooled(self._pane(profile, number, b""), len(data))
 
-    def _save(self, files: Checkpoints) -> None:
-        begun_us = self._settings.clock.now_us()
+    def _write(self, errors: list[Exception], files: Checkpoints) -> bool:
+        """Write a checkpoint; whether nothing was left out. What was, is among the errors."""
+        self._gather()
+        self._outbox.spool = files
         self._outbox.to_spool()
         sealed = sealed_entry(Sealed(self._panes, tuple(self._sealed))) if self._sealed else b""
-        errors: list[Exception] = []
         files.save(state_bytes(self._state(errors)), sealed)
         self._saved_panes, self._sealed = self._panes, []
-        self._unsaved, self._changed_us = bool(errors), None
         self.durable_positions = dict(self.positions)
-        self._saved_us = self._settings.clock.now_us()
-        self._save_cost_us = self._saved_us - begun_us
-        raise_one(errors, PolarsprofError)
+        return not errors
 
     def _state(self, errors: list[Exception]) -> WriterState:
         return replace(
@@ -359,33 +285,11 @@ class Writer:
             late=self._late.state(errors),
         )
 
-    def _opened_files(self) -> Checkpoints:
-        if self._files is None:
-            self._files = Checkpoints.of_writer(self._folder, slug(self._settings.dataset), self._writer_id)
-            self._outbox.spool = self._files
-        return self._files
-
-    @property
-    def _folder(self) -> Path:
-        return self._settings.stores[0].state_folder
-
-    @property
-    def _saves(self) -> bool:
-        return self._settings.checkpoint_every_us is not None
-
-    @property
-    def _is_on_disk(self) -> bool:
-        return self._files is not None and not self._files.empty
-
     @property
     def _publishable(self) -> int:
         """The number of the last pane that may be published."""
-        counts_twice = self._is_on_disk or bool(self.positions)  # where the process dies before the next checkpoint
-        return self._saved_panes if self._saves and counts_twice else self._panes
-
-    def _note_change(self, now_us: int) -> None:
-        if self._changed_us is None:
-            self._changed_us = now_us
+        counts_twice = self.disk.holds or bool(self.positions)  # where the process dies before the next checkpoint
+        return self._saved_panes if self.disk.saves and counts_twice else self._panes
 
     def _save_if_due(self, now_us: int) -> None:
         due_us = self._save_due_us()
@@ -394,19 +298,13 @@ class Writer:
                 self.save(now_us)
 
     def _save_due_us(self) -> int | None:
-        every_us = self._settings.checkpoint_every_us
-        if every_us is None:
-            return None
-        dues = [] if self._changed_us is None else [self._changed_us + every_us]
-        if self._panes > self._publishable:
-            urgent = self._outbox.waiting_bytes > _MAX_UNSAVED_BYTES
-            dues.append((self._saved_us or 0) + (0 if urgent else _RARELY * self._save_cost_us))
-        return max(min(dues), self._retry_us) if dues else None
+        urgent = self._outbox.waiting_bytes > _MAX_UNSAVED_BYTES
+        return self.disk.due_us(panes_wait=self._panes > self._publishable, urgent=urgent)
 
     def _publish(self, now_us: int, *, at_once: bool = False) -> None:
         self._outbox.publish(now_us, self._publishable, at_once=at_once)
-        if self.finished and not self._is_on_disk and not self.positions:
-            self._unsaved, self._changed_us = False, None
+        if self.finished and not self.disk.holds and not self.positions:
+            self.disk.nothing_to_save()
 
     def _next_due_us(self) -> int | None:
         dues = (
@@ -477,14 +375,6 @@ class Writer:
     def _empty_profile(self, dataset: str, window: Window) -> Profile:
         settings = self._settings
         return Profile(settings.spec, dataset=dataset, window=window, tags=settings.tags, metadata=settings.metadata)
-
-
-def _appended(files: Checkpoints, entry: bytes) -> bool:
-    try:
-        files.append(entry)
-    except OSError:
-        return False
-    return True
 
 
 def _first_state(settings: WriterSettings) -> WriterState:

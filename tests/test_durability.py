@@ -307,7 +307,7 @@ def test_a_full_disk_leaves_nothing_torn_and_gets_all_once_there_is_room(small_d
     assert session.store.read("dataset")["x"].sum == 6 * sum(range(100))
 
 
-@pytest.mark.parametrize("call", ["fsync", "link", "open", "fdopen"])
+@pytest.mark.parametrize("call", ["fsync", "link", "open", "write"])
 def test_a_call_of_the_system_that_fails_leaves_no_file_and_loses_nothing(tmp_path, monkeypatch, call):
     session = pp.Session(tmp_path / "store", clock=SettableClock(NOON))
     logger = session.logger(dataset_timestamp=NOON)

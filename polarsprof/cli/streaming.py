@@ -161,5 +161,7 @@ def closing_line(counters: Mapping[str, int], store: str) -> str:
     """Rows, files, what went wrong, where: one line."""
     wrong = {what: counters[f"rows_{what}"] for what in ("rejected", "late", "dropped")}
     notes = "".join(f", {rows:,} {what}" for what, rows in wrong.items() if rows or what == "rejected")
+    if counters["rows_recovered"]:
+        notes += f", {counters['rows_recovered']:,} recovered from a stream that died"
     files = counters["panes_written"]
     return f"{counters['rows_logged']:,} rows{notes} → {files:,} window file{'' if files == 1 else 's'} in {store}"
