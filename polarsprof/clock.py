@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
@@ -97,7 +98,7 @@ def uninterrupted(work: Callable[[], _Result]) -> _Result:
         return work()
     done: Future[_Result] = Future()
     try:
-        jobs = _idle.pop() if _idle else _new_worker()
+        jobs = _idle_worker()
     except RuntimeError:  # an exiting interpreter starts no thread any more
         return work()
     jobs.put(partial(_complete, done, work))
@@ -109,7 +110,9 @@ _Jobs = SimpleQueue[Callable[[], None]]
 _idle: list[_Jobs] = []  # of threads that wait for work: to start one costs a millisecond, for it has memory of its own
 
 
-def _new_worker() -> _Jobs:
+def _idle_worker() -> _Jobs:
+    with suppress(IndexError):
+        return _idle.pop()
     jobs: _Jobs = SimpleQueue()
     threading.Thread(target=_work_off, args=(jobs,), name="polarsprof-work", daemon=True).start()
     return jobs

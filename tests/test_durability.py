@@ -612,3 +612,32 @@ def test_positions_that_a_living_logger_took_over_are_known_to_the_next(tmp_path
     with pp.Session(tmp_path, clock=clock) as session:
         assert session.logger().positions == {"first": 1, "second": 1}
     assert times_counted(session.store) == {0: 1, 1: 1}
+
+
+@pytest.mark.parametrize("call", ["write", "fdatasync"])
+def test_an_interrupt_in_the_midst_of_a_flush_loses_and_doubles_nothing(
+    tmp_path, clock, monkeypatch, call
+):
+    session = pp.Session(tmp_path, clock=clock)
+    logger = session.logger(with_rotation_time="h")
+    logger.log({"x": 0})
+    logger.flush()
+    logger.log({"x": 1})
+    logger.flush()  # into the journal
+    working = getattr(os, call)
+
+    def interrupted(*arguments):
+        working(*arguments)  # all of it got through
+        raise KeyboardInterrupt
+
+    logger.log({"x": 2})
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            logger.flush()
+    logger.log({"x": 3})
+    logger.flush()
+    crash(session)
+    with pp.Session(tmp_path, clock=clock) as session:
+        session.logger()
+    assert times_counted(session.store) == dict.fromkeys(range(4), 1)
