@@ -239,8 +239,7 @@ class Logger:
             After `close`, or in a forked child.
         """
         self._check_open()
-        # An interrupt in the midst of journaling only means that the next flush saves a checkpoint.
-        if self._settings.checkpoint_every_us is None or not self._is_journaled():
+        if self._settings.checkpoint_every_us is None or not uninterrupted(self._is_journaled):
             self._do(partial(self._make_durable, self._clock.now_us()))
 
     def close(self) -> None:
