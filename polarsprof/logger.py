@@ -24,6 +24,7 @@ from polarsprof.errors import ClosedError, DataWarning, StoreError, argument_err
 from polarsprof.frames import is_tabular
 from polarsprof.intake import Intake
 from polarsprof.jsonlines import JsonLines, row_batches
+from polarsprof.process import handlers_only_raise
 from polarsprof.profiles import Profile
 from polarsprof.records import RecordBatch, RecordBuffer, RejectedRow, decode_json
 from polarsprof.recovery import known_positions, recovered
@@ -239,7 +240,7 @@ class Logger:
             After `close`, or in a forked child.
         """
         self._check_open()
-        if self._settings.checkpoint_every_us is None or not uninterrupted(self._is_journaled):
+        if self._settings.checkpoint_every_us is None or not self._is_journaled_safely():
             self._do(partial(self._make_durable, self._clock.now_us()))
 
     def close(self) -> None:
@@ -365,6 +366,11 @@ class Logger:
         self._fold()
         dues = [self._writer.tick(now_us), *self._see_to_recovered(now_us), self._intake.due_us()]
         return min((due for due in dues if due is not None), default=None)
+
+    def _is_journaled_safely(self) -> bool:
+        # What an exception cuts short only makes the next flush save a checkpoint, and to have another thread do it
+        # costs more than the work itself. But a handler that logs must not come in between.
+        return self._is_journaled() if handlers_only_raise() else uninterrupted(self._is_journaled)
 
     def _is_journaled(self) -> bool:
         """Put what waits into the journal, while the background thread works on; whether all is durable by that."""

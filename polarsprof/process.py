@@ -1,4 +1,4 @@
-"""What becomes of a process: whether it is a fork that cannot work, and how SIGTERM ends it. Imports errors alone.
+"""What becomes of a process: forks that cannot work, SIGTERM, what signals may run. Imports errors alone.
 
 Polars computes on threads that a fork does not copy, so in a child of a process that had started them every group-by
 waits forever. And SIGTERM ends Python without its exit functions, so what is to be closed at the exit would not be.
@@ -44,8 +44,18 @@ def exit_on_sigterm() -> None:
         signal.signal(signal.SIGTERM, _exit)
 
 
+def handlers_only_raise() -> bool:
+    """Whether no handler of a signal does more than to raise, so that none can log in the midst of something."""
+    handlers = map(signal.getsignal, _SIGNALS)
+    return not any(callable(handler) and handler not in _RAISE for handler in handlers)
+
+
 def _exit(number: int, _: FrameType | None) -> None:
     sys.exit(128 + number)
+
+
+_SIGNALS: Final = tuple(signal.valid_signals())
+_RAISE: Final = (signal.default_int_handler, _exit)
 
 
 def _before_fork() -> None:

@@ -614,10 +614,32 @@ def test_positions_that_a_living_logger_took_over_are_known_to_the_next(tmp_path
     assert times_counted(session.store) == {0: 1, 1: 1}
 
 
+def test_a_handler_that_logs_in_the_midst_of_a_flush_waits_for_nobody(tmp_path, clock, monkeypatch):
+    session = pp.Session(tmp_path, clock=clock)
+    logger = session.logger(with_rotation_time="m")
+    before = signal.signal(signal.SIGUSR1, lambda *_: logger.log({"x": 2}))
+    try:
+        logger.log({"x": 0})
+        logger.flush()
+        logger.log({"x": 1})
+        working = os.write
+
+        def signalled(*arguments):
+            monkeypatch.setattr(os, "write", working)
+            clock._now_us += 60_000_000  # so that the handler finds the window over
+            os.kill(os.getpid(), signal.SIGUSR1)
+            return working(*arguments)
+
+        monkeypatch.setattr(os, "write", signalled)
+        logger.flush()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    session.close()
+    assert times_counted(session.store) == dict.fromkeys(range(3), 1)
+
+
 @pytest.mark.parametrize("call", ["write", "fdatasync"])
-def test_an_interrupt_in_the_midst_of_a_flush_loses_and_doubles_nothing(
-    tmp_path, clock, monkeypatch, call
-):
+def test_an_interrupt_in_the_midst_of_a_flush_loses_and_doubles_nothing(tmp_path, clock, monkeypatch, call):
     session = pp.Session(tmp_path, clock=clock)
     logger = session.logger(with_rotation_time="h")
     logger.log({"x": 0})
