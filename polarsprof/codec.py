@@ -80,6 +80,13 @@ class Sections:
     name
         What errors call the file by; empty where it has no name.
 
+    Attributes
+    ----------
+    header
+        What the whole file says.
+    entries
+        Path → where that column lies, in the order of the paths.
+
     Raises
     ------
     CorruptProfile
@@ -91,6 +98,7 @@ class Sections:
     def __init__(self, read: Callable[[int, int], bytes], file_bytes: int, name: str = "") -> None:
         self.name = name
         self._read = read
+        self._kept: dict[str, bytes] | None = None
         prefix = read(0, PREFIX_BYTES)
         head_bytes = _check_prefix(prefix, file_bytes)
         head = read(PREFIX_BYTES, head_bytes)
@@ -98,7 +106,7 @@ class Sections:
             raise CorruptProfile(_text("the checksum of the header does not match"))
         self.header = _parsed(pb.Header, head)
         self._body = PREFIX_BYTES + head_bytes
-        _check_entries(self.header.columns, file_bytes - self._body)
+        self.entries = _checked_entries(self.header.columns, file_bytes - self._body)
 
     @classmethod
     def of_bytes(cls, data: bytes) -> Sections:
@@ -106,16 +114,17 @@ class Sections:
         return cls(lambda offset, length: bytes(data[offset : offset + length]), len(data))
 
     def keep(self, entries: Iterable[pb.ColumnEntry]) -> None:
-        """Read these columns now, so that the file may be closed before they are parsed; no others can be read then."""
-        places = [
-            (self._body + entry.offset, entry.length) for entry in entries
-        ]  # one of no bytes begins where the next
-        bodies = {place: self._read(*place) for place in places}
-        self._read = lambda offset, length: bodies[offset, length]
+        """Read these columns now, so that the file may be closed before they are parsed; there are no others then."""
+        self.entries = {entry.path: entry for entry in entries}
+        self._kept = {path: self._bytes_of(entry) for path, entry in self.entries.items()}
+        del self._read
+
+    def _bytes_of(self, entry: pb.ColumnEntry) -> bytes:
+        return self._read(self._body + entry.offset, entry.length)
 
     def column(self, entry: pb.ColumnEntry) -> pb.Column:
-        """The message of one column of the header's list."""
-        body = self._read(self._body + entry.offset, entry.length)
+        """The message of one column of the file."""
+        body = self._bytes_of(entry) if self._kept is None else self._kept[entry.path]
         if zlib.crc32(body) != entry.crc32:
             raise CorruptProfile(_text(f"the checksum of column {entry.path!r:.80} does not match"))
         _check_groups(body)
@@ -138,20 +147,24 @@ def _check_prefix(prefix: bytes, file_bytes: int) -> int:
     return int(head_bytes)
 
 
-def _check_entries(entries: Any, body_bytes: int) -> None:
+def _checked_entries(entries: Any, body_bytes: int) -> dict[str, pb.ColumnEntry]:
     if len(entries) > MAX_COLUMNS:
         raise CorruptProfile(_text(f"it has {len(entries)} columns, more than {MAX_COLUMNS}"))
+    checked: dict[str, pb.ColumnEntry] = {}
     offset = 0
     previous = None
-    for entry in entries:
-        if entry.offset != offset or entry.length > MAX_COLUMN_BYTES:
-            raise CorruptProfile(_text(f"column {entry.path!r:.80} lies at the wrong place"))
-        if previous is not None and entry.path <= previous:
-            raise CorruptProfile(_text(f"column {entry.path!r:.80} is out of order"))
-        offset += entry.length
-        previous = entry.path
+    for entry in entries:  # each look at a field has its price, in thousands of files
+        path, length = entry.path, entry.length
+        if entry.offset != offset or length > MAX_COLUMN_BYTES:
+            raise CorruptProfile(_text(f"column {path!r:.80} lies at the wrong place"))
+        if previous is not None and path <= previous:
+            raise CorruptProfile(_text(f"column {path!r:.80} is out of order"))
+        checked[path] = entry
+        offset += length
+        previous = path
     if offset != body_bytes:
         raise CorruptProfile(_text(f"its columns take {offset} bytes of {body_bytes}"))
+    return checked
 
 
 def _check_groups(body: bytes) -> None:
@@ -188,8 +201,7 @@ def _parsed(kind: type[_AnyMessage], data: bytes) -> _AnyMessage:
         message.ParseFromString(data)
     except DecodeError as error:
         raise CorruptProfile(_text("a message does not parse")) from error
-    # What a newer minor version wrote beyond our fields must not ride along into files we write.
-    message.DiscardUnknownFields()
+    # What a newer minor version wrote beyond our fields stays in this message, of which only our fields are taken.
     return message
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, lru_cache
 from importlib.metadata import version
 from itertools import chain, compress, islice, starmap
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,11 +46,13 @@ if TYPE_CHECKING:
     from polarsprof.batch import ColumnBatch, TypedColumns
     from polarsprof.column import GroupProfile
 
+_ELEMENTS: Final = re.compile(re.escape("[]"))
 _LONGEST_PATH: Final = 512
 _READ_AT_ONCE: Final = 32  # columns whose messages are in memory together
 _MERGED_AT_ONCE: Final = 128  # in memory while many are merged; of 20 columns each 15 MB as files, 30 as profiles
 _LONGEST_DATASET: Final = 65_536
 _COUNTS: Final = ("rows", "late_rows", "untimed_rows", "future_rows", "dropped_rows")
+_COUNTS_OF: Final = attrgetter(*_COUNTS)
 _VERSIONED: Final = ("polarsprof", "polars", "datasketches")
 
 
@@ -199,7 +203,7 @@ class Profile:
         ArgumentError
             Where two hold the same pane, whose rows would count twice.
         """
-        self._merge_headers(others)
+        self._merge_headers(tuple(self._checked(others)))  # all of them first: nothing is merged where one does not fit
         columns: dict[str, list[ColumnProfile]] = {}
         for other in others:
             for path, column in other._columns.items():
@@ -214,17 +218,21 @@ class Profile:
     def _count_too_many(self, *columns: ColumnProfile) -> None:
         self.degraded["too many columns"] += sum(column.count for column in columns)
 
-    def _merge_headers(self, others: Sequence[Profile]) -> None:
-        self._check_mergeable(others)
+    def _merge_headers(self, others: Iterable[Profile]) -> None:
+        panes, windows = [], [self.window]
         for other in others:
             self._merge_header(other)
-        self.panes = self.panes.union(*[other.panes for other in others])
+            panes.append(other.panes)
+            windows.append(other.window)
+        self.panes = self.panes.union(*panes)
+        self.window = _span(windows)
 
     def _merge_header(self, other: Profile) -> None:
         for name in _COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.rejected.update(other.rejected)
-        self.degraded.update(other.degraded)
+        for total, more in ((self.rejected, other.rejected), (self.degraded, other.degraded)):
+            if more:
+                total.update(more)
         if other.first_event_us is not None and other.last_event_us is not None:
             self.observe_times(other.first_event_us, other.last_event_us)
         for source, position in other.positions.items():
@@ -233,9 +241,9 @@ class Profile:
             own = self.writers.setdefault(writer_id, {})
             own |= {name: max(count, own.get(name, 0)) for name, count in counters.items()}
         self.dataset = min(self.dataset or other.dataset, other.dataset or self.dataset)
-        self.window = _span(self.window, other.window)
         for mine, theirs in ((self.tags, other.tags), (self.metadata, other.metadata), (self.versions, other.versions)):
-            mine |= {key: min(value, mine.get(key, value)) for key, value in theirs.items()}
+            if theirs and theirs != mine:
+                mine |= {key: min(value, mine.get(key, value)) for key, value in theirs.items()}
 
     def copy(self) -> Profile:
         """A profile of the same state that shares nothing with this one."""
@@ -288,10 +296,10 @@ class Profile:
         CorruptProfile
             Where one of the files is not valid; the profile is of no use after that.
         """
-        heads = [Profile._of_header(file.header) for file in files]
-        alike = [head.spec == self.spec for head in heads]
+        alike = [_spec_of_json(file.header.spec_json) == self.spec for file in files]
         self.merge(*[Profile.from_sections(file, columns) for file, same in zip(files, alike, strict=True) if not same])
-        self._merge_headers([head for head, same in zip(heads, alike, strict=True) if same])
+        # One head after the other: thousands at once would have the garbage collector look for cycles among them.
+        self._merge_headers(self._checked(Profile._of_header(file.header) for file in compress(files, alike)))
         places: dict[str, list[tuple[Sections, pb.ColumnEntry]]] = {}
         for file in compress(files, alike):
             for entry in wanted_entries(file, columns):
@@ -363,7 +371,8 @@ class Profile:
         lengths = lists.group("list").length
         return 0 if lengths is None or lengths.moments is None else lengths.moments.integer_sum
 
-    def _check_mergeable(self, others: Iterable[Profile]) -> None:
+    def _checked(self, others: Iterable[Profile]) -> Iterator[Profile]:
+        """Each of the others, once it is known to fit this profile and those before it."""
         panes, paths = set(self.panes), set(self._columns)
         for other in others:
             if not isinstance(other, Profile):
@@ -377,8 +386,9 @@ class Profile:
                 raise ArgumentError(msg)
             panes |= other.panes
             paths.update(other._columns)
-            if self.spec != other.spec:
+            if self.spec is not other.spec and self.spec != other.spec:
                 _check_tracked(self.spec, other.spec, paths)
+            yield other
 
     def _header(self) -> pb.Header:
         header = pb.Header(dataset=self.dataset, spec_json=self.spec.to_json())
@@ -403,8 +413,9 @@ class Profile:
         return header
 
     def _take_header(self, header: pb.Header) -> None:
-        for name in _COUNTS:
-            setattr(self, name, getattr(header, name))
+        # What is empty, as most of it is in most files, is not looked through: a year of hours has thousands of them.
+        counts = _COUNTS_OF(header)
+        self.rows, self.late_rows, self.untimed_rows, self.future_rows, self.dropped_rows = counts
         if header.HasField("window_start_us"):
             self.window = Window(header.window_start_us, header.window_end_us)
             if self.window.start_us >= self.window.end_us:
@@ -412,18 +423,16 @@ class Profile:
                 raise CorruptProfile(msg)
         if header.HasField("first_event_us"):
             self._take_events(header.first_event_us, header.last_event_us)
-        self.rejected = Counter({entry.name: entry.count for entry in header.rejected})
-        self.degraded = Counter({entry.name: entry.count for entry in header.degraded})
-        self.panes = frozenset((pane.writer_id, pane.number) for pane in header.panes)
-        self.positions = {position.source: position.next for position in header.positions}
-        self.writers = {w.id: {entry.name: entry.count for entry in w.counters} for w in header.writers}
-        self.tags, self.metadata, self.versions = (
-            {pair.key: pair.value for pair in pairs} for pairs in (header.tags, header.metadata, header.versions)
-        )
-        if (
-            max([getattr(self, name) for name in _COUNTS] + [*self.rejected.values(), *self.degraded.values()])
-            > MAX_COUNT
-        ):
+        self.panes = frozenset([(pane.writer_id, pane.number) for pane in header.panes])
+        if header.positions:
+            self.positions = {position.source: position.next for position in header.positions}
+        if header.writers:
+            self.writers = {w.id: {entry.name: entry.count for entry in w.counters} for w in header.writers}
+        self.tags, self.metadata, self.versions = map(_pairs, (header.tags, header.metadata, header.versions))
+        for own, entries in ((self.rejected, header.rejected), (self.degraded, header.degraded)):
+            if entries:
+                own.update({entry.name: entry.count for entry in entries})
+        if max(*counts, *self.rejected.values(), *self.degraded.values()) > MAX_COUNT:
             raise CorruptProfile("not a readable profile: counts that no stream has")
 
     def _take_events(self, first_us: int, last_us: int) -> None:
@@ -543,13 +552,10 @@ def identity_of(header: pb.Header) -> tuple[frozenset[tuple[str, int]], Window |
 def wanted_entries(file: Sections, columns: Iterable[str] | None) -> list[pb.ColumnEntry]:
     """The columns of a file that are asked for, all for None, and those that say how many rows they have."""
     if columns is None:
-        return list(file.header.columns)
+        return list(file.entries.values())
     wanted = set(columns)
-    return [
-        entry
-        for entry in file.header.columns
-        if (path := entry.path) in wanted or (wanted and _holds_elements_of(path, wanted))
-    ]
+    wanted |= {lists for name in wanted if "[]" in name for lists in _lists_around(name)}
+    return [file.entries[path] for path in sorted(wanted) if path in file.entries]
 
 
 def read(source: str | os.PathLike[str] | bytes, *, columns: Iterable[str] | None = None) -> Profile:
@@ -596,6 +602,10 @@ def _versions() -> Mapping[str, str]:
     return {name: version(name) for name in _VERSIONED}
 
 
+def _pairs(pairs: Any) -> dict[str, str]:
+    return {pair.key: pair.value for pair in pairs} if pairs else {}
+
+
 def _no_rows(path: str) -> int:
     raise NotImplementedError(path)  # a profile hands out its columns together with its rows
 
@@ -629,9 +639,9 @@ def _kept_path(path: str) -> str:
     return f"{path[: _LONGEST_PATH - 18]}…#{digest[:16]}"
 
 
-def _holds_elements_of(path: str, wanted: set[str]) -> bool:
-    """Whether the rows of a wanted column are the elements of this one."""
-    return any(name.startswith(f"{path}[]") for name in wanted)
+def _lists_around(path: str) -> list[str]:
+    """The columns whose elements are the rows of this one: `a` and `a[].b` of `a[].b[]`."""
+    return [path[: found.start()] for found in _ELEMENTS.finditer(path)]
 
 
 def _writer_message(writer_id: str, counters: Mapping[str, int]) -> pb.Writer:
@@ -639,10 +649,11 @@ def _writer_message(writer_id: str, counters: Mapping[str, int]) -> pb.Writer:
     return pb.Writer(id=writer_id, counters=entries)
 
 
-def _span(mine: Window | None, theirs: Window | None) -> Window | None:
-    if mine is None or theirs is None:
-        return mine or theirs
-    return Window(min(mine.start_us, theirs.start_us), max(mine.end_us, theirs.end_us))
+def _span(windows: Iterable[Window | None]) -> Window | None:
+    known = [window for window in windows if window is not None]
+    if not known:
+        return None
+    return Window(min([window.start_us for window in known]), max([window.end_us for window in known]))
 
 
 def names_of_columns(columns: Iterable[str] | None) -> list[str] | None:

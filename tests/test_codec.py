@@ -134,6 +134,17 @@ def test_one_column_is_read_without_the_bytes_of_the_others() -> None:
     assert sum(taken) < len(data) / 3
 
 
+def test_elements_are_read_with_the_lists_that_say_how_many_they_are(tmp_path: Path) -> None:
+    rows = [{"a": [{"b": [1, None]}, {"b": [3]}], "a[x": 1, "c": [4, 5, 6]}, {"a": [], "c": []}]
+    pp.profile(rows).write(tmp_path / "some.bin")
+    for source in (tmp_path / "some.bin", (tmp_path / "some.bin").read_bytes()):
+        some = pp.read(source, columns=["a[].b[]", "c[]", "missing[]"])
+        assert list(some.columns) == ["a", "a[].b", "a[].b[]", "c", "c[]"]
+        assert (some["a[].b[]"].rows, some["a[].b[]"].null_count, some["c[]"].rows) == (3, 1, 3)
+        assert list(pp.read(source, columns=["c"]).columns) == ["c"]
+        assert list(pp.read(source, columns=["a[].b", "a[x"]).columns) == ["a", "a[].b", "a[x"]
+
+
 def test_a_column_of_many_empty_groups_is_refused_before_it_is_parsed() -> None:
     body = pb.Column(groups=[pb.Group() for _ in range(65)]).SerializeToString()
     head = header()

@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 
@@ -147,7 +148,7 @@ def test_a_pane_of_another_user_keeps_nothing_out(tmp_path, monkeypatch):
     opened = os.open
 
     def forbidden(path, *arguments):
-        if path == foreign:
+        if Path(path) == foreign:
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
         return opened(path, *arguments)
 
