@@ -20,10 +20,26 @@ _PACKAGES: Final = (
     *("polarsprof", "polars", "datasketches", "numpy", "pyarrow", "polars-hash"),
     *("duckdb", "chdb", "chdb-core", "dataprof", "netra-profiler"),
 )
-_ROW_PX: Final = 24
-_LABEL_PX: Final = 430
-_AXIS_PX: Final = 360
-_MARGIN_PX: Final = 80
+# Of the plot, from left to right: what was measured, beside which peer, the bars, the ratio.
+_PEER_PX: Final = 16
+_AXIS_AT_PX: Final = 455
+_AXIS_PX: Final = 300
+_WIDTH_PX: Final = 820
+_ROW_PX: Final = 17
+_TOP_PX: Final = 48
+_BOTTOM_PX: Final = 40
+_STYLE: Final = """
+  text { font: 12px system-ui, 'Segoe UI', Helvetica, Arial, sans-serif; fill: #1f2328 }
+  .end { text-anchor: end } .middle { text-anchor: middle } .faint { fill: #59636e }
+  .card { fill: #ffffff } .grid { stroke: #e4e8ec } .one { stroke: #59636e }
+  .less { fill: #1a7f5a } .more { fill: #bc5a14 } .spread { stroke: #1f2328 }
+  .budget { stroke: #1f2328; stroke-width: 2; stroke-dasharray: 2 1.5 }
+  @media (prefers-color-scheme: dark) {
+    text { fill: #e6edf3 } .faint { fill: #9198a1 }
+    .card { fill: #161b22 } .grid { stroke: #2f363e } .one { stroke: #9198a1 }
+    .less { fill: #3fb68b } .more { fill: #e08a45 } .spread, .budget { stroke: #e6edf3 }
+  }
+"""
 _TICKS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 
 
@@ -83,18 +99,26 @@ def versions() -> dict[str, str]:
 
 
 def svg(lines: Iterable[Line]) -> str:
-    """The ratios as bars with their quartiles; left of the line at 1 we are faster, or smaller."""
-    shown = [line for line in lines if line.ratio is not None]
-    width, height = _LABEL_PX + _AXIS_PX + _MARGIN_PX, _ROW_PX * (len(shown) + 2)
-    ticks = _ticks(shown)
+    """The ratios to peers as bars with their quartiles, for light and dark pages; left of 1 we are faster."""
+    shown = [line for line in lines if line.ratio is not None and line.suite != "memory"]
+    ticks, height = _ticks(shown), _TOP_PX + _ROW_PX * len(shown) + _BOTTOM_PX
+    title = "Time of polarsprof ÷ time of its peers"
+    before = [None, *[line.what for line in shown]]  # what is the same as in the row above is not said again
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">',
-            "<style>text { font: 12px sans-serif }</style>",
-            "<title>Time of polarsprof divided by the time of its peers</title>",
-            f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH_PX} {height}" role="img">',
+            f"<title>{title}</title>",
+            f"<style>{_STYLE}</style>",
+            f'<rect class="card" width="{_WIDTH_PX}" height="{height}" rx="6"/>',
+            f'<text x="{_PEER_PX}" y="22" style="font-weight: 600">{title}</text>',
+            *_directions(ticks),
             *(part for tick in ticks for part in _tick(tick, ticks, height)),
-            *(part for number, line in enumerate(shown) for part in _bar(line, ticks, number)),
+            *(
+                part
+                for row, line in enumerate(shown)
+                for part in _row_of(line, ticks, row, is_new=line.what != before[row])
+            ),
+            _legend(height),
             "</svg>\n",
         ]
     )
@@ -110,29 +134,47 @@ def _ticks(shown: Sequence[Line]) -> list[float]:
 
 def _x(ratio: float, ticks: Sequence[float]) -> float:
     share = math.log(max(ratio, 1e-6) / ticks[0]) / math.log(ticks[-1] / ticks[0])
-    return round(_LABEL_PX + _AXIS_PX * min(max(share, 0.0), 1.0), 1)
+    return round(_AXIS_AT_PX + _AXIS_PX * min(max(share, 0.0), 1.0), 1)
+
+
+def _directions(ticks: Sequence[float]) -> list[str]:
+    one = _x(1.0, ticks)
+    return [
+        f'<text class="faint end" x="{one - 6}" y="{_TOP_PX - 12}">◂ polarsprof faster</text>',
+        f'<text class="faint" x="{one + 6}" y="{_TOP_PX - 12}">slower ▸</text>',
+    ]
 
 
 def _tick(tick: float, ticks: Sequence[float], height: int) -> list[str]:
-    x, bottom = _x(tick, ticks), height - _ROW_PX
-    stroke = "#444444" if tick == 1 else "#dddddd"
+    x, bottom = _x(tick, ticks), height - _BOTTOM_PX + 2
     return [
-        f'<line x1="{x}" y1="{_ROW_PX / 2}" x2="{x}" y2="{bottom}" stroke="{stroke}"/>',
-        f'<text x="{x}" y="{bottom + 15}" text-anchor="middle" fill="#444444">{tick:g}</text>',
+        f'<line class="{"one" if tick == 1 else "grid"}" x1="{x}" y1="{_TOP_PX - 4}" x2="{x}" y2="{bottom}"/>',
+        f'<text class="faint middle" x="{x}" y="{bottom + 13}">{tick:g}</text>',
     ]
 
 
-def _bar(line: Line, ticks: Sequence[float], number: int) -> list[str]:
+def _row_of(line: Line, ticks: Sequence[float], row: int, *, is_new: bool) -> list[str]:
     if line.ratio is None or line.lower_quartile is None or line.upper_quartile is None:
         return []
-    middle = _ROW_PX * (number + 1.2)
+    top = _TOP_PX + _ROW_PX * row
+    base, middle = top + 12, top + _ROW_PX / 2
     one, end = _x(1.0, ticks), _x(line.ratio, ticks)
-    color = "#2a7f62" if line.ratio <= 1 else "#b5651d"
     low, high = _x(line.lower_quartile, ticks), _x(line.upper_quartile, ticks)
-    label = escape(f"{line.what} ÷ {line.against}")
-    return [
-        f'<text x="{_LABEL_PX - 10}" y="{middle + 4:.1f}" text-anchor="end" fill="#222222">{label}</text>',
-        f'<rect x="{min(one, end)}" y="{middle - 6:.1f}" width="{abs(end - one):.1f}" height="12" fill="{color}"/>',
-        f'<line x1="{low}" y1="{middle:.1f}" x2="{high}" y2="{middle:.1f}" stroke="#111111" stroke-width="2"/>',
-        f'<text x="{_LABEL_PX + _AXIS_PX + 12}" y="{middle + 4:.1f}" fill="#222222">{line.ratio:.2f}</text>',
+    start, width, side = min(one, end), abs(end - one), "less" if line.ratio <= 1 else "more"
+    parts = [
+        f'<text class="peer faint end" x="{_AXIS_AT_PX - 10}" y="{base}">{escape(line.against)}</text>',
+        f'<rect class="{side}" x="{start}" y="{top + 3}" width="{width:.1f}" height="{_ROW_PX - 6}" rx="1.5"/>',
+        f'<line class="spread" x1="{low}" y1="{middle}" x2="{high}" y2="{middle}"/>',
+        f'<text class="end" x="{_WIDTH_PX - 14}" y="{base}">{line.ratio:.2f}</text>',
     ]
+    if is_new:
+        parts.append(f'<text x="{_PEER_PX}" y="{base}">{escape(line.what)}</text>')
+    if line.budget is not None:
+        x = _x(line.budget, ticks)
+        parts.append(f'<line class="budget" x1="{x}" y1="{top + 1}" x2="{x}" y2="{top + _ROW_PX - 1}"/>')
+    return parts
+
+
+def _legend(height: int) -> str:
+    what = "bar: median of the pairs · thin line: quartiles · dashes: budget"
+    return f'<text class="faint" x="{_PEER_PX}" y="{height - 14}">{what}</text>'

@@ -32,8 +32,11 @@ def test_the_command_measures_every_line_or_says_why_not(tmp_path):
     measured = {line["against"] for line in lines if line["ratio"] is not None}
     assert {"DuckDB SUMMARIZE", "Polars describe()", "json.loads"} <= measured
     assert all(line["lower_quartile"] <= line["ratio"] <= line["upper_quartile"] for line in lines if line["ratio"])
-    labels = [element.text for element in ET.parse(plot).iter("{http://www.w3.org/2000/svg}text")]  # noqa: S314 - our own
-    assert sum("÷" in label for label in labels) == sum(line["ratio"] is not None for line in lines)
+    texts = list(ET.parse(plot).iter("{http://www.w3.org/2000/svg}text"))  # noqa: S314 - our own
+    peers = [text.text for text in texts if "peer" in text.get("class", "").split()]
+    assert peers == [line["against"] for line in lines if line["ratio"] is not None]
+    shown = {text.text for text in texts}
+    assert {line["what"] for line in lines if line["ratio"] is not None} <= shown
 
 
 def test_the_two_sides_run_equally_often_and_neither_always_first():
