@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from polarsprof.column import ColumnProfile, GroupProfile
     from polarsprof.logger import Logger
+    from polarsprof.merging import merge, read
     from polarsprof.oneshot import profile
-    from polarsprof.profiles import Profile, merge, read
+    from polarsprof.profiles import Profile
     from polarsprof.session import Session, get_or_create_session
     from polarsprof.sketches import Estimate, FrequentItem
     from polarsprof.spec import ProfileSpec
@@ -46,9 +47,9 @@ _HOMES: Final = {
     "Session": "session",
     "Window": "window",
     "get_or_create_session": "session",
-    "merge": "profiles",
+    "merge": "merging",
     "profile": "oneshot",
-    "read": "profiles",
+    "read": "merging",
 }
 
 

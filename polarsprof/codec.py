@@ -7,6 +7,7 @@ verified alone. Profile bytes are hostile until they are parsed: nothing is allo
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -29,6 +30,8 @@ MAX_COLUMNS: Final = 100_000
 MAX_PATHS_BYTES: Final = 48 << 20
 MAX_TEXT_BYTES: Final = 1 << 20
 _MAX_GROUPS: Final = 64  # this version knows 12
+
+_ELEMENTS: Final = re.compile(re.escape("[]"))
 
 # Magic, major, minor, header bytes, file bytes; then the CRC-32 of those and the header.
 _PREFIX: Final = struct.Struct("<8sHHIQ")
@@ -113,6 +116,14 @@ class Sections:
         """The sections of a file held in memory."""
         return cls(lambda offset, length: bytes(data[offset : offset + length]), len(data))
 
+    def wanted(self, columns: Iterable[str] | None) -> list[pb.ColumnEntry]:
+        """The columns that are asked for, all for None, and those that say how many rows they have."""
+        if columns is None:
+            return list(self.entries.values())
+        paths = set(columns)
+        paths |= {lists for path in paths if "[]" in path for lists in _lists_around(path)}
+        return [self.entries[path] for path in sorted(paths) if path in self.entries]
+
     def keep(self, entries: Iterable[pb.ColumnEntry]) -> None:
         """Read these columns now, so that the file may be closed before they are parsed; there are no others then."""
         self.entries = {entry.path: entry for entry in entries}
@@ -129,6 +140,11 @@ class Sections:
             raise CorruptProfile(_text(f"the checksum of column {entry.path!r:.80} does not match"))
         _check_groups(body)
         return _parsed(pb.Column, body)
+
+
+def _lists_around(path: str) -> list[str]:
+    """The columns whose elements are the rows of this one: `a` and `a[].b` of `a[].b[]`."""
+    return [path[: found.start()] for found in _ELEMENTS.finditer(path)]
 
 
 def _check_prefix(prefix: bytes, file_bytes: int) -> int:

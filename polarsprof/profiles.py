@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import contextmanager
 from functools import cache, lru_cache
 from importlib.metadata import version
 from itertools import chain, compress, islice, starmap
@@ -25,7 +23,6 @@ from polarsprof.errors import (
     ArgumentError,
     CorruptProfile,
     SpecMismatch,
-    UnsupportedVersion,
     argument_error,
     plain_text,
 )
@@ -46,10 +43,8 @@ if TYPE_CHECKING:
     from polarsprof.batch import ColumnBatch, TypedColumns
     from polarsprof.column import GroupProfile
 
-_ELEMENTS: Final = re.compile(re.escape("[]"))
 _LONGEST_PATH: Final = 512
 _READ_AT_ONCE: Final = 32  # columns whose messages are in memory together
-_MERGED_AT_ONCE: Final = 128  # in memory while many are merged; of 20 columns each 15 MB as files, 30 as profiles
 _LONGEST_DATASET: Final = 65_536
 _COUNTS: Final = ("rows", "late_rows", "untimed_rows", "future_rows", "dropped_rows")
 _COUNTS_OF: Final = attrgetter(*_COUNTS)
@@ -272,7 +267,7 @@ class Profile:
     def from_sections(cls, sections: Sections, columns: Iterable[str] | None = None) -> Profile:
         """The profile of an opened file, with all its columns or just those named."""
         profile = cls._of_header(sections.header)
-        entries = wanted_entries(sections, columns)
+        entries = sections.wanted(columns)
         profile._paths_bytes = sum(_entry_bytes(entry.path) for entry in entries)
         waiting = iter(entries)
         while some := tuple(islice(waiting, _READ_AT_ONCE)):
@@ -302,7 +297,7 @@ class Profile:
         self._merge_headers(self._checked(Profile._of_header(file.header) for file in compress(files, alike)))
         places: dict[str, list[tuple[Sections, pb.ColumnEntry]]] = {}
         for file in compress(files, alike):
-            for entry in wanted_entries(file, columns):
+            for entry in file.wanted(columns):
                 places.setdefault(entry.path, []).append((file, entry))
         for path, same in places.items():
             self._merge_messages(path, [file.column(entry) for file, entry in same])
@@ -445,144 +440,6 @@ class Profile:
         self.first_event_us, self.last_event_us = first_us, last_us
 
 
-def merge(profiles: Iterable[Profile | str | os.PathLike[str] | bytes]) -> Profile:
-    """One profile of all rows of the given ones, which stay as they are; of an iterator, 128 are in memory at a time.
-
-    Parameters
-    ----------
-    profiles
-        Profiles, paths of profile files, or the bytes of such files. Files cost half of what `read` and a merge
-        of the profiles cost, some 1 ms for 20 columns, and are checked in the same way.
-
-    Returns
-    -------
-    Profile
-        An empty one for no profiles.
-
-    Raises
-    ------
-    SpecMismatch, ArgumentError
-        See `Profile.merge`.
-    CorruptProfile, UnsupportedVersion, OSError
-        See `read`.
-    """
-    if not isinstance(profiles, Iterable) or isinstance(profiles, str | bytes | bytearray | memoryview):
-        raise argument_error("profiles", profiles, "an iterable of Profile, or of paths or bytes of profile files")
-    return _merged(map(_profile_or_file, profiles), None)
-
-
-def merge_files(files: Iterable[Sections], columns: Iterable[str] | None = None) -> Profile:
-    """One profile of all rows of opened files, with all their columns or those named; see `merge`."""
-    return _merged(files, columns)
-
-
-def _merged(parts: Iterable[Profile | Sections], columns: Iterable[str] | None) -> Profile:
-    waiting = iter(parts)
-    first = next(waiting, None)
-    if first is None:
-        return Profile()
-    merged = first.copy() if isinstance(first, Profile) else _named(first, columns)
-    while chunk := tuple(islice(waiting, _MERGED_AT_ONCE)):
-        merged.merge(*[part for part in chunk if isinstance(part, Profile)])
-        _merge_all(merged, [part for part in chunk if isinstance(part, Sections)], columns)
-        del chunk  # or it would stay while the next one is read
-    return merged
-
-
-def _merge_all(merged: Profile, files: Sequence[Sections], columns: Iterable[str] | None) -> None:
-    try:
-        merged.merge_sections(files, columns)
-    except CorruptProfile:
-        for file in files:  # one after the other, to name the one that is at fault
-            _named(file, columns)
-        raise
-
-
-def _named(file: Sections, columns: Iterable[str] | None) -> Profile:
-    """The profile of an opened file; what is wrong with it is told with its name."""
-    with _naming(file.name):
-        return Profile.from_sections(file, columns)
-
-
-@contextmanager
-def _naming(name: str) -> Iterator[None]:
-    try:
-        yield
-    except (CorruptProfile, UnsupportedVersion) as error:
-        if not name:
-            raise
-        msg = f"{name}: {error}"
-        raise type(error)(msg) from error
-
-
-def _profile_or_file(part: object) -> Profile | Sections:
-    if isinstance(part, Profile):
-        return part
-    if not isinstance(part, str | os.PathLike | bytes | bytearray | memoryview):
-        raise argument_error("profiles", part, "an iterable of Profile, or of paths or bytes of profile files")
-    return opened(part)
-
-
-def opened(
-    source: str | os.PathLike[str] | bytes | bytearray | memoryview, columns: Iterable[str] | None = None
-) -> Sections:
-    """A file whose header has been checked and whose columns, all or those named, have been read but not parsed."""
-    if isinstance(source, bytes | bytearray | memoryview):
-        return Sections.of_bytes(bytes(source))
-    name = os.fspath(source)
-    with Path(name).open("rb", 0) as file, _naming(name):
-
-        def part(offset: int, length: int) -> bytes:
-            file.seek(offset)
-            return file.read(length)
-
-        sections = Sections(part, os.fstat(file.fileno()).st_size, name)
-        sections.keep(wanted_entries(sections, columns))
-    return sections
-
-
-def identity_of(header: pb.Header) -> tuple[frozenset[tuple[str, int]], Window | None]:
-    """The ids of the panes of a file, and its window."""
-    window = None
-    if header.HasField("window_start_us") and header.HasField("window_end_us"):
-        window = Window(header.window_start_us, header.window_end_us)
-    return frozenset([(pane.writer_id, pane.number) for pane in header.panes]), window
-
-
-def wanted_entries(file: Sections, columns: Iterable[str] | None) -> list[pb.ColumnEntry]:
-    """The columns of a file that are asked for, all for None, and those that say how many rows they have."""
-    if columns is None:
-        return list(file.entries.values())
-    wanted = set(columns)
-    wanted |= {lists for name in wanted if "[]" in name for lists in _lists_around(name)}
-    return [file.entries[path] for path in sorted(wanted) if path in file.entries]
-
-
-def read(source: str | os.PathLike[str] | bytes, *, columns: Iterable[str] | None = None) -> Profile:
-    """Read a profile file.
-
-    Parameters
-    ----------
-    source
-        A path, or the bytes of a file.
-    columns
-        Names of the columns to read; the others are neither read nor verified. Default: all.
-
-    Raises
-    ------
-    CorruptProfile
-        For a file that is truncated, altered, foreign or beyond a limit; the text names the path.
-    UnsupportedVersion
-        For a newer major version of the format; the text names the path too.
-    OSError
-        For a path that cannot be read.
-    """
-    wanted = names_of_columns(columns)
-    if not isinstance(source, str | os.PathLike | bytes | bytearray | memoryview):
-        raise argument_error("source", source, "a path or bytes")
-    return _named(opened(source, wanted), wanted)
-
-
 def _check_tracked(mine: ProfileSpec, theirs: ProfileSpec, paths: Iterable[str]) -> None:
     for path in paths:
         one, other = mine.for_column(path), theirs.for_column(path)
@@ -639,11 +496,6 @@ def _kept_path(path: str) -> str:
     return f"{path[: _LONGEST_PATH - 18]}…#{digest[:16]}"
 
 
-def _lists_around(path: str) -> list[str]:
-    """The columns whose elements are the rows of this one: `a` and `a[].b` of `a[].b[]`."""
-    return [path[: found.start()] for found in _ELEMENTS.finditer(path)]
-
-
 def _writer_message(writer_id: str, counters: Mapping[str, int]) -> pb.Writer:
     entries = [pb.NamedCount(name=name, count=count) for name, count in sorted(counters.items())]
     return pb.Writer(id=writer_id, counters=entries)
@@ -654,17 +506,6 @@ def _span(windows: Iterable[Window | None]) -> Window | None:
     if not known:
         return None
     return Window(min([window.start_us for window in known]), max([window.end_us for window in known]))
-
-
-def names_of_columns(columns: Iterable[str] | None) -> list[str] | None:
-    """The names of an argument `columns`, None for all of them."""
-    if columns is None:
-        return None
-    if not isinstance(columns, str) and isinstance(columns, Iterable):
-        names = list(columns)
-        if all(isinstance(name, str) for name in names):
-            return names
-    raise argument_error("columns", columns, "an iterable of the names of columns")
 
 
 def dataset_text(name: str, value: object) -> str:

@@ -15,7 +15,8 @@ import numpy as np
 from polars.exceptions import PanicException
 
 from polarsprof.errors import PolarsprofError, raise_one
-from polarsprof.profiles import Profile, merge
+from polarsprof.merging import merge
+from polarsprof.profiles import Profile
 from polarsprof.window import Tumbling, Watermark, Window, label_of_instant
 
 if TYPE_CHECKING:

@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 from strategies import KINDS, through_bytes
 
 import polarsprof as pp
-from polarsprof import profiles as profiles_module
+from polarsprof import merging
 from polarsprof.batch import ColumnBatch
 from polarsprof.column import ColumnProfile, read_groups
 from polarsprof.errors import ArgumentError, CorruptProfile, SpecMismatch
 from polarsprof.hashing import hash_integers
-from polarsprof.profiles import merge_files, opened
+from polarsprof.merging import merge_files, opened
 from polarsprof.proto import profile_pb2 as pb
 from polarsprof.sketches import Distinct, FrequentItems, Moments
 from polarsprof.sketches.integers import integer_items
@@ -351,7 +351,7 @@ def test_a_refused_merge_of_many_leaves_the_profile_as_it_was() -> None:
 
 
 def test_a_pane_is_refused_twice_also_where_chunks_lie_between(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(profiles_module, "_MERGED_AT_ONCE", 2)
+    monkeypatch.setattr(merging, "_MERGED_AT_ONCE", 2)
     pieces = [pp.profile(pl.DataFrame({"a": [number]})) for number in range(9)]
     for number, piece in enumerate(pieces):
         piece.panes = frozenset({("w", number)})
@@ -361,7 +361,7 @@ def test_a_pane_is_refused_twice_also_where_chunks_lie_between(monkeypatch: pyte
 
 
 def test_an_iterator_of_many_profiles_is_never_in_memory_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(profiles_module, "_MERGED_AT_ONCE", 4)
+    monkeypatch.setattr(merging, "_MERGED_AT_ONCE", 4)
     data = pp.profile(pl.DataFrame({"a": [1, 2], "b": [["x"], []]})).to_bytes()
     living: weakref.WeakSet[pp.Profile] = weakref.WeakSet()
     most = 0

@@ -20,8 +20,9 @@ import polarsprof
 from polarsprof.cli import main
 from polarsprof.cli.outcome import CommandGroup
 from polarsprof.cli.streaming import whole_lines
+from polarsprof.merging import merge, read
 from polarsprof.oneshot import profile
-from polarsprof.profiles import Profile, merge, read
+from polarsprof.profiles import Profile
 from polarsprof.store import ProfileStore
 from polarsprof.testing import assert_profile_equal
 

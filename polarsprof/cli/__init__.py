@@ -91,7 +91,7 @@ def show_command(
     place: str, dataset: str | None, start: str | None, end: str | None, columns: Sequence[str], *, as_json: bool
 ) -> None:
     """Show a profile file, or the merged windows of a data set in a store."""
-    from polarsprof.profiles import read
+    from polarsprof.merging import read
 
     wanted = list(columns) or None
     if Path(place).is_file():
@@ -116,7 +116,7 @@ def show_command(
 def merge_command(files: Sequence[str], output: Path) -> None:
     """Merge profile FILES into one."""
     from polarsprof.cli.outcome import counted
-    from polarsprof.profiles import merge, read
+    from polarsprof.merging import merge, read
 
     merged = merge(counted((read(file) for file in files), "merging", what="files"))
     merged.write(output)

@@ -23,8 +23,8 @@ from rich.text import Text
 
 from polarsprof.cli.streaming import session_of
 from polarsprof.errors import argument_error
+from polarsprof.merging import read
 from polarsprof.oneshot import profile
-from polarsprof.profiles import Profile, read
 from polarsprof.sketches import Estimate
 from polarsprof.store import ProfileStore
 from polarsprof.views.terminal import ACCENT, bars, facts_line, profile_table
@@ -32,6 +32,8 @@ from polarsprof.views.terminal import ACCENT, bars, facts_line, profile_table
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from polarsprof.profiles import Profile
 
 WIDTH: Final = 100
 DATASET: Final = "flights"

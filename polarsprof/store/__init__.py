@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from polarsprof.clock import SystemClock
 from polarsprof.errors import CorruptProfile, PolarsprofError, StoreError, UnsupportedVersion, argument_error
-from polarsprof.profiles import identity_of, merge_files, names_of_columns
+from polarsprof.merging import identity_of, merge_files, names_of_columns
 from polarsprof.store.catalog import each_once
 from polarsprof.store.compaction import Compaction, Compactor, Rules
 from polarsprof.store.folder import Folder

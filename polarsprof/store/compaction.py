@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from polarsprof.errors import ArgumentError, SpecMismatch
-from polarsprof.profiles import Profile, merge
+from polarsprof.merging import merge
 from polarsprof.store.catalog import Catalog, Entry, each_once
 from polarsprof.store.listing import Listings, each_ahead
 from polarsprof.store.names import compacted_name, kept_name, label_of, prefix_of
@@ -36,6 +36,7 @@ from polarsprof.window import MAX_US, MIN_US, Tumbling, Window
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from polarsprof.profiles import Profile
     from polarsprof.store.place import Claim, Place, Stamp
 
     Tell = Callable[[int, int], None]

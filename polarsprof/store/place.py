@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from polarsprof.codec import Sections
 from polarsprof.errors import CorruptProfile, UnsupportedVersion
-from polarsprof.profiles import Profile, wanted_entries
+from polarsprof.profiles import Profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -125,5 +125,5 @@ def opened_file(place: Place, name: str, columns: Iterable[str] | None) -> Secti
         except (CorruptProfile, UnsupportedVersion) as error:
             msg = f"{place.where(name)}: {error}"
             raise type(error)(msg) from error
-        sections.keep(wanted_entries(sections, columns))
+        sections.keep(sections.wanted(columns))
     return sections

@@ -1,0 +1,165 @@
+"""Reading and merging many profiles: files are opened, their columns read, and folded in a bounded number at a time.
+
+Of 20 columns a file costs about 1 ms; of one column 0.1 ms, since the others are neither read nor verified.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from polarsprof.codec import Sections
+from polarsprof.errors import CorruptProfile, UnsupportedVersion, argument_error
+from polarsprof.profiles import Profile
+from polarsprof.window import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from polarsprof.proto import profile_pb2 as pb
+
+_MERGED_AT_ONCE: Final = 128  # in memory while many are merged; of 20 columns each 15 MB as files, 30 as profiles
+
+
+def merge(profiles: Iterable[Profile | str | os.PathLike[str] | bytes]) -> Profile:
+    """One profile of all rows of the given ones, which stay as they are; of an iterator, 128 are in memory at a time.
+
+    Parameters
+    ----------
+    profiles
+        Profiles, paths of profile files, or the bytes of such files. Files cost half of what `read` and a merge
+        of the profiles cost, some 1 ms for 20 columns, and are checked in the same way.
+
+    Returns
+    -------
+    Profile
+        An empty one for no profiles.
+
+    Raises
+    ------
+    SpecMismatch, ArgumentError
+        See `Profile.merge`.
+    CorruptProfile, UnsupportedVersion, OSError
+        See `read`.
+    """
+    if not isinstance(profiles, Iterable) or isinstance(profiles, str | bytes | bytearray | memoryview):
+        raise argument_error("profiles", profiles, "an iterable of Profile, or of paths or bytes of profile files")
+    return _merged(map(_profile_or_file, profiles), None)
+
+
+def merge_files(files: Iterable[Sections], columns: Iterable[str] | None = None) -> Profile:
+    """One profile of all rows of opened files, with all their columns or those named; see `merge`."""
+    return _merged(files, columns)
+
+
+def _merged(parts: Iterable[Profile | Sections], columns: Iterable[str] | None) -> Profile:
+    waiting = iter(parts)
+    first = next(waiting, None)
+    if first is None:
+        return Profile()
+    merged = first.copy() if isinstance(first, Profile) else _named(first, columns)
+    while chunk := tuple(islice(waiting, _MERGED_AT_ONCE)):
+        merged.merge(*[part for part in chunk if isinstance(part, Profile)])
+        _merge_all(merged, [part for part in chunk if isinstance(part, Sections)], columns)
+        del chunk  # or it would stay while the next one is read
+    return merged
+
+
+def _merge_all(merged: Profile, files: Sequence[Sections], columns: Iterable[str] | None) -> None:
+    try:
+        merged.merge_sections(files, columns)
+    except CorruptProfile:
+        for file in files:  # one after the other, to name the one that is at fault
+            _named(file, columns)
+        raise
+
+
+def _named(file: Sections, columns: Iterable[str] | None) -> Profile:
+    """The profile of an opened file; what is wrong with it is told with its name."""
+    with _naming(file.name):
+        return Profile.from_sections(file, columns)
+
+
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (CorruptProfile, UnsupportedVersion) as error:
+        if not name:
+            raise
+        msg = f"{name}: {error}"
+        raise type(error)(msg) from error
+
+
+def _profile_or_file(part: object) -> Profile | Sections:
+    if isinstance(part, Profile):
+        return part
+    if not isinstance(part, str | os.PathLike | bytes | bytearray | memoryview):
+        raise argument_error("profiles", part, "an iterable of Profile, or of paths or bytes of profile files")
+    return opened(part)
+
+
+def opened(
+    source: str | os.PathLike[str] | bytes | bytearray | memoryview, columns: Iterable[str] | None = None
+) -> Sections:
+    """A file whose header has been checked and whose columns, all or those named, have been read but not parsed."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        return Sections.of_bytes(bytes(source))
+    name = os.fspath(source)
+    with Path(name).open("rb", 0) as file, _naming(name):
+
+        def part(offset: int, length: int) -> bytes:
+            file.seek(offset)
+            return file.read(length)
+
+        sections = Sections(part, os.fstat(file.fileno()).st_size, name)
+        sections.keep(sections.wanted(columns))
+    return sections
+
+
+def identity_of(header: pb.Header) -> tuple[frozenset[tuple[str, int]], Window | None]:
+    """The ids of the panes of a file, and its window."""
+    window = None
+    if header.HasField("window_start_us") and header.HasField("window_end_us"):
+        window = Window(header.window_start_us, header.window_end_us)
+    return frozenset([(pane.writer_id, pane.number) for pane in header.panes]), window
+
+
+def read(source: str | os.PathLike[str] | bytes, *, columns: Iterable[str] | None = None) -> Profile:
+    """Read a profile file.
+
+    Parameters
+    ----------
+    source
+        A path, or the bytes of a file.
+    columns
+        Names of the columns to read; the others are neither read nor verified. Default: all.
+
+    Raises
+    ------
+    CorruptProfile
+        For a file that is truncated, altered, foreign or beyond a limit; the text names the path.
+    UnsupportedVersion
+        For a newer major version of the format; the text names the path too.
+    OSError
+        For a path that cannot be read.
+    """
+    wanted = names_of_columns(columns)
+    if not isinstance(source, str | os.PathLike | bytes | bytearray | memoryview):
+        raise argument_error("source", source, "a path or bytes")
+    return _named(opened(source, wanted), wanted)
+
+
+def names_of_columns(columns: Iterable[str] | None) -> list[str] | None:
+    """The names of an argument `columns`, None for all of them."""
+    if columns is None:
+        return None
+    if not isinstance(columns, str) and isinstance(columns, Iterable):
+        names = list(columns)
+        if all(isinstance(name, str) for name in names):
+            return names
+    raise argument_error("columns", columns, "an iterable of the names of columns")
