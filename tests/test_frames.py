@@ -121,9 +121,8 @@ def test_a_line_that_is_no_row_of_the_table_is_rejected_and_keeps_no_other_out(t
     assert {item.value for item in found["b"].frequent_items()} == {"2", "x\ny", ""}
     with pp.Session(tmp_path / "store") as session:
         logger = session.logger(with_rotation_time="d")
-        logger.log_frame(tmp_path / "data.csv")
         with pytest.warns(DataWarning, match="rejected"):
-            logger.close()
+            logger.log_frame(tmp_path / "data.csv")
     assert (logger.counters["rows_logged"], logger.counters["rows_rejected"]) == (7, 3)
     assert session.store.read("dataset").rejected == found.rejected
 
