@@ -106,7 +106,10 @@ class Checkpoints:
         """
         writers = {path.name.split(".")[1] for path in _files(folder, f"{dataset_slug}.")}
         for writer_id in sorted(writers):
-            lock = Lock.taken(folder / f"{dataset_slug}.{writer_id}.lock")
+            try:
+                lock = Lock.taken(folder / f"{dataset_slug}.{writer_id}.lock")
+            except PermissionError:  # another user's, who takes care of it
+                continue
             if lock is not None:
                 yield cls(folder, dataset_slug, writer_id, lock)
 
@@ -193,6 +196,9 @@ class Checkpoints:
         """
         if self._journal is not None:
             self._journal.sync()
+        elif not self.empty:
+            msg = f"{self._folder}: the journal ended with a checkpoint that could not be saved"
+            raise StoreError(msg)
 
     def load(self) -> Saved:
         """What the writer left.

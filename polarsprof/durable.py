@@ -111,8 +111,9 @@ class Appender:
         self.size_bytes += len(data)
 
     def sync(self) -> None:
-        """Wait until all that was appended is durable."""
+        """Wait until all that was appended is durable; where somebody removed the file, it is not."""
         self._try(_sync_data)
+        self._try(_check_linked)
 
     def close(self) -> None:
         """End it; what was not synced may be lost."""
@@ -235,6 +236,12 @@ def _sync(handle: int) -> None:
         fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
     else:
         os.fsync(handle)
+
+
+def _check_linked(handle: int) -> None:
+    if os.fstat(handle).st_nlink == 0:
+        msg = "the file was removed"
+        raise FileNotFoundError(msg)
 
 
 def _sync_data(handle: int) -> None:

@@ -72,7 +72,8 @@ class Intake:
     def cut_if_over(self) -> None:
         """Where the window of arrival is over, set its records aside and begin that of now."""
         now_us = self._clock.now_us()
-        if not self._cut_us[0] <= now_us < self._cut_us[1]:
+        # A handler that logs while its thread holds the buffer would wait for itself; its record joins those before.
+        if not self._cut_us[0] <= now_us < self._cut_us[1] and not self.buffer.is_held:
             uninterrupted(partial(self._cut, now_us))
 
     def set_aside_full(self) -> bool:
@@ -86,7 +87,8 @@ class Intake:
         """Set the buffer aside where it is old or its window is over."""
         with self._lock:
             begun_us = self.buffer.begun_us
-            old = begun_us is not None and begun_us + MAX_BATCH_AGE_US <= now_us
+            # Old, or begun before the clock was set back.
+            old = begun_us is not None and not begun_us <= now_us < begun_us + MAX_BATCH_AGE_US
             if old or not self._cut_us[0] <= now_us < self._cut_us[1]:
                 self._set_aside()
 

@@ -265,11 +265,7 @@ class Logger:
     @property
     def positions(self) -> dict[str, int]:
         """Source → the position to read on from: all before it is durable. What earlier loggers left is among them."""
-        with self._work:
-            positions = dict(self._writer.durable_positions)
-            for source, position in self._known_positions.items():  # which others have saved, if this one has not yet
-                positions[source] = max(position, positions.get(source, position))
-            return positions
+        return uninterrupted(self._durable_positions)
 
     @property
     def profile(self) -> Profile:
@@ -287,17 +283,12 @@ class Logger:
         Rows logged = rows profiled + rows rejected + rows still in the buffer; dropped ones had been counted before.
         Each file holds what its writer had counted until then, see `Profile.writers`.
         """
-        with self._work:
-            counts = self._writer.counters(self._clock.now_us())
-            counts["rows_logged"] = self._rows_in_batches + self._intake.rows
-            counts["rows_recovered"] = self._rows_recovered
-            return {name: counts[name] for name in _COUNTERS}
+        return uninterrupted(self._counted)  # which no handler may find holding a lock that it needs
 
     @property
     def rejected(self) -> dict[str, int]:
         """Reason → rows that were kept out, since the logger was made; those in the buffer are not looked at yet."""
-        with self._work:
-            return dict(self._writer.rejected)
+        return uninterrupted(self._rejected)
 
     def disown(self) -> None:
         """Make the logger useless in a forked child: its buffer and windows belong to the parent."""
@@ -305,6 +296,24 @@ class Logger:
         self._intake.disown(self._not_open())
         for writer in (self._writer, *self._recovered):
             writer.disk.disown()
+
+    def _durable_positions(self) -> dict[str, int]:
+        with self._work:
+            positions = dict(self._writer.durable_positions)
+            for source, position in self._known_positions.items():  # which others have saved, if this one has not yet
+                positions[source] = max(position, positions.get(source, position))
+            return positions
+
+    def _counted(self) -> dict[str, int]:
+        with self._work:
+            counts = self._writer.counters(self._clock.now_us())
+            counts["rows_logged"] = self._rows_in_batches + self._intake.rows
+            counts["rows_recovered"] = self._rows_recovered
+            return {name: counts[name] for name in _COUNTERS}
+
+    def _rejected(self) -> dict[str, int]:
+        with self._work:
+            return dict(self._writer.rejected)
 
     def _not_open(self) -> str:
         if self._disowned:
@@ -328,6 +337,8 @@ class Logger:
         self._check_open()
         if positions is not None:
             checked = _checked_positions(positions)
+            if self._settings.checkpoint_every_us is None:
+                raise argument_error("positions", positions, "None where there are no checkpoints to keep them")
             self._do(partial(self._profile_batches, list(batches), checked))
             self._tick()
             return
@@ -339,13 +350,18 @@ class Logger:
         self._check_open()
         for batch in batches:
             self._rows_in_batches += batch.rows
-            self._writer.disk.unsaved = True
+            self._writer.disk.mark_unsaved()
             self._writer.add(batch, self._clock.now_us())
         if positions:
             self._writer.advance(positions, self._clock.now_us())
 
     def _attend(self) -> None:
         """See to a buffer that was begun, is full, or took a record while it was closed."""
+        if (
+            self._intake.buffer.is_held
+        ):  # by this very thread, in which a signal handler logs: nobody else could do it now
+            self._alarm.wake()
+            return
         crowded = self._intake.buffer.full and uninterrupted(self._intake.set_aside_full)
         if self._ending:  # the thread that closes may have looked at the buffer already
             self._do(self._finish)
@@ -420,10 +436,14 @@ class Logger:
         """Take over what dead loggers of the data set left."""
         now_us = self._clock.now_us()
         try:
-            self._recovered = list(recovered(self._settings, self._news))
-            self._known_positions = known_positions(self._settings)
+            for writer in recovered(self._settings, self._news):
+                self._recovered.append(writer)
         except OSError as error:
             self._news.append(f"{self.dataset_name}: what was left by others cannot be looked at: {error}")
+        try:
+            self._known_positions = known_positions(self._settings)
+        except OSError as error:
+            self._news.append(f"{self.dataset_name}: the positions of others cannot be looked at: {error}")
         for writer in self._recovered:
             self._rows_recovered += writer.rows_waiting
             self._writer.inherit(writer.positions)

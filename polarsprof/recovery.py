@@ -37,7 +37,7 @@ def recovered(settings: WriterSettings, news: list[str]) -> Iterator[Writer]:
     for files in Checkpoints.of_the_dead(settings.stores[0].state_folder, slug(settings.dataset)):
         try:
             writer = _resumed(files, settings, news)
-        except (PolarsprofError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - the new logger has to work, whatever is wrong with the old one
             files.leave()
             news.append(f"{settings.dataset}: what writer {files.writer_id} left cannot be recovered: {error}")
         else:

@@ -244,7 +244,8 @@ class Rotation:
     def _wanted(self, starts: NDArray[np.int64], now_us: int) -> NDArray[np.bool_]:
         lateness_us, watermark_us = self._windowing.allowed_lateness_us, self._watermark.value_us
         wanted = np.ones(starts.size, dtype=bool)
-        if lateness_us is not None and watermark_us is not None:
+        rotates = self._windowing.tumbling is not None
+        if rotates and lateness_us is not None and watermark_us is not None:
             for start in np.unique(starts).tolist():
                 if self._windowing.window(start, now_us).end_us + lateness_us <= watermark_us:
                     wanted[starts == start] = False

@@ -82,6 +82,11 @@ class Safekeeping:
         """Whether a checkpoint lies on the disk, of which rows would count again if the process died."""
         return self._files is not None and not self._files.empty
 
+    def mark_unsaved(self) -> None:
+        """Note that there are rows or positions, or are about to be, that no journal has."""
+        with self.lock:  # or a journal that is being written by another thread would end with the mark wiped out
+            self.unsaved = True
+
     def changed(self, now_us: int) -> None:
         """Note that something changed that the next checkpoint has to say."""
         if self._changed_us is None:
@@ -97,8 +102,13 @@ class Safekeeping:
 
     def expect(self, batch: RecordBatch) -> None:
         """Put records that are about to be added into the journal, where one was begun; else a checkpoint must come."""
-        if self._files is None or not self._files.journal_bytes or not self.journal(lambda: [batch.to_journal()]):
-            self.unsaved = True
+        try:
+            journaled = self._files is not None and self._files.journal_bytes > 0
+            journaled = journaled and self.journal(lambda: [batch.to_journal()])
+        except Exception:  # noqa: BLE001 - whatever is wrong with the journal, the batch goes on
+            journaled = False
+        if not journaled:
+            self.mark_unsaved()
 
     def journal(self, batches: Callable[[], list[RecordBatch]]) -> bool:
         """Put records that are yet to be added into the journal; whether that was possible. `is_durable` waits for it.
@@ -150,20 +160,26 @@ class Safekeeping:
         begun_us = self._clock.now_us()
         try:
             with self.lock:
+                self.unsaved = True  # from here on the old journal takes nothing any more
                 whole = write(self._opened())
                 self.unsaved, self._changed_us = not whole, None
-        except OSError as error:
+        except Exception as error:
             self._failed(error, now_us)
+            if not isinstance(error, OSError):
+                raise
             msg = f"{self._folder}: what was logged is not durable yet: {error}"
             raise StoreError(msg) from error
         self._saved_us = self._clock.now_us()
         self._cost_us = self._saved_us - begun_us
         self._retry_us, self._pause_us = 0, _FIRST_PAUSE_US
 
-    def due_us(self, *, panes_wait: bool, urgent: bool) -> int | None:
+    def due_us(self, now_us: int, *, panes_wait: bool, urgent: bool) -> int | None:
         """When the next checkpoint is to be saved; panes may wait for it, many of them urgently; None: never."""
         if self._every_us is None:
             return None
+        if self._changed_us is not None:  # a clock that was set back makes nothing wait for longer
+            self._changed_us = min(self._changed_us, now_us)
+        self._saved_us, self._retry_us = min(self._saved_us, now_us), min(self._retry_us, now_us + _LONGEST_PAUSE_US)
         dues = [] if self._changed_us is None else [self._changed_us + self._every_us]
         if panes_wait:
             dues.append(self._saved_us + (0 if urgent else _RARELY * self._cost_us))
@@ -192,7 +208,7 @@ class Safekeeping:
             self._files = self._made()
         return self._files
 
-    def _failed(self, error: OSError, now_us: int) -> None:
+    def _failed(self, error: Exception, now_us: int) -> None:
         if not self._retry_us:
             self._news.append(f"{self._folder}: no checkpoint can be saved, will try again: {error}")
         if isinstance(error, FileNotFoundError):  # somebody removed the folder: the next try makes it anew

@@ -170,7 +170,7 @@ class Writer:
     def advance(self, positions: Mapping[str, int], now_us: int) -> None:
         """Take note of the next positions to read after all that was added."""
         self.positions.update(positions)
-        self.disk.unsaved = True
+        self.disk.mark_unsaved()
         self.disk.changed(now_us)
 
     def inherit(self, positions: Mapping[str, int]) -> None:
@@ -202,7 +202,7 @@ class Writer:
         finally:  # a window that cannot become a pane keeps no other from the store
             self._save_if_due(now_us)
             self._publish(now_us)
-        return self._next_due_us()
+        return self._next_due_us(now_us)
 
     def settle(self, now_us: int) -> None:
         """Seal every window and publish every pane.
@@ -292,25 +292,25 @@ class Writer:
         return self._saved_panes if self.disk.saves and counts_twice else self._panes
 
     def _save_if_due(self, now_us: int) -> None:
-        due_us = self._save_due_us()
+        due_us = self._save_due_us(now_us)
         if due_us is not None and due_us <= now_us:
             with suppress(Exception):  # it is in the news and tried again, or told when the window is sealed
                 self.save(now_us)
 
-    def _save_due_us(self) -> int | None:
+    def _save_due_us(self, now_us: int) -> int | None:
         urgent = self._outbox.waiting_bytes > _MAX_UNSAVED_BYTES
-        return self.disk.due_us(panes_wait=self._panes > self._publishable, urgent=urgent)
+        return self.disk.due_us(now_us, panes_wait=self._panes > self._publishable, urgent=urgent)
 
     def _publish(self, now_us: int, *, at_once: bool = False) -> None:
         self._outbox.publish(now_us, self._publishable, at_once=at_once)
         if self.finished and not self.disk.holds and not self.positions:
             self.disk.nothing_to_save()
 
-    def _next_due_us(self) -> int | None:
+    def _next_due_us(self, now_us: int) -> int | None:
         dues = (
             self._rotation.next_due_us(),
             self._late.next_due_us(),
-            self._save_due_us(),
+            self._save_due_us(now_us),
             self._outbox.next_due_us(self._publishable),
         )
         return min((due for due in dues if due is not None), default=None)

@@ -9,10 +9,13 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import warnings
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,7 +23,8 @@ from hypothesis import strategies as st
 import polarsprof as pp
 from polarsprof import checkpoint
 from polarsprof.checkpoint import Checkpoints
-from polarsprof.errors import DataWarning, StoreError
+from polarsprof.errors import ArgumentError, DataWarning, StoreError
+from polarsprof.records import RecordBatch, packed
 from polarsprof.testing import SettableClock, assert_profile_equal
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -663,3 +667,112 @@ def test_an_interrupt_in_the_midst_of_a_flush_loses_and_doubles_nothing(tmp_path
     with pp.Session(tmp_path, clock=clock) as session:
         session.logger()
     assert times_counted(session.store) == dict.fromkeys(range(4), 1)
+
+
+def test_rows_that_come_in_a_table_while_another_thread_flushes_are_in_the_next_flush(tmp_path, clock, monkeypatch):
+    session = pp.Session(tmp_path, clock=clock)
+    logger = session.logger(with_rotation_time="h")
+    logger.log({"x": 0})
+    logger.flush()
+    logger.log({"x": 1})
+    table = threading.Thread(target=logger.log_frame, args=(pl.DataFrame({"x": range(2, 102)}),))
+    writing = Checkpoints.append
+
+    def appended(files, entry):
+        if not table.ident:
+            table.start()
+        table.join(0.05)  # it can only finish after this flush, or before it
+        writing(files, entry)
+
+    monkeypatch.setattr(Checkpoints, "append", appended)
+    logger.flush()
+    table.join()
+    logger.flush()
+    crash(session)
+    with pp.Session(tmp_path, clock=clock) as session:
+        session.logger()
+    assert times_counted(session.store) == dict.fromkeys(range(102), 1)
+
+
+def test_a_flush_after_a_checkpoint_that_failed_is_no_success(tmp_path, clock, monkeypatch):
+    session = pp.Session(tmp_path, clock=clock)
+    logger = session.logger(with_rotation_time="h")
+    for number in range(2):
+        logger.log({"x": number})
+        logger.flush()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "full")
+
+    with monkeypatch.context() as patch, pytest.warns(DataWarning, match="no checkpoint"):
+        patch.setattr("polarsprof.checkpoint.write_whole", full)
+        patch.setattr(os, "fdatasync", full)
+        logger.log({"x": 2})
+        for _ in range(3):
+            with pytest.raises(StoreError, match="not durable"):
+                logger.flush()
+    logger.flush()
+    crash(session)
+    with pp.Session(tmp_path, clock=clock) as session:
+        session.logger()
+    assert times_counted(session.store) == dict.fromkeys(range(3), 1)
+
+
+def test_an_integer_that_has_no_text_is_not_packed():
+    """Python refuses to say one of more than 4,300 digits."""
+    assert packed(RecordBatch([{"x": 10**5_000}])) is None
+
+
+@pytest.mark.parametrize(
+    "odd", [[[[0] * 5_000] * 5_000], np.broadcast_to(1.0, 12_000_000)], ids=["shared", "broadcast"]
+)
+def test_a_value_that_no_journal_takes_costs_no_other_row(tmp_path, clock, odd):
+    session = pp.Session(tmp_path, clock=clock)
+    logger = session.logger(with_rotation_time="h")
+    logger.log({"x": 0})
+    logger.flush()
+    logger.log({"x": 1})
+    logger.flush()
+    logger.log_records([{"x": 2}, {"odd": odd}, {"x": 3}])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        logger.flush()
+    assert logger.counters["rows_profiled"] + logger.counters["rows_rejected"] == 5
+    crash(session)
+    with pp.Session(tmp_path, clock=clock) as session:
+        session.logger()
+    assert times_counted(session.store) == dict.fromkeys(range(4), 1)
+
+
+def test_a_journal_that_somebody_removes_takes_no_more_rows(tmp_path, clock):
+    session = pp.Session(tmp_path, clock=clock)
+    logger = session.logger(with_rotation_time="h")
+    logger.log({"x": 0})
+    logger.flush()
+    shutil.rmtree(session.store.state_folder)
+    logger.log({"x": 1})
+    with pytest.warns(DataWarning, match="no checkpoint"), pytest.raises(StoreError):
+        logger.flush()
+    logger.flush()
+    crash(session)
+    with pp.Session(tmp_path, clock=clock) as session:
+        session.logger()
+    assert times_counted(session.store) == {0: 1, 1: 1}
+
+
+def test_positions_need_checkpoints(tmp_path):
+    with (
+        pp.Session(tmp_path) as session,
+        session.logger(checkpoint_every=None) as logger,
+        pytest.raises(ArgumentError, match="positions"),
+    ):
+        logger.log_records([{"x": 1}], positions={"topic": 1})
+
+
+def test_without_rotation_no_row_is_too_late(tmp_path, clock):
+    with pp.Session(tmp_path, clock=clock) as session:
+        logger = session.logger(timestamp="at", allowed_lateness="0s")
+        for second in (1, 0, -1):
+            logger.log({"at": NOON + second * SECOND})
+            clock.advance(2 * SECOND)
+        assert logger.rejected == {}

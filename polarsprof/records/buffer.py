@@ -76,6 +76,11 @@ class RecordBuffer:
         return self._begun_us
 
     @property
+    def is_held(self) -> bool:
+        """Whether the calling thread is in the midst of something here, which only a signal handler finds to be so."""
+        return self._lock._is_owned()  # type: ignore[attr-defined,no-any-return]  # noqa: SLF001 - as `Condition` asks
+
+    @property
     def full(self) -> bool:
         """Whether one of the bounds is reached."""
         return self._rows >= self._max_rows or self._bytes >= self._max_bytes

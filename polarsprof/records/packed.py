@@ -18,14 +18,15 @@ from polarsprof.records.batch import RecordBatch
 from polarsprof.records.flat import FlatColumns
 from polarsprof.records.json_lines import RejectedRow
 from polarsprof.records.lanes import EPOCH, EPOCH_UTC, UNKNOWN, Placer, kinds_of
-from polarsprof.records.nesting import form_of
+from polarsprof.records.nesting import MAX_NESTED_VALUES, form_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
 
 _PLAIN_IDS: Final = frozenset(map(id, (bool, int, float, str, bytes, type(None))))
 _INT64: Final = range(-(2**63), 2**63)
 _US: Final = dt.timedelta(microseconds=1)
+_TIMES: Final = (np.datetime64, float, dt.date)  # what may say a time though no lane holds it
 _LISTED_ARRAYS: Final = "?biufU"  # kinds of arrays whose `tolist` says the same
 _REJECTED: Final = "rejected"
 
@@ -60,7 +61,7 @@ def packed(batch: RecordBatch) -> bytes | None:
             return packer.encode((batch.begun_us, flat, list(map(packer.value, batch.others))))
         except (OverflowError, UnicodeEncodeError):  # an integer beyond 64 bits, a lone surrogate: each value by itself
             continue
-        except (_NotPackableError, RecursionError):
+        except (_NotPackableError, RecursionError, ValueError):  # the last one of integers of 4,301 digits
             break
     return None
 
@@ -88,6 +89,7 @@ class _Packer:
     def __init__(self) -> None:
         self.encode = msgspec.msgpack.Encoder().encode
         self._placer = Placer()
+        self._remaining = MAX_NESTED_VALUES  # lists may be shared, and stand for more than memory holds
 
     def plain_columns(self, part: FlatColumns) -> list[list[Any]]:
         """The columns, each value by itself only where some are of no plain type."""
@@ -108,13 +110,20 @@ class _Packer:
         if kind is RejectedRow:
             return self._extension(_REJECTED, value.reason)
         if isinstance(value, np.ndarray) and value.ndim and value.dtype.kind in _LISTED_ARRAYS:
+            self._spend(value.size)
             return self._values(value.tolist())
         if form_of(kind) != "leaf":
             raise _NotPackableError
         return self._leaf(value)
 
-    def _values(self, values: Iterable[Any]) -> list[Any]:
+    def _values(self, values: Sequence[Any]) -> list[Any]:
+        self._spend(len(values))
         return [self.value(value) for value in values]
+
+    def _spend(self, values: int) -> None:
+        self._remaining -= values
+        if self._remaining < 0:
+            raise _NotPackableError
 
     def _leaf(self, value: Any) -> Any:
         lane, held = self._placer.place(value)
@@ -124,7 +133,7 @@ class _Packer:
             return held if held in _INT64 else self._extension(lane, str(held))
         if lane == "text":
             return held if held.isascii() else self._text(held)
-        if lane not in _CODES:
+        if lane not in _CODES or isinstance(value, np.timedelta64) or (lane == UNKNOWN and isinstance(value, _TIMES)):
             raise _NotPackableError
         return self._extension(lane, held)
 
