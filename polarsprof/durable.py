@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_LOCK_FILE: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
 _OWNER_ONLY: Final = 0o600  # what a profile shows of the data is nobody else's business
 
 
@@ -94,21 +95,17 @@ class Appender:
 
     Attributes
     ----------
-    size_bytes
-        What was appended so far.
     failed
         Whether something could not be written or synced; from then on every call raises OSError.
     """
 
     def __init__(self, path: Path) -> None:
         self._handle = os.open(path, _NEW_FILE, _OWNER_ONLY)
-        self.size_bytes = 0
         self.failed = False
 
     def append(self, data: bytes) -> None:
         """Write at the end; durable after `sync`."""
         self._try(_write_all, data)
-        self.size_bytes += len(data)
 
     def sync(self) -> None:
         """Wait until all that was appended is durable; where somebody removed the file, it is not."""
@@ -150,8 +147,7 @@ class Lock:
         OSError
             Where the file cannot be made or opened.
         """
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-        handle = os.open(path, flags, _OWNER_ONLY)
+        handle = os.open(path, _LOCK_FILE, _OWNER_ONLY)
         try:
             held = _lock(handle) and _is_file_of(handle, path)  # who held it before may have removed it meanwhile
         except BaseException:
@@ -161,6 +157,23 @@ class Lock:
             return cls(path, handle)
         os.close(handle)
         return None
+
+    @classmethod
+    def awaited(cls, path: Path) -> Self:
+        """The lock of a file that nobody removes, which is made where it is missing, once nobody else holds it.
+
+        Raises
+        ------
+        OSError
+            Where the file cannot be made or opened.
+        """
+        handle = os.open(path, _LOCK_FILE, _OWNER_ONLY)
+        try:
+            _wait_for_lock(handle)
+        except BaseException:
+            os.close(handle)
+            raise
+        return cls(path, handle)
 
     @staticmethod
     def is_held(path: Path) -> bool:
@@ -213,6 +226,9 @@ if sys.platform == "win32":
             return False
         return True
 
+    def _wait_for_lock(handle: int) -> None:
+        msvcrt.locking(handle, msvcrt.LK_LOCK, 1)
+
 else:
     import fcntl
 
@@ -222,6 +238,9 @@ else:
         except BlockingIOError:
             return False
         return True
+
+    def _wait_for_lock(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_EX)
 
 
 def _is_file_of(handle: int, path: Path) -> bool:

@@ -80,7 +80,7 @@ class Intake:
         """Set a full buffer aside; whether more wait than the background thread can see to."""
         with self._lock:
             if self.buffer.full:
-                self._set_aside()
+                self.set_aside()
             return len(self._waiting) > _MAX_WAITING_BATCHES
 
     def set_aside_due(self, now_us: int) -> None:
@@ -90,12 +90,15 @@ class Intake:
             # Old, or begun before the clock was set back.
             old = begun_us is not None and not begun_us <= now_us < begun_us + MAX_BATCH_AGE_US
             if old or not self._cut_us[0] <= now_us < self._cut_us[1]:
-                self._set_aside()
+                self.set_aside()
 
     def set_aside(self) -> None:
         """Set the buffer aside."""
         with self._lock:
-            self._set_aside()
+            batch = self.buffer.swap()
+            if batch.rows:
+                self._waiting.append(batch)
+                self._rows_set_aside += batch.rows
 
     def due_us(self) -> int | None:
         """When something is to be done; None: there is nothing."""
@@ -119,12 +122,6 @@ class Intake:
 
     def _cut(self, now_us: int) -> None:
         with self._lock:
-            self._set_aside()
+            self.set_aside()
             window = self._windowing.window(now_us, now_us)
             self._cut_us = (window.start_us, window.end_us)
-
-    def _set_aside(self) -> None:
-        batch = self.buffer.swap()
-        if batch.rows:
-            self._waiting.append(batch)
-            self._rows_set_aside += batch.rows

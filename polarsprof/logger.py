@@ -25,7 +25,7 @@ from polarsprof.frames import is_tabular
 from polarsprof.intake import Intake
 from polarsprof.jsonlines import JsonLines, row_batches
 from polarsprof.process import handlers_only_raise
-from polarsprof.profiles import Profile
+from polarsprof.profiles import Profile, advance
 from polarsprof.records import RecordBatch, RecordBuffer, RejectedRow, decode_json
 from polarsprof.recovery import known_positions, recovered
 from polarsprof.writer import Writer, WriterSettings
@@ -300,8 +300,7 @@ class Logger:
     def _durable_positions(self) -> dict[str, int]:
         with self._work:
             positions = dict(self._writer.durable_positions)
-            for source, position in self._known_positions.items():  # which others have saved, if this one has not yet
-                positions[source] = max(position, positions.get(source, position))
+            advance(positions, self._known_positions)  # which others have saved, if this one has not yet
             return positions
 
     def _counted(self) -> dict[str, int]:

@@ -61,7 +61,7 @@ def _merged(parts: Iterable[Profile | Sections], columns: Iterable[str] | None) 
     first = next(waiting, None)
     if first is None:
         return Profile()
-    merged = first.copy() if isinstance(first, Profile) else _named(first, columns)
+    merged = first.copy() if isinstance(first, Profile) else named(first, columns)
     while chunk := tuple(islice(waiting, _MERGED_AT_ONCE)):
         merged.merge(*[part for part in chunk if isinstance(part, Profile)])
         _merge_all(merged, [part for part in chunk if isinstance(part, Sections)], columns)
@@ -74,18 +74,19 @@ def _merge_all(merged: Profile, files: Sequence[Sections], columns: Iterable[str
         merged.merge_sections(files, columns)
     except CorruptProfile:
         for file in files:  # one after the other, to name the one that is at fault
-            _named(file, columns)
+            named(file, columns)
         raise
 
 
-def _named(file: Sections, columns: Iterable[str] | None) -> Profile:
+def named(file: Sections, columns: Iterable[str] | None) -> Profile:
     """The profile of an opened file; what is wrong with it is told with its name."""
-    with _naming(file.name):
+    with naming(file.name):
         return Profile.from_sections(file, columns)
 
 
 @contextmanager
-def _naming(name: str) -> Iterator[None]:
+def naming(name: str) -> Iterator[None]:
+    """What is wrong with a file is told with its name, if it has one."""
     try:
         yield
     except (CorruptProfile, UnsupportedVersion) as error:
@@ -110,7 +111,7 @@ def opened(
     if isinstance(source, bytes | bytearray | memoryview):
         return Sections.of_bytes(bytes(source))
     name = os.fspath(source)
-    with Path(name).open("rb", 0) as file, _naming(name):
+    with Path(name).open("rb", 0) as file, naming(name):
 
         def part(offset: int, length: int) -> bytes:
             file.seek(offset)
@@ -151,7 +152,7 @@ def read(source: str | os.PathLike[str] | bytes, *, columns: Iterable[str] | Non
     wanted = names_of_columns(columns)
     if not isinstance(source, str | os.PathLike | bytes | bytearray | memoryview):
         raise argument_error("source", source, "a path or bytes")
-    return _named(opened(source, wanted), wanted)
+    return named(opened(source, wanted), wanted)
 
 
 def names_of_columns(columns: Iterable[str] | None) -> list[str] | None:

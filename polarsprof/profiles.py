@@ -230,8 +230,7 @@ class Profile:
                 total.update(more)
         if other.first_event_us is not None and other.last_event_us is not None:
             self.observe_times(other.first_event_us, other.last_event_us)
-        for source, position in other.positions.items():
-            self.positions[source] = max(position, self.positions.get(source, position))
+        advance(self.positions, other.positions)
         for writer_id, counters in other.writers.items():
             own = self.writers.setdefault(writer_id, {})
             own |= {name: max(count, own.get(name, 0)) for name, count in counters.items()}
@@ -494,6 +493,12 @@ def _kept_path(path: str) -> str:
         return f"{_kept_path(lists)}[]{_kept_path(rest)}"
     digest = hashlib.sha256(path.encode("utf-8", "replace")).hexdigest()
     return f"{path[: _LONGEST_PATH - 18]}…#{digest[:16]}"
+
+
+def advance(positions: dict[str, int], others: Mapping[str, int]) -> None:
+    """Move positions of sources to those of others, where these are further on."""
+    for source, position in others.items():
+        positions[source] = max(position, positions.get(source, position))
 
 
 def _writer_message(writer_id: str, counters: Mapping[str, int]) -> pb.Writer:

@@ -18,7 +18,7 @@ from polarsprof.checkpoint import Checkpoints
 from polarsprof.errors import PolarsprofError, raise_one
 from polarsprof.journal import Sealed, WriterState, sealed_entry, state_bytes
 from polarsprof.outbox import Outbox
-from polarsprof.profiles import Profile
+from polarsprof.profiles import Profile, advance
 from polarsprof.rotation import Rotation, RotationState
 from polarsprof.safekeeping import Safekeeping
 from polarsprof.store import Pane, ProfileStore, slug
@@ -117,10 +117,19 @@ class Writer:
         self.positions = dict(state.positions)
         self.durable_positions: Mapping[str, int] = dict(state.positions)
         self._sealed: list[tuple[int, bool]] = []
-        on_too_late = None if settings.late_dataset is None else self._add_too_late
-        self._rotation = Rotation(settings.windowing, self._new_profile, self._hand_over, on_too_late, state.rotation)
-        too_late = replace(settings.windowing, allowed_lateness_us=None)
-        self._late = Rotation(too_late, self._new_late_profile, self._hand_late_over, state=state.late)
+        self._rotation = Rotation(
+            settings.windowing,
+            partial(self._empty_profile, settings.dataset),
+            partial(self._seal, late=False),
+            None if settings.late_dataset is None else self._add_too_late,
+            state.rotation,
+        )
+        self._late = Rotation(
+            replace(settings.windowing, allowed_lateness_us=None),
+            partial(self._empty_profile, settings.late_dataset or settings.dataset),
+            partial(self._seal, late=True),
+            state=state.late,
+        )
         self._news: list[str] = []
         self._told: set[str] = set()
 
@@ -175,8 +184,7 @@ class Writer:
 
     def inherit(self, positions: Mapping[str, int]) -> None:
         """Take over the positions of a writer that lives no more, where they are further on."""
-        for source, position in positions.items():
-            self.positions[source] = max(position, self.positions.get(source, position))
+        advance(self.positions, positions)
 
     def has_saved(self, positions: Mapping[str, int]) -> bool:
         """Whether positions are durable here, or further ones."""
@@ -330,12 +338,6 @@ class Writer:
     def _add_too_late(self, batch: RowBatch, positions: NDArray[np.intp]) -> None:
         self._late.add(batch, self._rotation.last_row_us, positions)
 
-    def _hand_over(self, profile: Profile, window: Window) -> None:
-        self._seal(profile, window, late=False)
-
-    def _hand_late_over(self, profile: Profile, window: Window) -> None:
-        self._seal(profile, window, late=True)
-
     def _seal(self, profile: Profile, window: Window, *, late: bool) -> None:
         """Turn a profile into a pane; where that raises, nothing has happened."""
         number, dropped = self._panes + 1, self._outbox.rows_dropped
@@ -365,12 +367,6 @@ class Writer:
         if kind not in self._told:
             self._told.add(kind)
             self._news.append(f"{self._settings.dataset}: {text}; further ones are only counted")
-
-    def _new_profile(self, window: Window) -> Profile:
-        return self._empty_profile(self._settings.dataset, window)
-
-    def _new_late_profile(self, window: Window) -> Profile:
-        return self._empty_profile(self._settings.late_dataset or self._settings.dataset, window)
 
     def _empty_profile(self, dataset: str, window: Window) -> Profile:
         settings = self._settings

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from crashes import crash, left
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -36,22 +37,12 @@ def clock():
     return SettableClock(NOON)
 
 
-def crash(session: pp.Session) -> None:
-    """What is left of a process that was killed: its files, unlocked."""
-    session.disown()
-
-
 def times_counted(store: pp.ProfileStore, column: str = "x") -> dict[object, int]:
     """How often each value of a column was counted."""
     if not store.files("dataset"):
         return {}
     profile = store.read("dataset")
     return {} if column not in profile else {item.value: item.estimate for item in profile[column].frequent_items(500)}
-
-
-def left(session: pp.Session) -> list[str]:
-    folder = session.store.state_folder
-    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
 def test_what_was_flushed_survives_and_the_next_logger_publishes_it(tmp_path, clock):

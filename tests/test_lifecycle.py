@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
+from crashes import crash, left
 
 import polarsprof as pp
 from polarsprof.errors import ArgumentError, DataWarning, StoreError
@@ -24,16 +25,6 @@ SECOND = timedelta(seconds=1)
 @pytest.fixture
 def clock():
     return SettableClock(NOON)
-
-
-def crash(session: pp.Session) -> None:
-    """What is left of a process that was killed: its files, unlocked."""
-    session.disown()
-
-
-def left(session: pp.Session) -> list[str]:
-    folder = session.store.state_folder
-    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
 def test_every_store_gets_every_pane_and_one_that_fails_delays_no_other(tmp_path, clock):

@@ -13,7 +13,7 @@ import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from polarsprof.durable import make_folder, sync_folder, write_synced
+from polarsprof.durable import Lock, make_folder, sync_folder, write_synced
 from polarsprof.store.names import WRITERS, is_pane, kept_name, writer_in
 from polarsprof.store.place import MOST_AHEAD_BYTES, MOST_KEPT_BYTES
 
@@ -153,14 +153,13 @@ class Folder:
     def claim(self, name: str) -> Iterator[_Locked]:
         path = self.path / kept_name(name, "lock")
         make_folder(path.parent)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, _OWNER_ONLY)
+        lock = Lock.awaited(path)
         try:
-            _lock(handle)
             for left in path.parent.glob(f"{path.stem}.*.tmp"):  # a slug has no character that means something here
                 left.unlink(missing_ok=True)
             yield _Locked()
         finally:
-            os.close(handle)  # which ends the lock, as the end of the process does
+            lock.release()
 
     def sweep(self, is_alive: Callable[[str], bool]) -> int:
         swept = 0
@@ -190,17 +189,6 @@ class _Locked:
 
 def _stamp(status: os.stat_result) -> Stamp:
     return status.st_size, status.st_mtime_ns, status.st_ino & _MOST
-
-
-def _lock(handle: int) -> None:
-    if os.name == "nt":
-        import msvcrt
-
-        msvcrt.locking(handle, msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined, unused-ignore]
-    else:
-        import fcntl
-
-        fcntl.flock(handle, fcntl.LOCK_EX)
 
 
 def _read_at(handle: int, offset: int, length: int) -> bytes:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from polarsprof.codec import Sections
-from polarsprof.errors import CorruptProfile, UnsupportedVersion
-from polarsprof.profiles import Profile
+from polarsprof.merging import named, naming
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
+
+    from polarsprof.profiles import Profile
 
     Stamp = tuple[int, int, int]
     """What differs once a file of the same name is another one: its size, and two figures more."""
@@ -103,12 +104,7 @@ def read_file(place: Place, name: str, columns: Iterable[str] | None) -> Profile
     CorruptProfile, UnsupportedVersion, OSError
         Naming the file.
     """
-    with place.opened(name, None if columns is None else _HEAD_BYTES) as (part, file_bytes):
-        try:
-            return Profile.from_sections(Sections(part, file_bytes), columns)
-        except (CorruptProfile, UnsupportedVersion) as error:
-            msg = f"{place.where(name)}: {error}"
-            raise type(error)(msg) from error
+    return named(opened_file(place, name, columns), columns)
 
 
 def opened_file(place: Place, name: str, columns: Iterable[str] | None) -> Sections:
@@ -119,11 +115,9 @@ def opened_file(place: Place, name: str, columns: Iterable[str] | None) -> Secti
     CorruptProfile, UnsupportedVersion, OSError
         Naming the file.
     """
-    with place.opened(name, None if columns is None else _HEAD_BYTES) as (part, file_bytes):
-        try:
-            sections = Sections(part, file_bytes, place.where(name))
-        except (CorruptProfile, UnsupportedVersion) as error:
-            msg = f"{place.where(name)}: {error}"
-            raise type(error)(msg) from error
+    first_bytes = None if columns is None else _HEAD_BYTES
+    where = place.where(name)
+    with place.opened(name, first_bytes) as (part, file_bytes), naming(where):
+        sections = Sections(part, file_bytes, where)
         sections.keep(sections.wanted(columns))
     return sections

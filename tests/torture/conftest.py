@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
+from torture.stream import Verdict
+
+from polarsprof.errors import DataWarning
 
 _TOTALS = pytest.StashKey[dict[str, Mapping[str, int]]]()
 
@@ -26,6 +32,29 @@ class Torture:
     def seeds(self, *, short: int, share: int = 1) -> range:
         """The seeds of the rounds."""
         return range(self.seed, self.seed + self.rounds(short=short, share=share))
+
+    def play(
+        self, name: str, tmp_path: Path, play: Callable[[Path, int, Counter[str]], Verdict], unit: str, seeds: range
+    ) -> None:
+        """Play each seed in a folder of its own, which goes when nothing was wrong, and tell what was counted."""
+        totals: Counter[str] = Counter()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DataWarning)
+            for seed in seeds:
+                folder = tmp_path / str(seed)
+                folder.mkdir()
+                try:
+                    verdict = play(folder, seed, totals)
+                except Exception as error:
+                    error.add_note(f"seed {seed}, see {folder}")
+                    raise
+                totals[unit] += 1
+                for kind in ("lost", "doubled", "torn", "orphans"):
+                    totals[kind] += getattr(verdict, kind)
+                if not verdict.good:
+                    pytest.fail(f"seed {seed}, see {folder}: {'; '.join(verdict.details)}")
+                shutil.rmtree(folder)
+        self.tell(name, totals)
 
     def tell(self, name: str, totals: Mapping[str, int]) -> None:
         """Have figures shown at the end."""

@@ -182,19 +182,35 @@ def _reporter(say: Callable[[str], None]) -> Callable[[str, int], None]:
 
 
 def main(place: str, kills: int, seed: int) -> None:
-    """Kill so many processes, in as many stores as that takes; what is wrong is told, and its store kept."""
+    """Kill so many processes, in as many stores as that takes."""
     totals: Counter[str] = Counter()
+
+    def one(folder: Path, seed: int) -> list[str] | None:
+        return store_rounds(folder, seed, totals) if totals["kills"] < kills else None
+
+    play_stores(place, seed, one, totals, MOST_FAILURES)
+
+
+def play_stores(
+    place: str, seed: int, one: Callable[[Path, int], list[str] | None], totals: Counter[str], most_failures: int
+) -> None:
+    """Have store after store played, until one is None instead of a list of what is wrong; SIGTERM ends it before.
+
+    What was counted is printed, with what was wrong; such a store is kept.
+    """
     failures: list[str] = []
     begun = time.monotonic()
     ended: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
-    while totals["kills"] < kills and len(failures) < MOST_FAILURES and not ended:
+    while len(failures) < most_failures and not ended:
         folder = Path(place, f"store-{seed}", "profiles")
         folder.parent.mkdir(parents=True)
         try:
-            wrong = store_rounds(folder, seed, totals)
+            wrong = one(folder, seed)
         except Exception as error:  # noqa: BLE001 - shown with its seed
             wrong = [f"{type(error).__name__}: {error}"]
+        if wrong is None:
+            break
         if wrong:
             failures.append(f"seed {seed}, {folder}: {'; '.join(wrong)}")
         else:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import random
-import shutil
-import warnings
 from collections import Counter
 from datetime import timedelta
 
-import pytest
 from torture.disk import Disk
 from torture.powercut import PowerCut, Recorder
 from torture.stream import NOON, SPEC, Ledger, Verdict, check, finish, live
 
 import polarsprof as pp
-from polarsprof.errors import DataWarning
 from polarsprof.testing import SettableClock
 
 LIVES = 4
@@ -79,21 +75,4 @@ def trace(folder, seed: int, totals: Counter[str]) -> Verdict:
 
 
 def test_power_loss(tmp_path, torture):
-    totals: Counter[str] = Counter()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DataWarning)
-        for seed in torture.seeds(short=100, share=5):
-            folder = tmp_path / str(seed)
-            folder.mkdir()
-            try:
-                verdict = trace(folder, seed, totals)
-            except Exception as error:
-                error.add_note(f"seed {seed}, see {folder}")
-                raise
-            totals["traces"] += 1
-            for kind in ("lost", "doubled", "torn", "orphans"):
-                totals[kind] += getattr(verdict, kind)
-            if not verdict.good:
-                pytest.fail(f"seed {seed}, see {folder}: {'; '.join(verdict.details)}")
-            shutil.rmtree(folder)
-    torture.tell("power loss", totals)
+    torture.play("power loss", tmp_path, trace, "traces", torture.seeds(short=100, share=5))

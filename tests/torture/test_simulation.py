@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import errno
 import random
-import shutil
-import warnings
 from collections import Counter
 from datetime import timedelta
 
-import pytest
 from torture.disk import Disk
 from torture.stream import NOON, SPEC, Ledger, check, logger_of
 
 import polarsprof as pp
-from polarsprof.errors import DataWarning
 from polarsprof.testing import SettableClock
 
 WRITERS = 3
@@ -180,21 +176,4 @@ def simulate(folder, seed: int, totals: Counter[str]):
 
 
 def test_simulation(tmp_path, torture):
-    totals: Counter[str] = Counter()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DataWarning)
-        for seed in torture.seeds(short=200):
-            folder = tmp_path / str(seed)
-            folder.mkdir()
-            try:
-                verdict = simulate(folder, seed, totals)
-            except Exception as error:
-                error.add_note(f"seed {seed}, see {folder}")
-                raise
-            totals["seeds"] += 1
-            if not verdict.good:
-                pytest.fail(f"seed {seed}, see {folder}: {'; '.join(verdict.details)}")
-            shutil.rmtree(folder)
-            for kind in ("lost", "doubled", "torn", "orphans"):
-                totals[kind] += getattr(verdict, kind)
-    torture.tell("simulation", totals)
+    torture.play("simulation", tmp_path, simulate, "seeds", torture.seeds(short=200))

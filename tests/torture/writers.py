@@ -9,10 +9,8 @@ import hashlib
 import json
 import os
 import random
-import shutil
 import signal
 import sys
-import time
 import warnings
 from collections import Counter
 from collections.abc import Callable
@@ -20,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from torture.disk import Disk
-from torture.kills import CHANGING, Killer, void
+from torture.kills import CHANGING, Killer, play_stores, void
 from torture.stream import NOON, SPEC, Ledger, check
 
 import polarsprof as pp
@@ -127,22 +125,14 @@ def store_rounds(folder: Path, rounds: int, seed: int, totals: Counter[str]) -> 
 
 
 def main(place: str, rounds: int, seed: int) -> None:
-    """So many rounds; SIGTERM ends it after the store at hand."""
+    """So many rounds, until something is wrong."""
     totals: Counter[str] = Counter()
-    failures: list[str] = []
-    begun = time.monotonic()
-    stop: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _: stop.append(number))
-    while totals["rounds"] < rounds and not failures and not stop:
-        folder = Path(place, f"store-{seed}", "profiles")
-        folder.parent.mkdir(parents=True)
-        wrong = store_rounds(folder, min(ROUNDS_PER_STORE, rounds - totals["rounds"]), seed, totals)
-        if wrong:
-            failures.append(f"seed {seed}, {folder}: {'; '.join(wrong)}")
-        else:
-            shutil.rmtree(folder.parent)
-        seed += 1
-    print(json.dumps({**totals, "seconds": round(time.monotonic() - begun), "failures": failures}))
+
+    def one(folder: Path, seed: int) -> list[str] | None:
+        left = min(ROUNDS_PER_STORE, rounds - totals["rounds"])
+        return store_rounds(folder, left, seed, totals) if left > 0 else None
+
+    play_stores(place, seed, one, totals, most_failures=1)
 
 
 if __name__ == "__main__":
