@@ -72,6 +72,7 @@ class Checkpoints:
         self._stem = f"{dataset_slug}.{writer_id}"
         self._lock = lock
         self._journal: Appender | None = None
+        self._attempted = False
         try:
             self._number = max(self._numbers("checkpoint"), default=0)
         except BaseException:
@@ -123,18 +124,26 @@ class Checkpoints:
             Where the folder or a file cannot be read.
         """
         latest: dict[str, tuple[int, bytes]] = {}
-        for path in _files(folder, f"{dataset_slug}."):
-            _, writer_id, *rest = path.name.split(".")
-            if len(rest) == 2 and rest[1] == "checkpoint" and rest[0].isdecimal():
-                parts = _parts(path)  # none where its writer has removed it meanwhile
+        for _ in range(_ATTEMPTS):
+            paths = [path for path in _files(folder, f"{dataset_slug}.") if _numbered(path, "checkpoint")]
+            for path in paths:
+                parts = _parts(path)
                 if len(parts) == 1:
-                    latest[writer_id] = max(latest.get(writer_id, (0, b"")), (int(rest[0]), parts[0]))
+                    _, writer_id, number, _ = path.name.split(".")
+                    latest[writer_id] = max(latest.get(writer_id, (0, b"")), (int(number), parts[0]))
+            if all(path.exists() for path in paths):  # else whoever removed one has saved what it said elsewhere
+                break
         return [state for _, state in latest.values()]
 
     @property
     def empty(self) -> bool:
-        """Whether nothing was ever saved."""
-        return self._number == 0
+        """Whether nothing was ever saved, not even by an attempt that failed at its last step."""
+        return self._number == 0 and not self._attempted
+
+    @property
+    def gone(self) -> bool:
+        """Whether somebody removed every file, so that none can count twice."""
+        return not _files(self._folder, f"{self._stem}.")
 
     def save(self, state: bytes, opening: bytes = b"") -> None:
         """Make a state durable in place of the last one and of what was appended since.
@@ -163,6 +172,7 @@ class Checkpoints:
                 opened.sync()
                 # The checkpoint closes windows whose panes were kept: its name must not be durable before theirs are.
                 sync_folder(self._folder)
+            self._attempted = True  # where an error comes after the file got its name, it counts all the same
             write_whole(self._path(number, "checkpoint"), _MAGIC + _framed(state))
         except BaseException:
             opened.close()
@@ -284,11 +294,8 @@ class Checkpoints:
         return self._folder / f"{self._stem}.{number}.{kind}"
 
     def _numbers(self, kind: str) -> set[int]:
-        return {
-            int(parts[2])
-            for path in _files(self._folder, f"{self._stem}.")
-            if len(parts := path.name.split(".")) == 4 and parts[3] == kind and parts[2].isdecimal()
-        }
+        files = _files(self._folder, f"{self._stem}.")
+        return {int(path.name.split(".")[2]) for path in files if _numbered(path, kind)}
 
 
 def alive(folder: Path, writer_id: str) -> bool:
@@ -301,6 +308,11 @@ def _files(folder: Path, prefix: str) -> list[Path]:
         return [path for path in folder.iterdir() if path.name.startswith(prefix) and path.name.count(".") > 1]
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def _numbered(path: Path, kind: str) -> bool:
+    parts = path.name.split(".")
+    return len(parts) == 4 and parts[3] == kind and parts[2].isdecimal()
 
 
 def _framed(part: bytes) -> bytes:

@@ -47,7 +47,7 @@ def write_whole(path: Path, data: bytes) -> None:
     Raises
     ------
     OSError
-        Where it cannot be written; then it is what it was.
+        Where it cannot be written; then it is what it was. Or the new one, where it is only not known to be durable.
     """
     temporary = path.with_name(f"{path.name}.tmp")
     remove(temporary)  # of a process that died in the midst of this

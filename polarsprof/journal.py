@@ -82,6 +82,22 @@ def state_of(data: bytes) -> WriterState:
     return _decoded(data, WriterState)
 
 
+@dataclass(frozen=True, slots=True)
+class _Positions:
+    positions: dict[str, int]
+
+
+def positions_of(data: bytes) -> dict[str, int]:
+    """The positions that a checkpoint says; all else in it is passed over.
+
+    Raises
+    ------
+    CorruptProfile
+        For other bytes.
+    """
+    return _decoded(data, _Positions).positions
+
+
 def rows_entry(batch: RecordBatch) -> bytes | None:
     """An entry of rows; None where it could not give them back as they are."""
     data = packed(batch)

@@ -87,7 +87,7 @@ class Logger:
         self._json_lines = JsonLines()
         self._rows_in_batches = self._rows_recovered = 0
         self._news: list[str] = []
-        self._ending = self._closed = self._disowned = False
+        self._ending = self._finished = self._closed = self._disowned = False
         self._recovered: list[Writer] = []
         self._known_positions: dict[str, int] = {}
         self._do(self._recover)
@@ -394,6 +394,8 @@ class Logger:
             return disk.journal(self._intake.to_journal) and disk.is_durable()
 
     def _make_durable(self, now_us: int) -> None:
+        if self._finished:  # by another thread meanwhile, which made all durable
+            return
         if self._settings.checkpoint_every_us is None:
             self._gather()
             self._writer.settle(now_us)
@@ -426,6 +428,9 @@ class Logger:
         raise_one(errors, StoreError)
         self._writer.end()
         self._see_to_recovered(now_us)
+        for writer in self._recovered:
+            writer.disk.end(leave=True)
+        self._finished = True
 
     def _look(self) -> Profile:
         self._gather()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from polarsprof.checkpoint import Checkpoints
 from polarsprof.errors import PolarsprofError
-from polarsprof.journal import Sealed, entry_of, state_of
+from polarsprof.journal import Sealed, entry_of, positions_of, state_of
 from polarsprof.profiles import advance
 from polarsprof.spec import ProfileSpec
 from polarsprof.store import slug
@@ -59,7 +59,7 @@ def known_positions(settings: WriterSettings) -> dict[str, int]:
     positions: dict[str, int] = {}
     for data in Checkpoints.states_of_all(settings.stores[0].state_folder, slug(settings.dataset)):
         with suppress(PolarsprofError):  # whoever recovers that writer tells of it
-            advance(positions, state_of(data).positions)
+            advance(positions, positions_of(data))
     return positions
 
 

@@ -211,8 +211,9 @@ class Safekeeping:
     def _failed(self, error: Exception, now_us: int) -> None:
         if not self._retry_us:
             self._news.append(f"{self._folder}: no checkpoint can be saved, will try again: {error}")
-        if isinstance(error, FileNotFoundError):  # somebody removed the folder: the next try makes it anew
-            self.end(leave=True)
+        with self.lock:
+            if isinstance(error, FileNotFoundError) and self._files is not None and self._files.gone:
+                self.end(leave=True)  # somebody removed the folder: the next try makes it anew
         self._retry_us = now_us + self._pause_us
         self._pause_us = min(2 * self._pause_us, _LONGEST_PAUSE_US)
 

@@ -348,7 +348,8 @@ class Writer:
         profile.dropped_rows = dropped - self._dropped_told
         self._outbox.add(self._pane(profile, number, profile.to_bytes()))
         self._panes, self._dropped_told = number, dropped
-        self._sealed.append((window.start_us, late))
+        if self.disk.saves:
+            self._sealed.append((window.start_us, late))
         _count_rows(self._counts, profile)
         self._rejected.update(profile.rejected)
 

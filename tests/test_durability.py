@@ -709,6 +709,54 @@ def test_a_flush_after_a_checkpoint_that_failed_is_no_success(tmp_path, clock, m
     assert times_counted(session.store) == dict.fromkeys(range(3), 1)
 
 
+def failing(*_):
+    raise OSError(errno.EIO, "Input/output error")
+
+
+def test_a_first_checkpoint_that_got_its_name_before_the_error_keeps_no_pane_from_counting_once(
+    tmp_path, clock, monkeypatch
+):
+    """Its rows are on the disk, so a pane with them must wait until a checkpoint says that their window is closed."""
+    session = pp.Session(tmp_path, clock=clock)
+    session.store.state_folder.mkdir(parents=True)
+    logger = session.logger(with_rotation_time="10s", timestamp="t", max_out_of_orderness="1m", idle_timeout="1m")
+    with monkeypatch.context() as patch, pytest.warns(DataWarning, match="no checkpoint"):
+        patch.setattr("polarsprof.durable.sync_folder", failing)
+        logger.log({"x": 0, "t": NOON + 10 * SECOND})
+        with pytest.raises(StoreError, match="not durable"):
+            logger.flush()
+        patch.setattr("polarsprof.checkpoint.write_whole", failing)
+        logger.log({"x": 1, "t": NOON})  # whose window becomes a pane before that of the other
+        clock.advance(100 * SECOND)
+    crash(session)
+    with pp.Session(tmp_path, clock=clock) as session:
+        session.logger()
+    assert session.store.read("dataset", NOON + 10 * SECOND).rows == 1
+
+
+def test_a_file_that_is_missing_for_once_gives_no_checkpoint_to_others(tmp_path, clock, monkeypatch):
+    session = pp.Session(tmp_path, clock=clock)
+    logger = session.logger(with_rotation_time="10s", timestamp="t", max_out_of_orderness="1m")
+    logger.log({"x": 0, "t": NOON + 10 * SECOND})
+    logger.flush()
+
+    def missing(*_):
+        raise FileNotFoundError(errno.ENOENT, "missing")
+
+    with monkeypatch.context() as patch, pytest.warns(DataWarning, match="no checkpoint"):
+        patch.setattr("polarsprof.checkpoint.write_whole", missing)
+        patch.setattr(os, "fdatasync", failing)
+        logger.log({"x": 1, "t": NOON})
+        with pytest.raises(StoreError, match="not durable"):
+            logger.flush()
+    with pp.Session(tmp_path, clock=clock) as other:
+        other.logger()
+    logger.log({"x": 2, "t": NOON - 10 * SECOND})
+    session.close()
+    assert session.store.read("dataset", NOON + 10 * SECOND).rows == 1
+    assert times_counted(session.store) == dict.fromkeys(range(3), 1)
+
+
 def test_an_integer_that_has_no_text_is_not_packed():
     """Python refuses to say one of more than 4,300 digits."""
     assert packed(RecordBatch([{"x": 10**5_000}])) is None
