@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 import re
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
-from operator import neg
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -121,12 +122,13 @@ class FrequentItems:
         self._lg_items, self._capacity = lg_items, 3 * 2**lg_items // 4
 
     def _image(self) -> bytes:
-        ranked = sorted(zip(map(neg, self._weights.values()), map(item_text, self._weights), strict=True))
+        by_text = sorted(zip(_item_texts(self._weights), self._weights.values(), strict=True))
+        ranked = sorted(by_text, key=itemgetter(1), reverse=True)
         head = _HEAD.pack(
             4, 1, _FAMILY, self._lg_items, self._lg_items, 0, 0, len(ranked), 0, self._total, self._offset
         )
-        weights = np.array([-negative for negative, _ in ranked], dtype="<u8").tobytes()
-        texts = [text.encode() for _, text in ranked]
+        weights = np.array([weight for _, weight in ranked], dtype="<u8").tobytes()
+        texts = [text.encode() for text, _ in ranked]
         lengths = [len(text).to_bytes(4, "little") for text in texts]
         return b"".join([head, weights, *chain.from_iterable(zip(lengths, texts, strict=True))])
 
@@ -136,7 +138,7 @@ def _weights_of(message: pb.FrequentItems, parse: Callable[[str], Item]) -> tupl
     lg_items, weights = None, {}
     if message.items:
         lg_items, texts, found = _parsed(message.items)
-        values = map(_parsed_number, texts) if parse is parse_number else [_parsed_item(t, parse) for t in texts]
+        values = _parsed_numbers(texts) if parse is parse_number else [_parsed_item(t, parse) for t in texts]
         weights = dict(zip(values, found, strict=True))
         if len(weights) != len(texts):
             raise _corrupt("an item stands twice")
@@ -169,6 +171,12 @@ def _all_integers(
     return sizes, zip(found.values, found.weights, strict=True)
 
 
+def _item_texts(values: Iterable[Item]) -> Iterable[str]:
+    """As `item_text` of each, with one look at their types."""
+    kinds = set(map(type, values))
+    return map(repr, values) if kinds <= {int, float} else map(item_text, values)
+
+
 def item_text(value: Item) -> str:
     """The text that stands for a value in the image: decimal, hexadecimal for bytes, text as it is."""
     if isinstance(value, str):
@@ -186,6 +194,15 @@ def parse_number(text: str) -> Item:
 
 def _rank(weighted: tuple[Item, int]) -> tuple[int, str]:
     return -weighted[1], item_text(weighted[0])
+
+
+def _parsed_numbers(texts: list[str]) -> Iterable[Item]:
+    """As `_parsed_item` of each; quicker where all are fractions, as in most columns that hold one."""
+    with suppress(ValueError):
+        fractions = list(map(float, texts))
+        if list(map(repr, fractions)) == texts and "nan" not in texts:
+            return fractions
+    return map(_parsed_number, texts)
 
 
 @lru_cache(maxsize=16_384)
