@@ -130,6 +130,11 @@ class Profile:
         """Path → column, in the order of the paths."""
         return {path: column.among(self._rows_of) for path, column in sorted(self._columns.items())}
 
+    def column(self, path: str) -> ColumnProfile:
+        """The column, as `profile[path]`; of one that never came, a column of nulls."""
+        own = self._columns.get(path)
+        return (self._new_column(path) if own is None else own).among(self._rows_of)
+
     @property
     def first_event(self) -> datetime | None:
         """The earliest event time, None where rows carry none."""
