@@ -35,7 +35,7 @@ from polarsprof.views.summary import profile_text, summary
 from polarsprof.window import Window, utc_datetime
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     import polars as pl
@@ -156,6 +156,14 @@ class Profile:
 
     def _repr_html_(self) -> str:
         return profile_html(self)
+
+    def _repr_mimebundle_(
+        self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None
+    ) -> dict[str, str]:
+        """The profile as text and as a table, of these the kinds that a notebook asks for."""
+        views: dict[str, Callable[[], str]] = {"text/plain": self.__repr__, "text/html": self._repr_html_}
+        wanted = [kind for kind in views if (include is None or kind in include) and kind not in (exclude or ())]
+        return {kind: views[kind]() for kind in wanted}
 
     def update(self, columns: TypedColumns) -> None:
         """Fold the typed columns of a micro-batch in; where that raises, the profile is as it was."""
