@@ -51,6 +51,27 @@ def merge(profiles: Iterable[Profile | str | os.PathLike[str] | bytes]) -> Profi
     return _merged(map(_profile_or_file, profiles), None)
 
 
+def merge_windows(files: Iterable[str | os.PathLike[str]]) -> Iterator[Profile]:
+    """One profile per window that profile files are of, in the order of time; first those of no window, one per file.
+
+    The headers of all files are read at once, their columns when it is their turn.
+
+    Raises
+    ------
+    SpecMismatch, ArgumentError, CorruptProfile, UnsupportedVersion, OSError
+        As `merge`; what is wrong with a header at the first profile.
+    """
+    windows: dict[Window, list[str | os.PathLike[str]]] = {}
+    for file in files:
+        window = identity_of(opened(file, ()).header)[1]
+        if window is None:
+            yield read(file)
+        else:
+            windows.setdefault(window, []).append(file)
+    for window in sorted(windows):
+        yield merge(windows[window])
+
+
 def merge_files(files: Iterable[Sections], columns: Iterable[str] | None = None) -> Profile:
     """One profile of all rows of opened files, with all their columns or those named; see `merge`."""
     return _merged(files, columns)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
@@ -75,8 +76,9 @@ def test_a_line_goes_through_every_value_and_over_no_gap(ys: list[int | None]) -
     assert len(drawn) == (len(edges) + (ys[0] is not None) + (ys[-1] is not None)) // 2
 
 
-@given(st.lists(st.integers(0, svg.STRIP_HEIGHT), min_size=721, max_size=3_000))
-def test_a_line_of_many_windows_keeps_its_peaks_in_bounded_size(ys: list[int]) -> None:
+@pytest.mark.parametrize("windows", [721, 3_000, 20_000])
+def test_a_line_of_many_windows_keeps_its_peaks_in_bounded_size(windows: int) -> None:
+    ys = np.random.default_rng(windows).integers(0, svg.STRIP_HEIGHT + 1, windows).tolist()
     path = svg.line(ys)
     drawn = points(path)[0]
     assert (max(y for _, y in drawn), min(y for _, y in drawn)) == (max(ys), min(ys))
@@ -143,7 +145,7 @@ def test_html_has_a_strip_per_metric_and_a_tooltip_per_window() -> None:
     found = timeline([5, 0, 4, 3], late={2}, mean=[1.0, None, 2.0, 3.0], null_share=[0.0, None, 0.5, 1.0])
     fragment = strip(found)._repr_html_()
     parsed = Parsed(fragment)
-    labels = [value for name, value in parsed.attributes if name == "aria-label"]
+    labels = [shown for shown in parsed.texts if " over windows: " in shown]
     assert labels == ["rows over windows: 0 – 5", "mean over windows: 1 – 3", "null_share over windows: 0 % – 100 %"]
     assert "2026-01-05 01:00Z: missing" in parsed.texts
     assert "2026-01-05 02:00Z: 4 rows, 1 late" in parsed.texts
@@ -162,7 +164,7 @@ def test_hostile_names_of_metrics_stay_text() -> None:
     shown = strip(found)
     assert is_harmless(str(shown))
     assert max(map(len, str(shown).splitlines())) < 200
-    assert set(Parsed(shown._repr_html_()).tags) <= {"div", "style", "span", "svg", "path", "title", "small"}
+    assert set(Parsed(shown._repr_html_()).tags) <= {"div", "style", "span", "svg", "g", "path", "title", "small"}
     console = Console(width=100)
     with console.capture() as capture:
         console.print(str(shown), markup=False)

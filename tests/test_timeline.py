@@ -17,7 +17,7 @@ from stores import LATER, START, at, filled, hourly, window_of, written
 import polarsprof as pp
 from polarsprof.errors import ArgumentError, StoreError
 from polarsprof.store import reading
-from polarsprof.testing import assert_profile_equal
+from polarsprof.testing import SettableClock, assert_profile_equal
 from polarsprof.views.figures import COUNTS, DEFAULT, NUMBERS, VALUES, figure
 from polarsprof.views.timeline import missing
 
@@ -222,13 +222,14 @@ def test_a_column_that_comes_later_is_null_before(tmp_path: Path) -> None:
 
 
 def test_late_and_rejected_rows_are_seen(tmp_path: Path) -> None:
+    clock = SettableClock(at(4))
     with (
         pytest.warns(UserWarning, match="not a mapping"),
-        pp.Session(tmp_path) as session,
+        pp.Session(tmp_path, clock=clock) as session,
         session.logger("d", with_rotation_time="h", timestamp="at") as logger,
     ):
         logger.log_records([{"at": at(0)}, {"at": at(2)}])
-        logger.flush()
+        clock.advance(timedelta(seconds=2))
         logger.log_records([{"at": at(0.5)}, {"at": at(2.5)}, 7])  # type: ignore[list-item]
     found = pp.ProfileStore(tmp_path).timeline("d", "at", ["count"])
     # A row that is no record has no time, and is filed under its arrival.

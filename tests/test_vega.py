@@ -99,8 +99,8 @@ def test_nothing_has_an_empty_plot(kind: str) -> None:
     assert checked(Profile().column("v").to_vega(kind))["data"]["values"] == []
 
 
-@settings(max_examples=20)
-@given(dataframes(max_cols=3, max_size=12, allow_null=True))
+@settings(max_examples=10)
+@given(dataframes(max_cols=2, max_size=12, allow_null=True))
 def test_any_column_has_valid_plots(frame: pl.DataFrame) -> None:
     for column in profile_of(frame).columns.values():
         for kind in KINDS:

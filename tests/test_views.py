@@ -388,7 +388,7 @@ def test_bars_show_every_value_above_nothing(values: list[float], lines: int) ->
 
 ALLOWED_TAGS = {"div", "style", "b", "small", "table", "thead", "tbody", "tr", "th", "td", "span", "br", "svg", "path"}
 ALLOWED_TAGS |= {"dl", "dt", "dd", "details", "summary", "title"}
-ALLOWED_ATTRIBUTES = {"class", "title", "height", "viewbox", "role", "aria-label", "aria-hidden", "d", "scope"}
+ALLOWED_ATTRIBUTES = {"class", "title", "height", "viewbox", "role", "aria-hidden", "d", "scope"}
 ALLOWED_ATTRIBUTES |= {"preserveaspectratio"}
 
 

@@ -179,7 +179,8 @@ def _item(column: ColumnProfile, item: FrequentItem) -> str:
     )
 
 
-def table(rows: Sequence[str], headings: Sequence[tuple[str, str]]) -> str:
+def table(rows: Sequence[str], headings: Sequence[tuple[str, str]], caption: str = "") -> str:
     """A table of rows that are HTML already; a heading is its text and its class."""
     head = "".join(f'<th scope="col"{attribute("class", kind)}>{name}</th>' for name, kind in headings)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    above = f"<caption>{caption}</caption>" if caption else ""
+    return f"<table>{above}<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"

@@ -16,7 +16,7 @@ import polars as pl
 
 from polarsprof.errors import argument_error
 from polarsprof.views import svg, text
-from polarsprof.views.style import escaped, fragment
+from polarsprof.views.style import attribute, escaped, fragment
 from polarsprof.views.timeline import WINDOW_SCHEMA
 
 if TYPE_CHECKING:
@@ -118,20 +118,23 @@ def marks(timeline: pl.DataFrame) -> str:
     return "".join(f'<path class="{kind}" d="{path}"/>' for kind, path in parts.items() if path)
 
 
-def rows_strip(timeline: pl.DataFrame) -> str:
-    """The rows of each window as a bar, with a tooltip where there are 500 windows at most."""
+def rows_strip(timeline: pl.DataFrame, shared: str = "") -> str:
+    """The rows of each window as a bar, with a tooltip where there are 500 windows at most.
+
+    With an id in `shared`, other strips of the page show its marks by reference: `<use href="#marks"/>`.
+    """
     rows = timeline["rows"].to_list()
     bars = svg.columns_path(svg.heights([row or None for row in rows], 0, max(rows, default=0)))
-    content = f'{marks(timeline)}<path d="{bars}"/>{_tooltips(timeline)}'
+    content = f'<g{attribute("id", shared)}>{marks(timeline)}</g><path d="{bars}"/>{_tooltips(timeline)}'
     return _row("rows", content, _span(timeline["rows"], "rows"))
 
 
-def metric_strip(timeline: pl.DataFrame, name: str, drawn: str) -> str:
+def metric_strip(timeline: pl.DataFrame, name: str, drawn: str, label: str = "") -> str:
     """One figure as a line over the windows."""
     values = numbers(timeline[name])
     ends = _ends(name, values)
     line = svg.line(svg.heights(values, *ends)) if ends else ""
-    return _row(name, f'{drawn}<path class="l" d="{line}"/>', _span(timeline[name], name))
+    return _row(label or name, f'{drawn}<path class="l" d="{line}"/>', _span(timeline[name], name))
 
 
 def quantile_strip(timeline: pl.DataFrame, drawn: str) -> str:

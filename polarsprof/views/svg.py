@@ -23,12 +23,11 @@ STRIP_HEIGHT: Final = 40
 Point = tuple[int, int]
 
 
-def svg(content: str, width: int, height: int, label: str, kind: str = "") -> str:
-    """A drawing that stretches to the width of its place; `label` is shown as its tooltip too."""
-    marked = f' class="{kind}"' if kind else ""
+def svg(content: str, width: int, height: int, label: str) -> str:
+    """A drawing that stretches to the width of its place; `label` is its name and its tooltip."""
     return (
-        f'<svg{marked} height="{height}" viewBox="0 0 {width} {height}" preserveAspectRatio="none" role="img" '
-        f'aria-label="{label}"><title>{label}</title>{content}</svg>'
+        f'<svg height="{height}" viewBox="0 0 {width} {height}" preserveAspectRatio="none" role="img">'
+        f"<title>{label}</title>{content}</svg>"
     )
 
 
