@@ -52,11 +52,8 @@ def drift_html(drift: pl.DataFrame, anchors: Mapping[str, str]) -> str:
     rank = pl.col("drifted").replace_strict({True: 0, False: 2}, default=1, return_dtype=pl.Int8)
     rows = [_row(row, anchors) for row in drift.sort(rank, maintain_order=True).iter_rows(named=True)]
     headings = [
-        ("column", ""),
-        ("type", ""),
-        ("drifted", ""),
+        *[(name, "") for name in ("column", "type", "drifted", "why")],
         *[(name, "n") for name in _METRICS.values()],
-        ("why", ""),
     ]
     note = "Drift of each column; below each figure the bounds that the error of the sketches leaves open."
     return f'<p>{facts}</p><div class="wide">{table(rows, headings, note)}</div>'
@@ -89,4 +86,4 @@ def _reasons(row: Mapping[str, Any]) -> str:
         for what, values in changed.items()
         if values
     ]
-    return "<br>".join(reasons)
+    return "; ".join(reasons)

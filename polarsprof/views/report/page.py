@@ -28,8 +28,9 @@ small{overflow-wrap:anywhere}
 .facts b{display:block;font-size:19px;font-weight:600;font-variant-numeric:tabular-nums}
 .wide{overflow-x:auto}
 .polarsprof .wide td,.polarsprof .wide th{padding:3px 10px}
-.polarsprof .wide td.wrap{white-space:normal;min-width:16em;max-width:40em;overflow-wrap:anywhere}
+.polarsprof .wide td.wrap{white-space:normal;min-width:22em;max-width:40em;overflow-wrap:anywhere}
 .polarsprof .wide td.name{max-width:18em}
+.polarsprof .wide th{white-space:normal;vertical-align:bottom}
 caption{text-align:left;opacity:.75;padding:4px 0}
 .card{border:1px solid var(--line);border-radius:8px;padding:12px 16px;margin:12px 0}
 .card .parts{display:grid;grid-template-columns:11em 15em minmax(160px,1fr) 230px;gap:8px 28px;margin-top:8px}
