@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from polarsprof.codec import Sections
-from polarsprof.errors import CorruptProfile, UnsupportedVersion, argument_error
+from polarsprof.errors import CorruptProfile, SpecMismatch, UnsupportedVersion, argument_error
 from polarsprof.profiles import Profile
 from polarsprof.window import Window
 
@@ -54,22 +54,28 @@ def merge(profiles: Iterable[Profile | str | os.PathLike[str] | bytes]) -> Profi
 def merge_windows(files: Iterable[str | os.PathLike[str]]) -> Iterator[Profile]:
     """One profile per window that profile files are of, in the order of time; first those of no window, one per file.
 
-    The headers of all files are read at once, their columns when it is their turn.
+    The headers of all files are read at once, their columns when it is their turn. Files of one window that track
+    different things become one profile for each spec.
 
     Raises
     ------
-    SpecMismatch, ArgumentError, CorruptProfile, UnsupportedVersion, OSError
+    ArgumentError, CorruptProfile, UnsupportedVersion, OSError
         As `merge`; what is wrong with a header at the first profile.
     """
-    windows: dict[Window, list[str | os.PathLike[str]]] = {}
+    windows: dict[Window, dict[str, list[str | os.PathLike[str]]]] = {}
     for file in files:
-        window = identity_of(opened(file, ()).header)[1]
+        header = opened(file, ()).header
+        window = identity_of(header)[1]
         if window is None:
             yield read(file)
         else:
-            windows.setdefault(window, []).append(file)
+            windows.setdefault(window, {}).setdefault(header.spec_json, []).append(file)
     for window in sorted(windows):
-        yield merge(windows[window])
+        kinds = windows[window].values()
+        try:
+            yield merge(chain.from_iterable(kinds))
+        except SpecMismatch:
+            yield from map(merge, kinds)
 
 
 def merge_files(files: Iterable[Sections], columns: Iterable[str] | None = None) -> Profile:

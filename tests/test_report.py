@@ -308,6 +308,25 @@ def test_files_of_one_window_are_one_window_of_the_page(store: Path, tmp_path: P
     assert output.read_text("utf-8") == pp.report(pp.ProfileStore(store).profiles("prices"))
 
 
+def test_a_window_of_panes_that_do_not_merge_is_a_profile_for_each_spec(tmp_path: Path) -> None:
+    folder, output = tmp_path / "store", tmp_path / "report.html"
+    for quantiles in (True, False):
+        spec = pp.ProfileSpec(quantiles=quantiles)
+        with (
+            pp.Session(folder, spec=spec) as session,
+            session.logger("d", with_rotation_time="h", timestamp="at") as logger,
+        ):
+            logger.log_records({"at": f"2026-01-01T0{hour}:00Z", "x": hour} for hour in range(2))
+    store = pp.ProfileStore(folder)
+    for profiles in (list(store.profiles("d")), list(merge_windows(folder.glob("*.bin")))):
+        assert [(profile.window, profile.rows) for profile in profiles] == [
+            (window, 1) for window in store.windows("d") for _ in range(2)
+        ]
+    assert store.timeline("d", "x", ["median"])["median"].to_list() in ([0, None, 1, None], [None, 0, None, 1])
+    assert run("report", folder, "-o", output).exit_code == 0
+    assert "2 of the profiles track other things than the first one." in shown(output.read_text("utf-8"))
+
+
 def test_files_without_a_window_come_first(store: Path, tmp_path: Path) -> None:
     pp.profile([{"price": 1}]).write(tmp_path / "one.bin")
     found = list(merge_windows([*store.glob("*.bin"), tmp_path / "one.bin"]))

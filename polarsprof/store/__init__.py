@@ -195,8 +195,8 @@ class ProfileStore:
         Returns
         -------
         iterator of Profile
-            One per window that has panes, none for a range without any. The `window` of each is that of `windows`, and
-            no pane is in two of them.
+            One per window that has panes, none for a range without any; of a window whose panes track different things
+            one for each spec. The `window` of each is that of `windows`, and no pane is in two of them.
 
         Raises
         ------

@@ -5,11 +5,12 @@ A file that went was compacted: what lies there now holds the same panes, so the
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import suppress
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
-from polarsprof.errors import StoreError
+from polarsprof.errors import SpecMismatch, StoreError
 from polarsprof.merging import identity_of, merge_files
 from polarsprof.store.catalog import by_window, each_once
 from polarsprof.store.listing import each_ahead
@@ -63,6 +64,8 @@ class Reader:
     def windows(self, start_us: int | None, end_us: int | None) -> Iterator[Profile]:
         """A profile of each window that overlaps [start, end), in the order of time.
 
+        Of a window whose panes track different things, one for each spec.
+
         Raises
         ------
         StoreError
@@ -72,7 +75,7 @@ class Reader:
         for _ in range(_MOST_READS):
             with suppress(FileNotFoundError):
                 for window, profile in self._each_window(start_us if last is None else last.end_us, end_us):
-                    if last is not None and window.start_us <= last.start_us:
+                    if last is not None and window != last and window.start_us <= last.start_us:
                         msg = f"{self._place.url}: {self._name!r} was compacted while it was read; read it again"
                         raise StoreError(msg)
                     last = window
@@ -85,9 +88,23 @@ class Reader:
         panes = by_window(chosen)
         opened = iter(self._opened(chain.from_iterable(panes.values())))
         for window, entries in panes.items():
-            profile = self._profile(islice(opened, len(entries)))
-            profile.window = window
-            yield window, profile
+            files = islice(opened, len(entries))
+            try:
+                profiles = [self._profile(files)]
+            except SpecMismatch:
+                deque(files, 0)
+                profiles = [self._profile(self._opened(same)) for same in self._alike(entries)]
+            for profile in profiles:
+                profile.window = window
+                yield window, profile
+
+    def _alike(self, entries: Iterable[Entry]) -> Iterable[list[Entry]]:
+        """The files of each spec."""
+        kinds: dict[str, list[Entry]] = {}
+        for entry in entries:
+            spec = opened_file(self._place, entry.name, ()).header.spec_json
+            kinds.setdefault(spec, []).append(entry)
+        return kinds.values()
 
     def _profile(self, files: Iterable[Sections]) -> Profile:
         merged = merge_files(files, self._columns)
