@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from polarsprof.sketches import Estimate, FrequentItem
     from polarsprof.spec import ProfileSpec
     from polarsprof.store import ProfileStore
+    from polarsprof.views.report import report
+    from polarsprof.views.strip import strip
+    from polarsprof.views.vega import quantile_bands
     from polarsprof.window import Window
 
 __all__ = [
@@ -31,7 +34,10 @@ __all__ = [
     "get_or_create_session",
     "merge",
     "profile",
+    "quantile_bands",
     "read",
+    "report",
+    "strip",
 ]
 
 # Public name → its module, imported when the name is first used: the command line answers --help without Polars.
@@ -49,7 +55,10 @@ _HOMES: Final = {
     "get_or_create_session": "session",
     "merge": "merging",
     "profile": "oneshot",
+    "quantile_bands": "views.vega",
     "read": "merging",
+    "report": "views.report",
+    "strip": "views.strip",
 }
 
 

@@ -31,6 +31,7 @@ from polarsprof.sketches import (
 from polarsprof.sketches.extremes import check_kinds
 from polarsprof.sketches.frequent import parse_number
 from polarsprof.sketches.moments import as_float
+from polarsprof.views.vega import column_plot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -502,6 +503,35 @@ class ColumnProfile:
     def cdf(self, x: Any) -> float | None:
         """Share of the values at or below `x`, see `GroupProfile.cdf`."""
         return self._primary.cdf(x)
+
+    def to_vega(self, kind: str) -> dict[str, Any]:
+        """A plot of the column as a plain Vega-Lite dictionary with its data inside, for Altair and others to restyle.
+
+        Parameters
+        ----------
+        kind
+            "histogram"
+                Shares of the values in at most 24 bins: fields `start`, `end`, `share`. A far tail is cut off at the
+                1 % and the 99 % quantile.
+            "cdf"
+                The cumulative distribution at 101 ranks: fields `value`, `rank`.
+            "top_values"
+                Up to 20 values that came most often, with their bounds: fields `value`, `count`, `lower`, `upper`.
+
+            Of text, binary values and lists, the first two show the lengths.
+
+        Returns
+        -------
+        dict
+            A specification of Vega-Lite 6; its data are empty where the column has no such figures. Moments are in UTC,
+            times and durations in seconds; text is cleaned and cut to 200 characters, and ±inf left out.
+
+        Raises
+        ------
+        ArgumentError
+            For any other kind.
+        """
+        return column_plot(self, kind)
 
     def hash_floor(self, group: str) -> int:
         """Leading zeros that a hash of a value of the group needs to change the distinct count."""

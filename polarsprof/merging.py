@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from polarsprof.codec import Sections
-from polarsprof.errors import CorruptProfile, UnsupportedVersion, argument_error
+from polarsprof.errors import CorruptProfile, SpecMismatch, UnsupportedVersion, argument_error
 from polarsprof.profiles import Profile
 from polarsprof.window import Window
 
@@ -49,6 +49,33 @@ def merge(profiles: Iterable[Profile | str | os.PathLike[str] | bytes]) -> Profi
     if not isinstance(profiles, Iterable) or isinstance(profiles, str | bytes | bytearray | memoryview):
         raise argument_error("profiles", profiles, "an iterable of Profile, or of paths or bytes of profile files")
     return _merged(map(_profile_or_file, profiles), None)
+
+
+def merge_windows(files: Iterable[str | os.PathLike[str]]) -> Iterator[Profile]:
+    """One profile per window that profile files are of, in the order of time; first those of no window, one per file.
+
+    The headers of all files are read at once, their columns when it is their turn. Files of one window that track
+    different things become one profile for each spec.
+
+    Raises
+    ------
+    ArgumentError, CorruptProfile, UnsupportedVersion, OSError
+        As `merge`; what is wrong with a header at the first profile.
+    """
+    windows: dict[Window, dict[str, list[str | os.PathLike[str]]]] = {}
+    for file in files:
+        header = opened(file, ()).header
+        window = identity_of(header)[1]
+        if window is None:
+            yield read(file)
+        else:
+            windows.setdefault(window, {}).setdefault(header.spec_json, []).append(file)
+    for window in sorted(windows):
+        kinds = windows[window].values()
+        try:
+            yield merge(chain.from_iterable(kinds))
+        except SpecMismatch:
+            yield from map(merge, kinds)
 
 
 def merge_files(files: Iterable[Sections], columns: Iterable[str] | None = None) -> Profile:

@@ -35,7 +35,7 @@ from polarsprof.views.summary import profile_text, summary
 from polarsprof.window import Window, utc_datetime
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     import polars as pl
@@ -130,6 +130,11 @@ class Profile:
         """Path → column, in the order of the paths."""
         return {path: column.among(self._rows_of) for path, column in sorted(self._columns.items())}
 
+    def column(self, path: str) -> ColumnProfile:
+        """The column, as `profile[path]`; of one that never came, a column of nulls."""
+        own = self._columns.get(path)
+        return (self._new_column(path) if own is None else own).among(self._rows_of)
+
     @property
     def first_event(self) -> datetime | None:
         """The earliest event time, None where rows carry none."""
@@ -151,6 +156,14 @@ class Profile:
 
     def _repr_html_(self) -> str:
         return profile_html(self)
+
+    def _repr_mimebundle_(
+        self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None
+    ) -> dict[str, str]:
+        """The profile as text and as a table, of these the kinds that a notebook asks for."""
+        views: dict[str, Callable[[], str]] = {"text/plain": self.__repr__, "text/html": self._repr_html_}
+        wanted = [kind for kind in views if (include is None or kind in include) and kind not in (exclude or ())]
+        return {kind: views[kind]() for kind in wanted}
 
     def update(self, columns: TypedColumns) -> None:
         """Fold the typed columns of a micro-batch in; where that raises, the profile is as it was."""

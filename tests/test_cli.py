@@ -426,8 +426,9 @@ def test_an_interrupt_exits_with_130_and_a_bug_is_not_hidden() -> None:
 # ---------------------------------------------------------------------------------------------------------------- demo
 
 
-def test_the_demo_adds_up_and_keeps_its_files(tmp_path: Path) -> None:
-    folder = tmp_path / "january [x]"
+def test_the_demo_adds_up_and_keeps_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("january [x]")
     result = run("demo", "--store", folder)
     assert result.exit_code == 0, result.output
     assert "32 windows in 33 files" in result.stdout

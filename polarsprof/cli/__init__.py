@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from polarsprof.store import ProfileStore
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+_CSV = click.option("--csv", "as_csv", is_flag=True, help="Print CSV, for spreadsheets.")
+_FROM = click.option("--from", "start", metavar="TIME", help="First instant, ISO 8601, UTC unless it says otherwise.")
+_TO = click.option("--to", "end", metavar="TIME", help="Instant before which to end.")
 _OUT = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -38,7 +41,8 @@ def main() -> None:
 @click.argument("paths", nargs=-1, required=True)
 @click.option("-o", "--output", type=_OUT, help="Also write the profile to this file.")
 @_JSON
-def profile_command(paths: Sequence[str], output: Path | None, *, as_json: bool) -> None:
+@_CSV
+def profile_command(paths: Sequence[str], output: Path | None, *, as_json: bool, as_csv: bool) -> None:
     """Profile PATHS as one data set: Parquet, CSV, NDJSON (.ndjson, .jsonl) and Arrow IPC files, folders, patterns."""
     from polarsprof.cli.outcome import counted
     from polarsprof.jsonlines import row_batches
@@ -48,7 +52,7 @@ def profile_command(paths: Sequence[str], output: Path | None, *, as_json: bool)
     found = profile_of(counted(row_batches(paths), "profiling"))
     if output is not None:
         found.write(output)
-    _print_profile(found, as_json=as_json)
+    _print_profile(found, as_json=as_json, as_csv=as_csv)
 
 
 @main.command("stream")
@@ -83,12 +87,20 @@ def stream_command(
 @main.command("show")
 @click.argument("place", metavar="FILE|STORE")
 @click.option("--dataset", help="Data set of the store; default: list data sets and windows.")
-@click.option("--from", "start", metavar="TIME", help="First instant, ISO 8601, UTC unless it says otherwise.")
-@click.option("--to", "end", metavar="TIME", help="Instant before which to end.")
+@_FROM
+@_TO
 @click.option("--column", "columns", multiple=True, metavar="NAME", help="Read only this column; repeatable.")
 @_JSON
+@_CSV
 def show_command(
-    place: str, dataset: str | None, start: str | None, end: str | None, columns: Sequence[str], *, as_json: bool
+    place: str,
+    dataset: str | None,
+    start: str | None,
+    end: str | None,
+    columns: Sequence[str],
+    *,
+    as_json: bool,
+    as_csv: bool,
 ) -> None:
     """Show a profile file, or the merged windows of a data set in a store."""
     from polarsprof.merging import read
@@ -103,11 +115,58 @@ def show_command(
         if dataset is None:
             if start or end or wanted:
                 raise click.UsageError("--from, --to and --column need --dataset")
+            if as_csv:
+                raise click.UsageError("--csv needs --dataset")
             _print_store(store, as_json=as_json)
             return
         found = store.read(dataset, start, end, columns=wanted)
     _check_columns(found, columns)
-    _print_profile(found, as_json=as_json)
+    _print_profile(found, as_json=as_json, as_csv=as_csv)
+
+
+@main.command("timeline")
+@click.argument("place", metavar="STORE")
+@click.argument("column")
+@click.option("--dataset", required=True, help="Name of the data set.")
+@click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Such as mean, null_share, q95; repeatable.")
+@_FROM
+@_TO
+@_JSON
+@_CSV
+def timeline_command(
+    place: str, column: str, metrics: Sequence[str], *, as_json: bool, as_csv: bool, **range_: Any
+) -> None:
+    """Show figures of COLUMN over the windows of a data set in STORE, a line each: · missing, ▴ late rows, ▸ newest."""
+    from polarsprof.cli.looking import print_timeline, timeline_json
+    from polarsprof.views.csv import csv_text
+
+    _refuse_both(as_json=as_json, as_csv=as_csv)
+    found = _store_at(place).timeline(range_["dataset"], column, metrics or None, range_["start"], range_["end"])
+    if as_json:
+        _print_json({"dataset": range_["dataset"], "column": column, "windows": timeline_json(found)})
+    elif as_csv:
+        click.echo(csv_text(found), nl=False)
+    else:
+        print_timeline(found)
+
+
+@main.command("report")
+@click.argument("places", metavar="FILES|STORE", nargs=-1, required=True)
+@click.option("--dataset", help="Data set of the store; default: its only one.")
+@_FROM
+@_TO
+@click.option("--title", help="Heading of the page; default: the name of the data set.")
+@click.option("-o", "--output", required=True, type=_OUT, help="HTML file to write.")
+def report_command(places: Sequence[str], title: str | None, output: Path, **range_: Any) -> None:
+    """Write a page about profile FILES, or about the windows of a data set in STORE.
+
+    One HTML file, to be read in any browser without a network. Panes of one window are merged.
+    """
+    from polarsprof.cli.looking import profiles_at, write_report
+
+    _refuse_overwriting(output, places)
+    size_bytes = write_report(profiles_at(places, **range_, store_at=_store_at), output, title)
+    click.echo(f"{size_bytes / 1024:,.0f} KiB → {output}")
 
 
 @main.command("merge")
@@ -182,7 +241,12 @@ def _pairs(tags: Sequence[str]) -> dict[str, str]:
 
 def _refuse_overwriting(output: Path | None, paths: Sequence[str]) -> None:
     if output is not None and any(Path(path).is_file() and output.exists() and output.samefile(path) for path in paths):
-        raise click.BadParameter(f"{output} is among the files to profile", param_hint="--output")
+        raise click.BadParameter(f"{output} is among the files to read", param_hint="--output")
+
+
+def _refuse_both(*, as_json: bool, as_csv: bool) -> None:
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv are two answers; ask for one")
 
 
 def _check_columns(found: Profile, columns: Sequence[str]) -> None:
@@ -199,11 +263,17 @@ def _print_json(value: Mapping[str, Any]) -> None:
     click.echo(json.dumps(value, ensure_ascii=True, allow_nan=False))
 
 
-def _print_profile(found: Profile, *, as_json: bool) -> None:
+def _print_profile(found: Profile, *, as_json: bool, as_csv: bool) -> None:
     from polarsprof.cli.outcome import console, profile_facts
 
+    _refuse_both(as_json=as_json, as_csv=as_csv)
     if as_json:
         _print_json(profile_facts(found))
+        return
+    if as_csv:
+        from polarsprof.views.csv import csv_text
+
+        click.echo(csv_text(found.summary()), nl=False)
         return
     from polarsprof.views.terminal import facts_line, profile_table
 

@@ -10,6 +10,7 @@ import tempfile
 import time
 from datetime import date
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -31,7 +32,6 @@ from polarsprof.views.terminal import ACCENT, bars, facts_line, profile_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from polarsprof.profiles import Profile
 
@@ -120,7 +120,7 @@ def _progress() -> Progress:
 
 
 def _files(out: Console, store: ProfileStore, counters: dict[str, int], seconds: float, *, kept: bool) -> None:
-    files = [store.folder / file for file in store.files(DATASET)]
+    files = [Path(file) for file in store.files(DATASET)]
     _heading(out, f"{len(store.windows(DATASET))} windows in {len(files)} files")
     rate = counters["rows_logged"] / seconds
     out.print(
@@ -272,6 +272,8 @@ def _next(out: Console, folder: str | None) -> None:
     lines = (
         *([] if folder else [f"polarsprof demo --store {place}"]),
         f"polarsprof show {place} --dataset flights --from 2013-01-07 --to 2013-01-14",
+        f"polarsprof timeline {place} dep_delay --dataset flights",
+        f"polarsprof report {place} -o january.html",
         "cat events.ndjson | polarsprof stream - --dataset events --rotate 1h",
         *(["python -c 'import polarsprof as pp; help(pp.Session)'"] if folder else []),
     )

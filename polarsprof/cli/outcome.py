@@ -36,6 +36,7 @@ _OPTIONS = {
     "keep": "--keep",
     "settle": "--settle",
     "zone": "--zone",
+    "metrics": "--metric",
 }
 
 

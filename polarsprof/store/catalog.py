@@ -244,6 +244,23 @@ def each_once(entries: Iterable[Entry]) -> Iterator[Entry]:
             yield entry
 
 
+def by_window(catalog: Catalog) -> dict[Window, list[Entry]]:
+    """The windows of a catalog, in order, each with the files to read so that every pane counts once."""
+    found: dict[Window, list[Entry]] = {window: [] for window in catalog.windows()}
+    outer = None
+    for entry in sorted(each_once(catalog.entries()), key=_by_window):
+        if entry.window is not None:
+            outer = entry.window if entry.window in found else outer  # that begins last no later ends last, too
+            if outer is not None:
+                found[outer].append(entry)
+    return found
+
+
+def _by_window(entry: Entry) -> tuple[int, int]:
+    """Sorts by start, of one start the longest first."""
+    return (0, 0) if entry.window is None else (entry.window.start_us, -entry.window.end_us)
+
+
 def _span(entry: Entry) -> tuple[int, int, int]:
     return (0, 0, 0) if entry.window is None else (entry.window.start_us, entry.window.end_us, entry.rows)
 

@@ -1,4 +1,4 @@
-"""Histograms read off a quantile sketch: bins between two values, the share of the rows in each.
+"""Histograms read off a quantile sketch: bins between two values, shares of the rows in them, places of quantiles.
 
 At most `bins` bins; their shares are within twice the sketch's rank error. Imports nothing of the library.
 """
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from polarsprof.column import GroupProfile
 
+RANKS: Final = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 _US: Final = timedelta(microseconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TAIL: Final = 0.01
@@ -36,12 +37,19 @@ class Histogram:
         The values at both ends, of the column's own type.
     cut
         Whether values lie beyond the ends: those under the 1 % and over the 99 % quantile.
+    quantiles
+        Where the quantiles at `RANKS` lie, 0 at the left end of the first bin and 1 at the right end of the last.
+    edges
+        Ends of the bins as numbers, one more than there are bins: of datetimes, times and durations in microseconds, of
+        dates in days; of whole numbers halfway between two of them. The first bin holds both its ends.
     """
 
     shares: list[float]
     start: Any
     end: Any
     cut: bool
+    quantiles: list[float]
+    edges: list[float]
 
 
 def histogram(group: GroupProfile, bins: int = 24) -> Histogram | None:
@@ -61,11 +69,20 @@ def histogram(group: GroupProfile, bins: int = 24) -> Histogram | None:
     if not isfinite(high - low):
         return None
     # A cut histogram starts above what lies below it; else the first bin takes the smallest value in.
-    edges = _edges(low, high, bins, whole=_is_whole(group))
+    whole = _is_whole(group) and max(abs(low), abs(high)) < _EXACT_STEPS
+    edges = _edges(low, high, bins, whole=whole)
     ranks = [group.cdf(scale.value(edge)) or 0.0 for edge in edges[1:]]
     below = (group.cdf(scale.value(edges[0])) or 0.0) if cut else 0.0
     shares = [max(0.0, right - left) for left, right in pairwise([below, *ranks])]
-    return Histogram(shares, scale.value(low), scale.value(high), cut)
+    drawn = [edge + 0.5 for edge in edges] if whole and low < high else edges
+    places = [_place(scale.number(value), drawn) for value in group.quantiles(RANKS) or []]
+    return Histogram(shares, scale.value(low), scale.value(high), cut, places, drawn)
+
+
+def _place(number: float | None, edges: list[float]) -> float:
+    """Where a number lies between the first edge and the last, from 0 to 1."""
+    width = edges[-1] - edges[0]
+    return min(max(((number or 0.0) - edges[0]) / width, 0.0), 1.0) if width else 0.5
 
 
 def _is_whole(group: GroupProfile) -> bool:
@@ -76,7 +93,7 @@ def _edges(low: float, high: float, bins: int, *, whole: bool) -> list[float]:
     """Edges of equal bins from low to high; whole numbers get whole widths, so that no bin holds more of them."""
     if high == low:
         return [low, high]
-    if whole and max(abs(low), abs(high)) < _EXACT_STEPS:
+    if whole:
         width = ceil((high - low + 1) / bins)
         return [low - 1 + i * width for i in range(ceil((high - low + 1) / width) + 1)]
     return [*(low + (high - low) * (i / bins) for i in range(bins)), high]
@@ -104,7 +121,8 @@ def _duration(us: float) -> timedelta:
     return timedelta(microseconds=min(max(round(us), timedelta.min // _US), timedelta.max // _US))
 
 
-def _instant(us: float) -> datetime:
+def instant(us: float) -> datetime:
+    """The moment nearest to a number of microseconds since 1970, of those that Python can say."""
     first, last = (moment - _EPOCH for moment in (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)))
     return _EPOCH + min(max(_duration(us), first), last)
 
@@ -114,14 +132,14 @@ def _day(ordinal: float) -> date:
 
 
 def _time(us: float) -> time:
-    return _instant(min(max(us, 0), 86_399_999_999)).time()
+    return instant(min(max(us, 0), 86_399_999_999)).time()
 
 
 # Statistics group → its scale; datetimes and times in microseconds, dates in days.
 _SCALES: Final = {
     "number": _Scale(float, lambda number: number),
-    "datetime_utc": _Scale(_of(datetime, _us), _instant),
-    "datetime": _Scale(_of(datetime, _us), lambda us: _instant(us).replace(tzinfo=None)),
+    "datetime_utc": _Scale(_of(datetime, _us), instant),
+    "datetime": _Scale(_of(datetime, _us), lambda us: instant(us).replace(tzinfo=None)),
     "date": _Scale(_of(date, lambda day: float(day.toordinal())), _day),
     "time": _Scale(_of(time, lambda t: _us(datetime.combine(_EPOCH, t))), _time),
     "duration": _Scale(_of(timedelta, lambda duration: duration / _US), _duration),

@@ -1,4 +1,4 @@
-"""Profile → a table for a terminal of 100 columns: two lines per column, with a histogram and the top values.
+"""Profile → a table for a terminal of 100 columns: three lines per column, with a histogram, quantiles and top values.
 
 Needs rich, so only the command line imports it. Text from the data never passes through rich's markup.
 """
@@ -52,8 +52,16 @@ def profile_table(profile: Profile, *, limit: int = 200) -> Table:
     """The table of the first `limit` columns; a caption counts those left out."""
     columns = profile.columns
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False, border_style="dim", header_style="dim")
-    for heading in ("column", "nulls", "distinct", "min\nmax", "mean\nmedian", "distribution", "frequent"):
-        right = heading in ("nulls", "distinct", "min\nmax", "mean\nmedian")
+    for heading in (
+        "column",
+        "nulls",
+        "distinct",
+        "min\nmedian\nmax",
+        "mean\nstddev\nskewness",
+        "distribution",
+        "frequent",
+    ):
+        right = heading not in ("column", "distribution", "frequent")
         table.add_column(heading, justify="right" if right else "left", no_wrap=True, overflow="ellipsis")
     # On a narrow terminal the other columns give way.
     table.columns[0].min_width = min(_NAME_CELLS, max(map(len, columns), default=0))
@@ -70,8 +78,8 @@ def _cells(path: str, column: ColumnProfile) -> list[Text]:
         _two(text.clean(path, _NAME_CELLS) or '""', text.clean(text.types_text(column.types), _NAME_CELLS), "bold"),
         _nulls(column),
         _distinct(column),
-        _pair(_value(column.min), _value(column.max)),
-        _pair(text.number(column.mean), _value(column.quantile(0.5))),
+        _lines(_value(column.min), _value(column.quantile(0.5)), _value(column.max)),
+        _moments(column),
         _histogram(column),
         _top(column),
     ]
@@ -88,8 +96,15 @@ def _value(value: Any) -> str:
     return text.shown(value, _VALUE_CELLS)
 
 
-def _pair(first: str, second: str) -> Text:
-    return Text(f"{first}\n{second}")
+def _lines(*values: str) -> Text:
+    return Text("\n".join(values).rstrip())
+
+
+def _moments(column: ColumnProfile) -> Text:
+    """Of numbers; of text and lists the mean length."""
+    if column.length is not None:
+        return Text(f"length {text.number(column.length.mean)}")
+    return _lines(*(text.number(value) for value in (column.mean, column.stddev, text.primary(column).skewness)))
 
 
 def _nulls(column: ColumnProfile) -> Text:
@@ -107,16 +122,34 @@ def _distinct(column: ColumnProfile) -> Text:
 
 
 def _histogram(column: ColumnProfile) -> Text:
-    found = histogram(text.primary(column), _HISTOGRAM_CELLS)
+    """Two lines of bars, and the quantiles on the same axis below; of text and lists those of their lengths."""
+    group = text.primary(column)
+    found = histogram(group if group.length is None else group.length, _HISTOGRAM_CELLS)
     if found is None or len(found.shares) < 2:  # one bar says nothing
         return Text("")
-    return Text("\n".join(bars(found.shares, 2)), style=ACCENT)
+    cells = len(found.shares)
+    return Text.assemble(
+        ("\n".join(bars(found.shares, 2)), ACCENT), "\n", (_quantile_line(found.quantiles, cells), "dim")
+    )
+
+
+def _quantile_line(places: Sequence[float], cells: int) -> str:
+    """Thin from the 1 % to the 99 % quantile, thick from 5 % to 95 %, a box of the middle half, the median in it."""
+    q01, q05, q25, q50, q75, q95, q99 = (min(int(place * cells), cells - 1) for place in places)
+
+    def sign(cell: int) -> str:
+        if cell == q50:
+            return "┃"
+        layers = ((q25, q75, "▬"), (q05, q95, "━"), (q01, q99, "─"))
+        return next((sign for low, high, sign in layers if low <= cell <= high), " ")
+
+    return "".join(map(sign, range(cells)))
 
 
 def _top(column: ColumnProfile) -> Text:
     parts = [
         Text.assemble(text.item_text(item.value, _ITEM_CELLS), (f" {text.share(item.estimate, column.count)}", "dim"))
-        for item in text.top_items(column, 2)
+        for item in text.top_items(column, 3)
         if item.estimate >= _LEAST_SHARE * column.count
     ]
     return Text("\n").join(parts)

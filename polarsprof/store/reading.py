@@ -1,0 +1,127 @@
+"""Profiles of ranges and of single windows, each pane once, though files are replaced while they are read.
+
+A file that went was compacted: what lies there now holds the same panes, so the range is listed and read again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import suppress
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Final
+
+from polarsprof.errors import SpecMismatch, StoreError
+from polarsprof.merging import identity_of, merge_files
+from polarsprof.store.catalog import by_window, each_once
+from polarsprof.store.listing import each_ahead
+from polarsprof.store.place import opened_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from polarsprof.codec import Sections
+    from polarsprof.profiles import Profile
+    from polarsprof.store.catalog import Catalog, Entry
+    from polarsprof.store.listing import Listings
+    from polarsprof.store.place import Place
+    from polarsprof.window import Window
+
+_MOST_READS: Final = 20
+
+
+class Reader:
+    """Reads the panes of one data set.
+
+    Parameters
+    ----------
+    place, listings
+        Where the panes lie, and what is known of them.
+    name
+        The data set.
+    catalog
+        Lists the files anew.
+    columns
+        Names of the columns to read; None: all.
+    """
+
+    def __init__(
+        self, place: Place, listings: Listings, name: str, catalog: Callable[[], Catalog], columns: list[str] | None
+    ) -> None:
+        self._place = place
+        self._listings = listings
+        self._name = name
+        self._catalog = catalog
+        self._columns = columns
+
+    def merged(self, start_us: int | None, end_us: int | None) -> Profile:
+        """One profile of all windows that overlap [start, end)."""
+        for _ in range(_MOST_READS):
+            chosen = each_once(self._catalog().overlapping(start_us, end_us).entries())
+            with suppress(FileNotFoundError):
+                return self._profile(self._opened(chosen))
+        raise self._given_up()
+
+    def windows(self, start_us: int | None, end_us: int | None) -> Iterator[Profile]:
+        """A profile of each window that overlaps [start, end), in the order of time.
+
+        Of a window whose panes track different things, one for each spec.
+
+        Raises
+        ------
+        StoreError
+            Where windows that were given became part of a longer one before the others were read.
+        """
+        last: Window | None = None
+        for _ in range(_MOST_READS):
+            with suppress(FileNotFoundError):
+                for window, profile in self._each_window(start_us if last is None else last.end_us, end_us):
+                    if last is not None and window != last and window.start_us <= last.start_us:
+                        msg = f"{self._place.url}: {self._name!r} was compacted while it was read; read it again"
+                        raise StoreError(msg)
+                    last = window
+                    yield profile
+                return
+        raise self._given_up()
+
+    def _each_window(self, start_us: int | None, end_us: int | None) -> Iterator[tuple[Window, Profile]]:
+        chosen = self._catalog().overlapping(start_us, end_us)
+        panes = by_window(chosen)
+        opened = iter(self._opened(chain.from_iterable(panes.values())))
+        for window, entries in panes.items():
+            files = islice(opened, len(entries))
+            try:
+                profiles = [self._profile(files)]
+            except SpecMismatch:
+                deque(files, 0)
+                profiles = [self._profile(self._opened(same)) for same in self._alike(entries)]
+            for profile in profiles:
+                profile.window = window
+                yield window, profile
+
+    def _alike(self, entries: Iterable[Entry]) -> Iterable[list[Entry]]:
+        """The files of each spec."""
+        kinds: dict[str, list[Entry]] = {}
+        for entry in entries:
+            spec = opened_file(self._place, entry.name, ()).header.spec_json
+            kinds.setdefault(spec, []).append(entry)
+        return kinds.values()
+
+    def _profile(self, files: Iterable[Sections]) -> Profile:
+        merged = merge_files(files, self._columns)
+        merged.dataset = self._name
+        return merged
+
+    def _opened(self, chosen: Iterable[Entry]) -> Iterable[Sections]:
+        def opened(entry: Entry) -> Sections:
+            found = opened_file(self._place, entry.name, self._columns)
+            if identity_of(found.header) != (entry.ids, entry.window):
+                # A plain name that was given to another pane, or an index that lies.
+                self._listings.distrust(self._name)
+                raise FileNotFoundError(entry.name)
+            return found
+
+        return each_ahead(opened, chosen, self._place.readers)
+
+    def _given_up(self) -> StoreError:
+        place, tries = self._place.url, _MOST_READS
+        return StoreError(f"{place}: files of {self._name!r} were deleted under each of {tries} tries to read them")

@@ -1,0 +1,186 @@
+"""One column as pieces of HTML: what stands in the table of a notebook and on the page of a report.
+
+About 3 KB a column with everything in it. Zero counts and figures that the column does not have are left out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from polarsprof.views import svg, text
+from polarsprof.views.histogram import Histogram, histogram
+from polarsprof.views.style import attribute, escaped
+from polarsprof.views.summary import QUANTILES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from polarsprof.column import ColumnProfile, GroupProfile
+    from polarsprof.sketches import FrequentItem
+
+_TOP: Final = 5
+_MORE_TOP: Final = 15
+
+
+def name_of(path: str) -> str:
+    """The name of a column, which may be empty."""
+    return escaped(path) or "(empty name)"
+
+
+def types_of(column: ColumnProfile) -> str:
+    """The dtype groups of a column."""
+    return escaped(text.types_text(column.types))
+
+
+def nulls(column: ColumnProfile) -> str:
+    """The share of the nulls, and their number; NaN where there are any."""
+    kind = ' class="some"' if column.null_count else ""
+    nan = f"<br><small>{column.nan_count:,} NaN</small>" if column.nan_count else ""
+    return (
+        f"<span{kind}>{text.share(column.null_count, column.rows)}</span><br><small>{column.null_count:,}</small>{nan}"
+    )
+
+
+def distinct(column: ColumnProfile) -> str:
+    """The number of distinct values, where it is an estimate with its interval."""
+    found = column.distinct
+    if found is None:
+        return ""
+    estimated = text.distinct_text(column)
+    return f"{estimated}<br><small>{_interval(column)}</small>" if estimated.startswith("≈") else estimated
+
+
+def _interval(column: ColumnProfile) -> str:
+    found = column.distinct
+    return "" if found is None else f"{text.number(round(found.lower))} – {text.number(round(found.upper))}"
+
+
+def values(column: ColumnProfile) -> str:
+    """The figures to see first."""
+    figures: dict[str, Any] = {
+        "min": column.min,
+        "mean": column.mean,
+        "stddev": column.stddev,
+        "median": column.quantile(0.5),
+        "max": column.max,
+    }
+    if column.length is not None and column.length.count:
+        figures["length"] = text.number(column.length.mean)
+    if column.types.get("boolean"):
+        figures["true"] = text.share(column.true_count, column.types["boolean"])
+    return _pairs(figures)
+
+
+def more(column: ColumnProfile) -> str:
+    """All other figures, folded away; nothing for a column without values."""
+    parts = [
+        _pairs(_counts(column)),
+        _pairs(_moments(column)),
+        _pairs(_quantiles(text.primary(column))),
+        _pairs(_lengths(column)),
+    ]
+    shown = "".join(part for part in parts if part)
+    return f"<details><summary>more figures</summary>{shown}</details>" if column.count else ""
+
+
+def _counts(column: ColumnProfile) -> dict[str, Any]:
+    number = column.group("number").counters
+    counts = {
+        "rows": column.rows,
+        "values": column.count,
+        "nulls": column.null_count,
+        "NaN": column.nan_count,
+        "+∞": number["positive_infinity"],
+        "-∞": number["negative_infinity"],
+        "zeros": number["zero"],
+        "negative": number["negative"],
+        "empty": column.group("string").counters["empty"],
+        "true": column.true_count,
+        **({f"{name} values": count for name, count in column.types.items()} if len(column.types) > 1 else {}),
+    }
+    exact = {name: count for name, count in counts.items() if count}
+    interval = {"distinct from, to": _interval(column)} if text.distinct_text(column).startswith("≈") else {}
+    return exact | interval
+
+
+def _moments(column: ColumnProfile) -> dict[str, Any]:
+    group = text.primary(column)
+    return {name: getattr(group, name) for name in ("sum", "variance", "skewness", "kurtosis")}
+
+
+def _quantiles(group: GroupProfile) -> dict[str, Any]:
+    found = group.quantiles(list(QUANTILES.values()))
+    if found is None:
+        return {}
+    error = group.rank_error
+    return dict(zip(QUANTILES, found, strict=True)) | {"rank error": f"{100 * error:.2g} %" if error else None}
+
+
+def _lengths(column: ColumnProfile) -> dict[str, Any]:
+    length = column.length
+    if length is None or not length.count:
+        return {}
+    return {f"length {name}": getattr(length, name) for name in ("min", "mean", "max")}
+
+
+def _pairs(figures: Mapping[str, Any]) -> str:
+    texts = {name: escaped(text.shown(value)) for name, value in figures.items() if value is not None}
+    # Long values are cut by the style, and whole in the tooltip.
+    pairs = [
+        f"<dt>{escaped(name)}</dt><dd{attribute('title', value if len(value) > 20 else '')}>{value}</dd>"
+        for name, value in texts.items()
+    ]
+    return f"<dl>{''.join(pairs)}</dl>" if pairs else ""
+
+
+def distribution(column: ColumnProfile) -> str:
+    """A histogram with the quantiles below it; of text and lists that of their lengths. Nothing where none differ."""
+    group, what = text.primary(column), "histogram"
+    if group.length is not None:
+        group, what = group.length, "lengths"
+    bins = histogram(group)
+    if bins is None or len(bins.shares) < 2:  # one bar says nothing
+        return ""
+    start, end = escaped(text.shown(bins.start)), escaped(text.shown(bins.end))
+    before, after = ("… ", " …") if bins.cut else ("", "")
+    middle = "" if what == "histogram" else "<small>length</small>"
+    return (
+        f"{svg.distribution(bins, _label(what, start, end, group, bins))}"
+        f'<div class="ends"><small>{before}{start}</small>{middle}<small>{end}{after}</small></div>'
+    )
+
+
+def _label(what: str, start: str, end: str, group: GroupProfile, bins: Histogram) -> str:
+    middle = [escaped(text.shown(value)) for value in group.quantiles([0.25, 0.5, 0.75]) or []]
+    tails = "; 1 % of the values lie below, 1 % above" if bins.cut else ""
+    return (
+        f"{what} from {start} to {end}; a quarter up to {middle[0]}, half to {middle[1]}, three to {middle[2]}{tails}"
+    )
+
+
+def top(column: ColumnProfile) -> str:
+    """The most frequent values with their shares: five, and some more folded away."""
+    items = text.top_items(column, _MORE_TOP)
+    rest = items[_TOP:]
+    folded = f"<details><summary>{len(rest)} more</summary>{_items(column, rest)}</details>" if rest else ""
+    return _items(column, items[:_TOP]) + folded
+
+
+def _items(column: ColumnProfile, items: Iterable[FrequentItem]) -> str:
+    return "".join(_item(column, item) for item in items)
+
+
+def _item(column: ColumnProfile, item: FrequentItem) -> str:
+    value = escaped(text.item_text(item.value))
+    certain = f"{item.lower:,}" if item.lower == item.upper else f"{item.lower:,} – {item.upper:,}"
+    return (
+        f'<div class="top" title="{value}: {certain}">{svg.share_bar(item.estimate / column.count)}'
+        f"<span>{value}</span><span>{text.share(item.estimate, column.count)}</span></div>"
+    )
+
+
+def table(rows: Sequence[str], headings: Sequence[tuple[str, str]], caption: str = "") -> str:
+    """A table of rows that are HTML already; a heading is its text and its class."""
+    head = "".join(f'<th scope="col"{attribute("class", kind)}>{name}</th>' for name, kind in headings)
+    above = f"<caption>{caption}</caption>" if caption else ""
+    return f"<table>{above}<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
