@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from polarsprof.proto import profile_pb2 as pb
     from polarsprof.spec import ProfileSpec
 
-_FAMILY: Final = 10
-_HEAD: Final = struct.Struct("<BBBBBBHIIQQ")
-_MAX_LG: Final = 16
+FAMILY: Final = 10
+HEAD: Final = struct.Struct("<BBBBBBHIIQQ")
+MAX_LG: Final = 16
 _LENGTH: Final = re.compile("(.)\0\0\0", re.DOTALL)
 _SAFE_DIGITS: Final = 300  # a decimal text shorter than this is within the range of doubles
 
@@ -122,9 +122,7 @@ class FrequentItems:
 
     def _image(self) -> bytes:
         ranked = sorted(zip(map(neg, self._weights.values()), map(item_text, self._weights), strict=True))
-        head = _HEAD.pack(
-            4, 1, _FAMILY, self._lg_items, self._lg_items, 0, 0, len(ranked), 0, self._total, self._offset
-        )
+        head = HEAD.pack(4, 1, FAMILY, self._lg_items, self._lg_items, 0, 0, len(ranked), 0, self._total, self._offset)
         weights = np.array([-negative for negative, _ in ranked], dtype="<u8").tobytes()
         texts = [text.encode() for _, text in ranked]
         lengths = [len(text).to_bytes(4, "little") for text in texts]
@@ -135,7 +133,7 @@ def _weights_of(message: pb.FrequentItems, parse: Callable[[str], Item]) -> tupl
     """Size of the summary in a message and its weights, once checked; without items it does not say its size."""
     lg_items, weights = None, {}
     if message.items:
-        lg_items, texts, found = _parsed(message.items)
+        lg_items, texts, found = parsed_image(message.items)
         values = map(_parsed_number, texts) if parse is parse_number else [_parsed_item(t, parse) for t in texts]
         weights = dict(zip(values, found, strict=True))
         if len(weights) != len(texts):
@@ -208,18 +206,19 @@ def _parsed_item(text: str, parse: Callable[[str], Item]) -> Item:
     return value
 
 
-def _parsed(image: bytes) -> tuple[int, list[str], list[int]]:
-    if len(image) < _HEAD.size:
+def parsed_image(image: bytes) -> tuple[int, list[str], list[int]]:
+    """Size of the summary in an image that is not empty, its texts and their weights, once all is checked."""
+    if len(image) < HEAD.size:
         raise _corrupt("shorter than its preamble")
-    words, version, family, lg_max, lg_current, flags, _, count, _, total, offset = _HEAD.unpack_from(image)
-    if (words, version, family, flags) != (4, 1, _FAMILY, 0) or not 3 <= lg_current <= lg_max <= _MAX_LG:
+    words, version, family, lg_max, lg_current, flags, _, count, _, total, offset = HEAD.unpack_from(image)
+    if (words, version, family, flags) != (4, 1, FAMILY, 0) or not 3 <= lg_current <= lg_max <= MAX_LG:
         raise _corrupt("not an image of frequent strings")
-    if not 1 <= count <= 3 * 2**lg_max // 4 or 12 * count > len(image) - _HEAD.size:
+    if not 1 <= count <= 3 * 2**lg_max // 4 or 12 * count > len(image) - HEAD.size:
         raise _corrupt("the number of items")
-    weights = np.frombuffer(image, "<u8", count, _HEAD.size).tolist()
+    weights = np.frombuffer(image, "<u8", count, HEAD.size).tolist()
     if min(weights) < 1 or not sum(weights) <= total <= MAX_COUNT or offset > total:
         raise _corrupt("weights")
-    start = _HEAD.size + 8 * count
+    start = HEAD.size + 8 * count
     return lg_max, _short_texts(image[start:], count) or _texts(image, start, count), weights
 
 
