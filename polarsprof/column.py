@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
+from polarsprof.adoption import adopt
 from polarsprof.batch import ColumnBatch
 from polarsprof.errors import CorruptProfile, argument_error
 from polarsprof.hashing import hash_integers
@@ -213,6 +214,26 @@ class GroupProfile:
             return []
         items = self.item_summary.items()[:n]
         return [FrequentItem(self._present(i.value), i.estimate, i.lower, i.upper) for i in items]
+
+    def images(self) -> dict[str, bytes]:
+        """The sketches as the bytes in which Apache DataSketches writes them; those of nothing are left out.
+
+        Returns
+        -------
+        dict
+            `kll_doubles`
+                KLL sketch of doubles: numbers and days as they are, other temporals in microseconds.
+            `hll`
+                HLL sketch of type HLL_8, compact, seed 9001.
+            `frequent_strings`
+                Sketch of frequent strings: numbers and ticks as decimal text, binary values in hexadecimal.
+        """
+        found = {
+            "kll_doubles": self.quantile_sketch,
+            "hll": self.distinct_sketch,
+            "frequent_strings": self.item_summary,
+        }
+        return {name: image for name, sketch in found.items() if sketch is not None and (image := sketch.image())}
 
     def distinct_as_numbers(self) -> Distinct | None:
         """The sketch of the distinct values; booleans as the numbers 0 and 1."""
@@ -503,6 +524,10 @@ class ColumnProfile:
         """Share of the values at or below `x`, see `GroupProfile.cdf`."""
         return self._primary.cdf(x)
 
+    def images(self) -> dict[str, bytes]:
+        """The sketches of the group that the plain attributes speak of, see `GroupProfile.images`."""
+        return self._primary.images()
+
     def hash_floor(self, group: str) -> int:
         """Leading zeros that a hash of a value of the group needs to change the distinct count."""
         found = self._groups.get(group)
@@ -516,6 +541,12 @@ class ColumnProfile:
         """Fold others in."""
         for name in dict.fromkeys(chain.from_iterable([other._groups for other in others])):
             self._own(name).merge(*[other._groups[name] for other in others if name in other._groups])
+
+    def adopt(self, name: str, images: Mapping[str, bytes]) -> None:
+        """Take foreign images for the statistics of a group that has none yet, see `Profile.from_images`."""
+        if name not in STATISTICS:
+            raise argument_error(f"columns[{self.path!r:.80}]", name, f"one of {', '.join(STATISTICS)}")
+        adopt(self._own(name), images)
 
     def _own(self, name: str) -> GroupProfile:
         group = self._groups.get(name)

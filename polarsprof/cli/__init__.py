@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from polarsprof.cli.outcome import CommandGroup
+from polarsprof.cli.convert import convert_command
+from polarsprof.cli.outcome import CommandGroup, store_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -99,7 +100,7 @@ def show_command(
             raise click.UsageError("--dataset, --from and --to need a store; this is a file")
         found = read(place, columns=wanted)
     else:
-        store = _store_at(place)
+        store = store_at(place)
         if dataset is None:
             if start or end or wanted:
                 raise click.UsageError("--from, --to and --column need --dataset")
@@ -140,7 +141,7 @@ def compact_command(place: str, dataset: str, *, as_json: bool, **options: Any) 
 
     from polarsprof.cli.outcome import progress
 
-    store = _store_at(place)
+    store = store_at(place)
     with progress("windows") as display:
         task = display.add_task("compacting", total=None)
         done = store.compact(
@@ -164,12 +165,7 @@ def demo_command(store: str | None) -> None:
     demo(store)
 
 
-def _store_at(place: str) -> ProfileStore:
-    from polarsprof.store import ProfileStore
-
-    if "://" not in place and not Path(place).is_dir():
-        raise FileNotFoundError(f"{place}: no such file or folder")
-    return ProfileStore(place)
+main.add_command(convert_command)
 
 
 def _pairs(tags: Sequence[str]) -> dict[str, str]:

@@ -86,10 +86,14 @@ class Distinct:
         """Take in others; with unequal lg_k all are folded to the smallest one."""
         self._take_in([_State(other._lg_k, other._coupons, other._registers) for other in others])
 
+    def image(self) -> bytes:
+        """The DataSketches image: a list, a set or HLL_8 registers; empty of nothing."""
+        return self._image() if self._coupons.size or self._registers is not None else b""
+
     def to_message(self, message: pb.Distinct) -> None:
-        """Write the DataSketches image: a list, a set or HLL_8 registers."""
-        if self._coupons.size or self._registers is not None:
-            message.hll = self._image()
+        """Write the image."""
+        if image := self.image():
+            message.hll = image
 
     def from_message(self, message: pb.Distinct) -> None:
         """Take the state of a message, once its bytes have been checked."""

@@ -95,8 +95,12 @@ class FrequentItems:
             self._offset += cut
             self._weights = {value: weight - cut for value, weight in mine.items() if weight > cut}
 
+    def image(self) -> bytes:
+        """The kept values as a DataSketches image of frequent strings; empty of nothing."""
+        return self._image() if self._weights else b""
+
     def to_message(self, message: pb.FrequentItems) -> None:
-        """Write the kept values as a DataSketches image; total and offset stand beside it, as an empty one has none."""
+        """Write the image; total and offset stand beside it, as an empty one has none."""
         message.total, message.offset = self._total, self._offset
         if self._weights:
             message.items = self._image()

@@ -89,11 +89,18 @@ class Quantiles:
             return float(self._kll.get_max_value() if rank else self._kll.get_min_value())
         return float(self._kll.get_quantile(rank, True))
 
+    def image(self) -> bytes:
+        """The DataSketches image, its lowest level sorted so that equal states give equal bytes; empty of nothing."""
+        if not self.n:
+            return b""
+        self._kll.get_quantile(0.5, True)  # sorts level 0
+        image: bytes = self._kll.serialize()
+        return image
+
     def to_message(self, message: pb.Quantiles) -> None:
-        """Write the sketch as a DataSketches image, its lowest level sorted so that equal states give equal bytes."""
+        """Write the sketch as its image."""
         if self.n:
-            self._kll.get_quantile(0.5, True)  # sorts level 0
-            message.kll_doubles = self._kll.serialize()
+            message.kll_doubles = self.image()
 
     def from_message(self, message: pb.Quantiles) -> None:
         """Take the sketch of a message, once its bytes have been checked."""
