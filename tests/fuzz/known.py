@@ -1,6 +1,6 @@
 """Runs in a process of its own: each image of `sketch_repro.tsv` by every way in, and how long it took at the most.
 
-`python -m fuzz.known` prints the name of an image before it is read, so that the last line names the one that killed it.
+`python -m fuzz.known` prints the name of an image before it is read, so that the last line names the culprit.
 """
 
 from __future__ import annotations
