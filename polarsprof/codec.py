@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import struct
 import zlib
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -18,7 +19,7 @@ from polarsprof.errors import CorruptProfile, PolarsprofError, UnsupportedVersio
 from polarsprof.proto import profile_pb2 as pb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 MAGIC: Final = b"POLPROF\n"
 MAJOR_VERSION: Final = 1
@@ -26,10 +27,15 @@ MINOR_VERSION: Final = 0
 MAX_HEADER_BYTES: Final = 1 << 26
 MAX_COLUMN_BYTES: Final = 1 << 27  # every group at the largest knobs takes some 95 MB
 MAX_COLUMNS: Final = 100_000
+MAX_FILE_BYTES: Final = 1 << 32
 # What a writer may put into a header, so that its parts together stay within its limit.
 MAX_PATHS_BYTES: Final = 48 << 20
 MAX_TEXT_BYTES: Final = 1 << 20
 _MAX_GROUPS: Final = 64  # this version knows 12
+# A field of a header that comes often takes more: a column 14 bytes, a pane some 26, of the shortest writer id 6.
+_BYTES_OF_A_FIELD: Final = 6
+_SMALL_HEADER_BYTES: Final = 1 << 12
+_WRITERS: Final = 20  # the field whose messages hold repeated ones themselves
 
 _ELEMENTS: Final = re.compile(re.escape("[]"))
 
@@ -61,6 +67,7 @@ def encode(header: pb.Header, columns: Iterable[tuple[str, pb.Column]]) -> bytes
     head = header.SerializeToString(deterministic=True)
     _check_size("the header", len(head), MAX_HEADER_BYTES)
     file_bytes = PREFIX_BYTES + len(head) + offset
+    _check_size("the whole", file_bytes, MAX_FILE_BYTES)
     prefix = _PREFIX.pack(MAGIC, MAJOR_VERSION, MINOR_VERSION, len(head), file_bytes)
     return b"".join([prefix, _CRC.pack(zlib.crc32(head, zlib.crc32(prefix))), head, *bodies])
 
@@ -107,6 +114,7 @@ class Sections:
         head = read(PREFIX_BYTES, head_bytes)
         if zlib.crc32(head, zlib.crc32(prefix[: _PREFIX.size])) != _CRC.unpack_from(prefix, _PREFIX.size)[0]:
             raise CorruptProfile(_text("the checksum of the header does not match"))
+        _check_fields(head)
         self.header = _parsed(pb.Header, head)
         self._body = PREFIX_BYTES + head_bytes
         self.entries = _checked_entries(self.header.columns, file_bytes - self._body)
@@ -158,6 +166,8 @@ def _check_prefix(prefix: bytes, file_bytes: int) -> int:
         raise UnsupportedVersion(msg)
     if major < 1 or announced != file_bytes:
         raise CorruptProfile(_text(f"it has {file_bytes} bytes where its prefix announces {announced}"))
+    if file_bytes > MAX_FILE_BYTES:
+        raise CorruptProfile(_text(f"it has {file_bytes:,} bytes, more than {MAX_FILE_BYTES:,}"))
     if head_bytes > min(MAX_HEADER_BYTES, file_bytes - PREFIX_BYTES):
         raise CorruptProfile(_text(f"its header claims {head_bytes} bytes"))
     return int(head_bytes)
@@ -183,25 +193,48 @@ def _checked_entries(entries: Any, body_bytes: int) -> dict[str, pb.ColumnEntry]
     return checked
 
 
+def _check_fields(head: bytes) -> None:
+    """Refuse very many small fields before they are parsed: an empty pane takes two bytes in a file, 270 in memory."""
+    if len(head) <= _SMALL_HEADER_BYTES:
+        return
+    for found, end in enumerate(_ends(head), 1):
+        if found > (_SMALL_HEADER_BYTES + end) // _BYTES_OF_A_FIELD:
+            raise CorruptProfile(_text(f"a header with {found:,} fields in {end:,} bytes"))
+
+
+def _ends(head: bytes) -> Iterator[int]:
+    """Where each field ends, those within writers among them."""
+    for number, start, end in _fields(head, 0, len(head)):
+        if number == _WRITERS:
+            yield from (inner for _, _, inner in _fields(head, start, end))
+        yield end
+
+
 def _check_groups(body: bytes) -> None:
     """Refuse many groups before they are parsed: an empty one takes two bytes in a file and a hundred in memory."""
-    offset = fields = 0
-    while offset < len(body):
-        fields += 1
+    if sum(1 for _ in islice(_fields(body, 0, len(body)), _MAX_GROUPS + 1)) > _MAX_GROUPS:
+        raise CorruptProfile(_text(f"a column of more than {_MAX_GROUPS} fields"))
+
+
+def _fields(body: bytes, offset: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Number of each field between two offsets of a message, and where its content lies."""
+    while offset < end:
         tag, offset = _varint(body, offset)
+        start = offset
         if tag & 7 == 2:
-            length, offset = _varint(body, offset)
-            offset += length
+            length, start = _varint(body, offset)
+            offset = start + length
         elif tag & 7 == 0:
             _, offset = _varint(body, offset)
         else:
             offset += {1: 8, 5: 4}.get(tag & 7, len(body))
-        if fields > _MAX_GROUPS:
-            raise CorruptProfile(_text(f"a column of more than {_MAX_GROUPS} fields"))
+        yield tag >> 3, start, min(offset, end)
 
 
 def _varint(body: bytes, offset: int) -> tuple[int, int]:
     """The number at the offset, and where it ends; the parser refuses what this one passes over."""
+    if offset < len(body) and body[offset] < 128:
+        return body[offset], offset + 1
     number = shift = 0
     for position in range(offset, min(offset + 10, len(body))):
         number |= (body[position] & 127) << shift

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
+from polarsprof.adoption import adopt
 from polarsprof.batch import ColumnBatch
 from polarsprof.errors import CorruptProfile, argument_error
 from polarsprof.hashing import hash_integers
@@ -215,6 +216,26 @@ class GroupProfile:
         items = self.item_summary.items()[:n]
         return [FrequentItem(self._present(i.value), i.estimate, i.lower, i.upper) for i in items]
 
+    def images(self) -> dict[str, bytes]:
+        """The sketches as the bytes in which Apache DataSketches writes them; those of nothing are left out.
+
+        Returns
+        -------
+        dict
+            `kll_doubles`
+                KLL sketch of doubles: numbers and days as they are, other temporals in microseconds.
+            `hll`
+                HLL sketch of type HLL_8, compact, seed 9001.
+            `frequent_strings`
+                Sketch of frequent strings: numbers and ticks as decimal text, binary values in hexadecimal.
+        """
+        found = {
+            "kll_doubles": self.quantile_sketch,
+            "hll": self.distinct_sketch,
+            "frequent_strings": self.item_summary,
+        }
+        return {name: image for name, sketch in found.items() if sketch is not None and (image := sketch.image())}
+
     def distinct_as_numbers(self) -> Distinct | None:
         """The sketch of the distinct values; booleans as the numbers 0 and 1."""
         if self.name != "boolean" or not self._spec.distinct:
@@ -239,13 +260,16 @@ class GroupProfile:
 
     def merge_messages(self, parts: Sequence[pb.Group]) -> None:
         """Fold in the states of messages, each of the same group and spec, once they are found valid."""
+        for part in parts:
+            _check_counts(part.counters.count, part.moments.n, part.frequent_items.total)
         for name, statistic in self._kept.items():
             messages = [getattr(part, name) for part in parts]
             match name:
                 case "extremes":
                     statistic.merge_messages(messages, _kinds_of_extremes(self.name))
                 case "quantiles":
-                    statistic.merge_messages(messages, finite=self.name != "number")
+                    most = [part.counters.count for part in parts]
+                    statistic.merge_messages(messages, most, finite=self.name != "number")
                 case "distinct":
                     statistic.merge_messages(messages, self._spec)
                 case "frequent_items":
@@ -260,6 +284,12 @@ class GroupProfile:
             statistic.to_message(getattr(message, name))
 
     def _check_values(self) -> None:
+        if self.moments is not None:
+            _check_counts(self.count, self.moments.n)
+        if self.quantile_sketch is not None:
+            _check_counts(self.count, self.quantile_sketch.n)
+        if self.item_summary is not None:
+            _check_counts(self.count, self.item_summary.total)
         if self.extremes:
             check_kinds((self.extremes.minimum, self.extremes.maximum), _kinds_of_extremes(self.name))
         ends = self.quantile_sketch.quantiles([0.0, 1.0]) if self.quantile_sketch and self.name != "number" else None
@@ -306,6 +336,12 @@ class GroupProfile:
             case "duration", timedelta():
                 return x / timedelta(microseconds=1)
         raise argument_error("x", x, f"a value comparable with group {self.name!r}")
+
+
+def _check_counts(most: int, *counts: int) -> None:
+    if max(counts) > most:
+        msg = f"statistics of {max(counts)} values where {most} were counted"
+        raise CorruptProfile(msg)
 
 
 # Statistics group → what its extremes are; ticks are integers.
@@ -533,6 +569,10 @@ class ColumnProfile:
         """
         return column_plot(self, kind)
 
+    def images(self) -> dict[str, bytes]:
+        """The sketches of the group that the plain attributes speak of, see `GroupProfile.images`."""
+        return self._primary.images()
+
     def hash_floor(self, group: str) -> int:
         """Leading zeros that a hash of a value of the group needs to change the distinct count."""
         found = self._groups.get(group)
@@ -546,6 +586,12 @@ class ColumnProfile:
         """Fold others in."""
         for name in dict.fromkeys(chain.from_iterable([other._groups for other in others])):
             self._own(name).merge(*[other._groups[name] for other in others if name in other._groups])
+
+    def adopt(self, name: str, images: Mapping[str, bytes]) -> None:
+        """Take foreign images for the statistics of a group that has none yet, see `Profile.from_images`."""
+        if name not in STATISTICS:
+            raise argument_error(f"columns[{self.path!r:.80}]", name, f"one of {', '.join(STATISTICS)}")
+        adopt(self._own(name), images)
 
     def _own(self, name: str) -> GroupProfile:
         group = self._groups.get(name)

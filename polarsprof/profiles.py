@@ -28,7 +28,7 @@ from polarsprof.errors import (
 )
 from polarsprof.kernels import column_batches
 from polarsprof.proto import profile_pb2 as pb
-from polarsprof.sketches.counters import MAX_COUNT
+from polarsprof.sketches.counters import MAX_COUNT, writable
 from polarsprof.spec import ProfileSpec, checked_spec
 from polarsprof.views.html import profile_html
 from polarsprof.views.summary import profile_text, summary
@@ -292,6 +292,70 @@ class Profile:
         profile._take_header(header)
         return profile
 
+    @classmethod
+    def from_images(
+        cls,
+        columns: Mapping[str, Mapping[str, Mapping[str, bytes]]],
+        *,
+        rows: int,
+        spec: ProfileSpec | None = None,
+        dataset: str = "",
+        window: Window | None = None,
+        tags: Mapping[str, str] | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> Profile:
+        """A profile of what sketches of others know, which merges with any other.
+
+        Known are quantiles, distinct values and frequent items, with the sizes that the images have, and the extremes
+        of a KLL sketch. Not known are types within a group, NaN and infinities apart, zeros, sums, moments and lengths;
+        those of the merge with another profile are of that one alone.
+
+        Parameters
+        ----------
+        columns
+            Path → statistics group, such as number or string → images named as `GroupProfile.images` names them:
+            `kll_doubles` (of floats, too), `hll` (of any type), `frequent_strings`. Values have to be hashed and
+            written as there.
+        rows
+            Number of rows. The `count` of a group is the n of its KLL sketch or the total of its frequent items, the
+            larger of the two; with neither it is not known and 0, and all rows stand as nulls.
+        spec, dataset, window, tags, metadata
+            See `Profile`.
+
+        Raises
+        ------
+        CorruptProfile
+            For an image that is no valid one of its kind; no native reader sees it.
+        ArgumentError
+            For a group or an image that is not kept, and for more values than rows.
+
+        Examples
+        --------
+        >>> import polarsprof as pp
+        >>> images = pp.profile([{"price": 9.5}, {"price": 12.0}])["price"].group("number").images()
+        >>> price = pp.Profile.from_images({"price": {"number": images}}, rows=2)["price"]
+        >>> price.max, price.quantile(0.5), round(price.distinct.estimate), price.mean
+        (12.0, 9.5, 2, None)
+        """
+        profile = cls(spec, dataset=dataset, window=window, tags=tags, metadata=metadata)
+        profile.rows = _checked_rows(rows)
+        if not isinstance(columns, Mapping):
+            raise argument_error("columns", columns, "a mapping of paths to groups to images")
+        for path, groups in columns.items():
+            profile._adopt(_kept_path(plain_text("columns", path)), groups)
+        return profile
+
+    def _adopt(self, path: str, groups: Mapping[str, Mapping[str, bytes]]) -> None:
+        own = self._own(path)
+        if own is None:
+            raise argument_error("columns", path, f"at most {self.spec.max_columns:,} columns")
+        if not isinstance(groups, Mapping):
+            raise argument_error(f"columns[{path!r:.80}]", groups, "a mapping of groups to images")
+        for name, images in groups.items():
+            own.adopt(name, images)
+        if own.count > self.rows and "[]" not in path:
+            raise argument_error("rows", self.rows, f"at least the {own.count:,} values of column {path!r:.80}")
+
     def merge_sections(self, files: Sequence[Sections], columns: Iterable[str] | None = None) -> None:
         """Fold opened files in, as reading each with `from_sections` and merging all would, at half of the cost.
 
@@ -400,15 +464,15 @@ class Profile:
     def _header(self) -> pb.Header:
         header = pb.Header(dataset=self.dataset, spec_json=self.spec.to_json())
         for name in _COUNTS:
-            setattr(header, name, getattr(self, name))
+            setattr(header, name, writable(getattr(self, name)))
         if self.window is not None:
             header.window_start_us, header.window_end_us = self.window.start_us, self.window.end_us
         if self.first_event_us is not None and self.last_event_us is not None:
             header.first_event_us, header.last_event_us = self.first_event_us, self.last_event_us
         for reason, count in sorted(self.rejected.items()):
-            header.rejected.add(name=reason, count=count)
+            header.rejected.add(name=reason, count=writable(count))
         for reason, count in sorted(self.degraded.items()):
-            header.degraded.add(name=reason, count=count)
+            header.degraded.add(name=reason, count=writable(count))
         for writer_id, number in sorted(self.panes):
             header.panes.add(writer_id=writer_id, number=number)
         for source, position in sorted(self.positions.items()):
@@ -483,6 +547,12 @@ def _message(column: ColumnProfile) -> pb.Column:
     message = pb.Column()
     column.to_message(message)
     return message
+
+
+def _checked_rows(rows: object) -> int:
+    if isinstance(rows, bool) or not isinstance(rows, int) or not 0 <= rows <= MAX_COUNT:
+        raise argument_error("rows", rows, "a number of rows")
+    return rows
 
 
 def _entry_bytes(path: str) -> int:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from polarsprof.cli.outcome import CommandGroup
+from polarsprof.cli.convert import convert_command
+from polarsprof.cli.outcome import CommandGroup, store_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -111,7 +112,7 @@ def show_command(
             raise click.UsageError("--dataset, --from and --to need a store; this is a file")
         found = read(place, columns=wanted)
     else:
-        store = _store_at(place)
+        store = store_at(place)
         if dataset is None:
             if start or end or wanted:
                 raise click.UsageError("--from, --to and --column need --dataset")
@@ -141,7 +142,7 @@ def timeline_command(
     from polarsprof.views.csv import csv_text
 
     _refuse_both(as_json=as_json, as_csv=as_csv)
-    found = _store_at(place).timeline(range_["dataset"], column, metrics or None, range_["start"], range_["end"])
+    found = store_at(place).timeline(range_["dataset"], column, metrics or None, range_["start"], range_["end"])
     if as_json:
         _print_json({"dataset": range_["dataset"], "column": column, "windows": timeline_json(found)})
     elif as_csv:
@@ -165,7 +166,7 @@ def report_command(places: Sequence[str], title: str | None, output: Path, **ran
     from polarsprof.cli.looking import profiles_at, write_report
 
     _refuse_overwriting(output, places)
-    size_bytes = write_report(profiles_at(places, **range_, store_at=_store_at), output, title)
+    size_bytes = write_report(profiles_at(places, **range_), output, title)
     click.echo(f"{size_bytes / 1024:,.0f} KiB → {output}")
 
 
@@ -199,7 +200,7 @@ def compact_command(place: str, dataset: str, *, as_json: bool, **options: Any) 
 
     from polarsprof.cli.outcome import progress
 
-    store = _store_at(place)
+    store = store_at(place)
     with progress("windows") as display:
         task = display.add_task("compacting", total=None)
         done = store.compact(
@@ -223,12 +224,7 @@ def demo_command(store: str | None) -> None:
     demo(store)
 
 
-def _store_at(place: str) -> ProfileStore:
-    from polarsprof.store import ProfileStore
-
-    if "://" not in place and not Path(place).is_dir():
-        raise FileNotFoundError(f"{place}: no such file or folder")
-    return ProfileStore(place)
+main.add_command(convert_command)
 
 
 def _pairs(tags: Sequence[str]) -> dict[str, str]:

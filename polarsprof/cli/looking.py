@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from polarsprof.cli.outcome import console, counted
+from polarsprof.cli.outcome import console, counted, store_at
 from polarsprof.merging import merge_windows
 from polarsprof.views import strip
 from polarsprof.views.csv import plain
 from polarsprof.views.report import report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     import polars as pl
     from rich.console import Console
@@ -43,13 +43,7 @@ def timeline_json(timeline: pl.DataFrame) -> list[dict[str, Any]]:
     return [plain(row) for row in timeline.iter_rows(named=True)]
 
 
-def profiles_at(
-    places: Sequence[str],
-    dataset: str | None,
-    start: str | None,
-    end: str | None,
-    store_at: Callable[[str], ProfileStore],
-) -> Iterator[Profile]:
+def profiles_at(places: Sequence[str], dataset: str | None, start: str | None, end: str | None) -> Iterator[Profile]:
     """The profiles of the windows at the places: files, or one store."""
     if all(Path(place).is_file() for place in places):
         if dataset or start or end:

@@ -7,6 +7,7 @@ import math
 import signal
 import sys
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -135,6 +136,15 @@ def counted(parts: Iterable[Any], description: str, what: str = "rows") -> Itera
         for part in parts:
             yield part
             display.advance(task, part.rows if what == "rows" else 1)
+
+
+def store_at(place: str) -> ProfileStore:
+    """The store at a place; a folder has to be there."""
+    from polarsprof.store import ProfileStore
+
+    if "://" not in place and not Path(place).is_dir():
+        raise FileNotFoundError(f"{place}: no such file or folder")
+    return ProfileStore(place)
 
 
 def profile_facts(profile: Profile) -> dict[str, Any]:

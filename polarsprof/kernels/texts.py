@@ -83,7 +83,7 @@ def _take_crowded_items(batch: ColumnBatch, values: pl.Series, hashes: Hashes, s
 
 def _take_items(batch: ColumnBatch, distinct: pl.Series, counts: NDArray[np.int64], spec: ProfileSpec) -> None:
     kept, weights, batch.items_offset = frequent(counts, spec.max_items)
-    batch.items = _text_items(distinct if kept.size == len(distinct) else distinct[kept])
+    batch.items = text_items(distinct if kept.size == len(distinct) else distinct[kept])
     batch.weights = weights.tolist()
 
 
@@ -92,7 +92,7 @@ def _take_extremes(batch: ColumnBatch, values: pl.Series) -> None:
     batch.minimum, batch.maximum = low[:LONGEST_EXTREME], high[:LONGEST_EXTREME]  # type: ignore[index,assignment]
 
 
-def _text_items(kept: pl.Series) -> list[Item]:
+def text_items(kept: pl.Series) -> list[Item]:
     """The values; of a long one its start and the hash that tells it from others with the same start."""
     items = kept.to_list()
     long = [position for position, value in enumerate(items) if len(value) > LONGEST_ITEM]

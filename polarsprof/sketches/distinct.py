@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from polarsprof.proto import profile_pb2 as pb
     from polarsprof.spec import ProfileSpec
 
-_FAMILY: Final = 7
-_LIST_MAX, _SET_MIN_LG_K = 7, 8
+FAMILY: Final = 7
+LIST_MAX, SET_MIN_LG_K = 7, 8
 _LIST, _SET, _HLL_8 = 0b1000, 0b1001, 0b1010  # mode byte: target HLL_8 << 2 | mode
-_EMPTY_FLAG, _COMPACT, _OUT_OF_ORDER = 4, 8, 16
+EMPTY_FLAG, COMPACT, OUT_OF_ORDER = 4, 8, 16
 _HLL_8_BYTE: Final = bytes([_HLL_8])
 _PREAMBLE: Final = struct.Struct("<8B")
-_REGISTERS_AT: Final = 40
-_SLOT_BITS: Final = 26
-_SLOT_MASK: Final = np.uint64((1 << _SLOT_BITS) - 1)
-_MAX_VALUE: Final = 63
+REGISTERS_AT: Final = 40
+SLOT_BITS: Final = 26
+_SLOT_MASK: Final = np.uint64((1 << SLOT_BITS) - 1)
+MAX_VALUE: Final = 63
 _NO_COUPONS: Final = np.empty(0, dtype=np.uint32)
 
 
@@ -78,7 +78,7 @@ class Distinct:
         """Take in the hashes of a batch."""
         if batch.hashes is None or not batch.hashes[0].size:
             return
-        if self._registers is None and _are_many(batch.hashes, _max_coupons(self._lg_k)):
+        if self._registers is None and _are_many(batch.hashes, max_coupons(self._lg_k)):
             self._to_registers()
         self._add(_coupons_of(*batch.hashes))
 
@@ -86,10 +86,14 @@ class Distinct:
         """Take in others; with unequal lg_k all are folded to the smallest one."""
         self._take_in([_State(other._lg_k, other._coupons, other._registers) for other in others])
 
+    def image(self) -> bytes:
+        """The DataSketches image: a list, a set or HLL_8 registers; empty of nothing."""
+        return self._image() if self._coupons.size or self._registers is not None else b""
+
     def to_message(self, message: pb.Distinct) -> None:
-        """Write the DataSketches image: a list, a set or HLL_8 registers."""
-        if self._coupons.size or self._registers is not None:
-            message.hll = self._image()
+        """Write the image."""
+        if image := self.image():
+            message.hll = image
 
     def from_message(self, message: pb.Distinct) -> None:
         """Take the state of a message, once its bytes have been checked."""
@@ -127,7 +131,7 @@ class Distinct:
     def _add(self, coupons: NDArray[np.uint32]) -> None:
         if self._registers is None:
             self._coupons = np.union1d(self._coupons, coupons)
-            if self._coupons.size > _max_coupons(self._lg_k):
+            if self._coupons.size > max_coupons(self._lg_k):
                 self._to_registers()
         else:
             _raise_registers(self._registers, coupons)
@@ -147,8 +151,8 @@ class Distinct:
 
     def _image(self) -> bytes:
         if self._registers is not None:
-            return _registers_image(self._lg_k, self._registers)
-        return _coupons_image(self._lg_k, self._coupons)
+            return registers_image(self._lg_k, self._registers)
+        return coupons_image(self._lg_k, self._coupons)
 
 
 def _are_many(hashes: tuple[NDArray[np.uint64], NDArray[np.uint64]], bound: int) -> bool:
@@ -157,8 +161,9 @@ def _are_many(hashes: tuple[NDArray[np.uint64], NDArray[np.uint64]], bound: int)
     return bool(hashes[0].size > bound and np.unique(_coupons_of(hashes[0][few], hashes[1][few])).size > bound)
 
 
-def _max_coupons(lg_k: int) -> int:
-    return 3 * 2 ** (lg_k - 3) // 4 if lg_k >= _SET_MIN_LG_K else _LIST_MAX
+def max_coupons(lg_k: int) -> int:
+    """Number of values that are kept one by one."""
+    return 3 * 2 ** (lg_k - 3) // 4 if lg_k >= SET_MIN_LG_K else LIST_MAX
 
 
 def _coupons_of(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> NDArray[np.uint32]:
@@ -167,8 +172,8 @@ def _coupons_of(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> NDArra
     # carrying into it. Zero becomes exponent 0, beyond the cap of 62 zeros.
     rounded = second & ~(second >> np.uint64(1))
     exponents = rounded.astype(np.float64).view(np.uint64) >> np.uint64(52)
-    values = np.minimum(np.uint64(1023 + 64) - exponents, np.uint64(_MAX_VALUE))
-    values <<= np.uint64(_SLOT_BITS)
+    values = np.minimum(np.uint64(1023 + 64) - exponents, np.uint64(MAX_VALUE))
+    values <<= np.uint64(SLOT_BITS)
     values |= first & _SLOT_MASK
     coupons: NDArray[np.uint32] = values.astype(np.uint32)
     return coupons
@@ -176,7 +181,7 @@ def _coupons_of(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> NDArra
 
 def _raise_registers(registers: NDArray[np.uint8], coupons: NDArray[np.uint32]) -> None:
     slots = coupons & np.uint32(registers.size - 1)
-    values = (coupons >> np.uint32(_SLOT_BITS)).astype(np.uint8)
+    values = (coupons >> np.uint32(SLOT_BITS)).astype(np.uint8)
     higher = values > registers[slots]
     np.maximum.at(registers, slots[higher], values[higher])
 
@@ -186,18 +191,20 @@ def _folded(registers: NDArray[np.uint8], lg_k: int) -> NDArray[np.uint8]:
     return registers.reshape(-1, 1 << lg_k).max(axis=0) if registers.size > 1 << lg_k else registers
 
 
-def _coupons_image(lg_k: int, coupons: NDArray[np.uint32]) -> bytes:
-    if coupons.size <= _LIST_MAX:
-        flags = _COMPACT | (0 if coupons.size else _EMPTY_FLAG)
-        return _PREAMBLE.pack(2, 1, _FAMILY, lg_k, 3, flags, coupons.size, _LIST) + coupons.astype("<u4").tobytes()
+def coupons_image(lg_k: int, coupons: NDArray[np.uint32]) -> bytes:
+    """The compact image of at most `max_coupons` distinct coupons, none included."""
+    if coupons.size <= LIST_MAX:
+        flags = COMPACT | (0 if coupons.size else EMPTY_FLAG)
+        return _PREAMBLE.pack(2, 1, FAMILY, lg_k, 3, flags, coupons.size, _LIST) + coupons.astype("<u4").tobytes()
     lg_table = max(5, (4 * coupons.size // 3).bit_length())
-    head = _PREAMBLE.pack(3, 1, _FAMILY, lg_k, lg_table, _COMPACT, 0, _SET)
+    head = _PREAMBLE.pack(3, 1, FAMILY, lg_k, lg_table, COMPACT, 0, _SET)
     return head + struct.pack("<I", coupons.size) + coupons.astype("<u4").tobytes()
 
 
-def _registers_image(lg_k: int, registers: NDArray[np.uint8]) -> bytes:
+def registers_image(lg_k: int, registers: NDArray[np.uint8]) -> bytes:
+    """The compact HLL_8 image of 2^lg_k registers."""
     # Out of order: the estimate comes from the registers alone, which is what makes it independent of any cut.
-    head = _PREAMBLE.pack(10, 1, _FAMILY, lg_k, 0, _COMPACT | _OUT_OF_ORDER, 0, _HLL_8)
+    head = _PREAMBLE.pack(10, 1, FAMILY, lg_k, 0, COMPACT | OUT_OF_ORDER, 0, _HLL_8)
     powers = np.ldexp(1.0, -registers.astype(np.int32))
     low = registers < 32
     sums = struct.pack("<dddII", 0.0, powers[low].sum(), powers[~low].sum(), int((registers == 0).sum()), 0)
@@ -230,18 +237,18 @@ def _parsed(images: Sequence[bytes]) -> list[_State]:
 
 def _parsed_stack(images: Sequence[bytes]) -> list[_State]:
     """The registers of images of one length."""
-    if len(images[0]) < _REGISTERS_AT:
+    if len(images[0]) < REGISTERS_AT:
         raise _corrupt("length")
     stack = np.frombuffer(b"".join(images), np.uint8).reshape(len(images), -1)
     words, version, family, lg_k, _, flags = stack[:, :6].T
-    if (words != 10).any() or (version != 1).any() or (family != _FAMILY).any() or not (flags & _COMPACT).all():
+    if (words != 10).any() or (version != 1).any() or (family != FAMILY).any() or not (flags & COMPACT).all():
         raise _corrupt("not a compact HLL image")
-    if (lg_k < 4).any() or (lg_k > 21).any() or (_REGISTERS_AT + (1 << lg_k.astype(np.int64)) != len(images[0])).any():
+    if (lg_k < 4).any() or (lg_k > 21).any() or (REGISTERS_AT + (1 << lg_k.astype(np.int64)) != len(images[0])).any():
         raise _corrupt("length")
-    largest = stack[:, _REGISTERS_AT:].max(axis=1)
-    if largest.min() == 0 or largest.max() > _MAX_VALUE:
+    largest = stack[:, REGISTERS_AT:].max(axis=1)
+    if largest.min() == 0 or largest.max() > MAX_VALUE:
         raise _corrupt("registers")
-    return [_State(int(lg_k[0]), _NO_COUPONS, image[_REGISTERS_AT:]) for image in stack]
+    return [_State(int(lg_k[0]), _NO_COUPONS, image[REGISTERS_AT:]) for image in stack]
 
 
 def _parsed_lists(images: Sequence[bytes]) -> list[_State]:
@@ -249,18 +256,18 @@ def _parsed_lists(images: Sequence[bytes]) -> list[_State]:
     starts = [_start_of_coupons(image) for image in images]
     bodies = [image[start:] for image, (_, start) in zip(images, starts, strict=True)]
     sizes = [len(body) // 4 for body in bodies]
-    coupons = _sorted_coupons(b"".join(bodies), np.repeat(np.arange(len(bodies), dtype=np.uint64), sizes))
+    coupons = sorted_coupons(b"".join(bodies), np.repeat(np.arange(len(bodies), dtype=np.uint64), sizes))
     ends = accumulate(sizes)
     return [_State(lg, coupons[end - n : end]) for (lg, _), end, n in zip(starts, ends, sizes, strict=True)]
 
 
-def _sorted_coupons(body: bytes, owners: NDArray[np.uint64]) -> NDArray[np.uint32]:
+def sorted_coupons(body: bytes, owners: NDArray[np.uint64]) -> NDArray[np.uint32]:
     """The coupons of all sketches, those of each sorted; no sketch may have one twice."""
     keys = owners << np.uint64(32)
     keys |= np.frombuffer(body, "<u4")
     keys.sort()
     coupons = keys.astype(np.uint32)
-    if (keys[1:] == keys[:-1]).any() or (coupons < 1 << _SLOT_BITS).any():
+    if (keys[1:] == keys[:-1]).any() or (coupons < 1 << SLOT_BITS).any():
         raise _corrupt("coupons")
     return coupons
 
@@ -270,13 +277,13 @@ def _start_of_coupons(image: bytes) -> tuple[int, int]:
     if len(image) < _PREAMBLE.size:
         raise _corrupt("shorter than its preamble")
     words, version, family, lg_k, _, flags, count, mode = _PREAMBLE.unpack_from(image)
-    if version != 1 or family != _FAMILY or not 4 <= lg_k <= 21 or not flags & _COMPACT:
+    if version != 1 or family != FAMILY or not 4 <= lg_k <= 21 or not flags & COMPACT:
         raise _corrupt("not a compact HLL image")
-    start, most = _PREAMBLE.size, _LIST_MAX
-    if (words, mode) == (3, _SET) and lg_k >= _SET_MIN_LG_K and len(image) >= _PREAMBLE.size + 4:
-        start, most = _PREAMBLE.size + 4, _max_coupons(lg_k)
+    start, most = _PREAMBLE.size, LIST_MAX
+    if (words, mode) == (3, _SET) and lg_k >= SET_MIN_LG_K and len(image) >= _PREAMBLE.size + 4:
+        start, most = _PREAMBLE.size + 4, max_coupons(lg_k)
         (count,) = struct.unpack_from("<I", image, _PREAMBLE.size)
-        if count <= _LIST_MAX:
+        if count <= LIST_MAX:
             raise _corrupt("a preamble that fits no kind of sketch")
     elif (words, mode) != (2, _LIST):
         raise _corrupt("a preamble that fits no kind of sketch")

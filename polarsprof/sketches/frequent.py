@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from polarsprof.errors import CorruptProfile
-from polarsprof.sketches.counters import MAX_COUNT
+from polarsprof.sketches.counters import MAX_COUNT, writable
 from polarsprof.sketches.integers import integer_items
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from polarsprof.proto import profile_pb2 as pb
     from polarsprof.spec import ProfileSpec
 
-_FAMILY: Final = 10
-_HEAD: Final = struct.Struct("<BBBBBBHIIQQ")
-_MAX_LG: Final = 16
+FAMILY: Final = 10
+HEAD: Final = struct.Struct("<BBBBBBHIIQQ")
+MAX_LG: Final = 16
 _LENGTH: Final = re.compile("(.)\0\0\0", re.DOTALL)
 _SAFE_DIGITS: Final = 300  # a decimal text shorter than this is within the range of doubles
 
@@ -63,6 +63,11 @@ class FrequentItems:
     def offset(self) -> int:
         """The largest number of times that a value not listed may have come."""
         return self._offset
+
+    @property
+    def total(self) -> int:
+        """Number of values, kept ones and others."""
+        return self._total
 
     def items(self) -> list[FrequentItem]:
         """All kept values, the most frequent first, equal ones in the order of their text."""
@@ -96,9 +101,13 @@ class FrequentItems:
             self._offset += cut
             self._weights = {value: weight - cut for value, weight in mine.items() if weight > cut}
 
+    def image(self) -> bytes:
+        """The kept values as a DataSketches image of frequent strings; empty of nothing."""
+        return self._image() if self._weights else b""
+
     def to_message(self, message: pb.FrequentItems) -> None:
-        """Write the kept values as a DataSketches image; total and offset stand beside it, as an empty one has none."""
-        message.total, message.offset = self._total, self._offset
+        """Write the image; total and offset stand beside it, as an empty one has none."""
+        message.total, message.offset = writable(self._total), self._offset
         if self._weights:
             message.items = self._image()
 
@@ -124,9 +133,7 @@ class FrequentItems:
     def _image(self) -> bytes:
         by_text = sorted(zip(_item_texts(self._weights), self._weights.values(), strict=True))
         ranked = sorted(by_text, key=itemgetter(1), reverse=True)
-        head = _HEAD.pack(
-            4, 1, _FAMILY, self._lg_items, self._lg_items, 0, 0, len(ranked), 0, self._total, self._offset
-        )
+        head = HEAD.pack(4, 1, FAMILY, self._lg_items, self._lg_items, 0, 0, len(ranked), 0, self._total, self._offset)
         weights = np.array([weight for _, weight in ranked], dtype="<u8").tobytes()
         texts = [text.encode() for text, _ in ranked]
         lengths = [len(text).to_bytes(4, "little") for text in texts]
@@ -137,7 +144,7 @@ def _weights_of(message: pb.FrequentItems, parse: Callable[[str], Item]) -> tupl
     """Size of the summary in a message and its weights, once checked; without items it does not say its size."""
     lg_items, weights = None, {}
     if message.items:
-        lg_items, texts, found = _parsed(message.items)
+        lg_items, texts, found = parsed_image(message.items)
         values = _parsed_numbers(texts) if parse is parse_number else [_parsed_item(t, parse) for t in texts]
         weights = dict(zip(values, found, strict=True))
         if len(weights) != len(texts):
@@ -225,18 +232,19 @@ def _parsed_item(text: str, parse: Callable[[str], Item]) -> Item:
     return value
 
 
-def _parsed(image: bytes) -> tuple[int, list[str], list[int]]:
-    if len(image) < _HEAD.size:
+def parsed_image(image: bytes) -> tuple[int, list[str], list[int]]:
+    """Size of the summary in an image that is not empty, its texts and their weights, once all is checked."""
+    if len(image) < HEAD.size:
         raise _corrupt("shorter than its preamble")
-    words, version, family, lg_max, lg_current, flags, _, count, _, total, offset = _HEAD.unpack_from(image)
-    if (words, version, family, flags) != (4, 1, _FAMILY, 0) or not 3 <= lg_current <= lg_max <= _MAX_LG:
+    words, version, family, lg_max, lg_current, flags, _, count, _, total, offset = HEAD.unpack_from(image)
+    if (words, version, family, flags) != (4, 1, FAMILY, 0) or not 3 <= lg_current <= lg_max <= MAX_LG:
         raise _corrupt("not an image of frequent strings")
-    if not 1 <= count <= 3 * 2**lg_max // 4 or 12 * count > len(image) - _HEAD.size:
+    if not 1 <= count <= 3 * 2**lg_max // 4 or 12 * count > len(image) - HEAD.size:
         raise _corrupt("the number of items")
-    weights = np.frombuffer(image, "<u8", count, _HEAD.size).tolist()
+    weights = np.frombuffer(image, "<u8", count, HEAD.size).tolist()
     if min(weights) < 1 or not sum(weights) <= total <= MAX_COUNT or offset > total:
         raise _corrupt("weights")
-    start = _HEAD.size + 8 * count
+    start = HEAD.size + 8 * count
     return lg_max, _short_texts(image[start:], count) or _texts(image, start, count), weights
 
 

@@ -16,7 +16,7 @@ import datasketches
 import numpy as np
 
 from polarsprof.errors import CorruptProfile
-from polarsprof.sketches.counters import MAX_COUNT
+from polarsprof.sketches.counters import MAX_COUNT, writable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 _FAMILY: Final = 15
 _M: Final = 8  # smallest width of a level
-_MAX_LEVELS: Final = 61
-_EMPTY, _LEVEL_0_SORTED, _SINGLE = 1, 2, 4
+MAX_LEVELS: Final = 61
+_EMPTY, _LEVEL_0_SORTED, SINGLE = 1, 2, 4
 _PREAMBLE: Final = struct.Struct("<BBBBHBB")
-_COUNTS: Final = struct.Struct("<QHBB")
+COUNTS: Final = struct.Struct("<QHBB")
 # Both, as numpy reads them.
 _HEAD_OF_ALL: Final = ("words", "version", "family", "flags", "k", "m", "unused")
 _HEAD: Final = np.dtype(
@@ -89,11 +89,18 @@ class Quantiles:
             return float(self._kll.get_max_value() if rank else self._kll.get_min_value())
         return float(self._kll.get_quantile(rank, True))
 
+    def image(self) -> bytes:
+        """The DataSketches image, its lowest level sorted so that equal states give equal bytes; empty of nothing."""
+        if not self.n:
+            return b""
+        self._kll.get_quantile(0.5, True)  # sorts level 0
+        image: bytes = self._kll.serialize()
+        return image
+
     def to_message(self, message: pb.Quantiles) -> None:
-        """Write the sketch as a DataSketches image, its lowest level sorted so that equal states give equal bytes."""
-        if self.n:
-            self._kll.get_quantile(0.5, True)  # sorts level 0
-            message.kll_doubles = self._kll.serialize()
+        """Write the sketch as its image."""
+        if writable(self.n):
+            message.kll_doubles = self.image()
 
     def from_message(self, message: pb.Quantiles) -> None:
         """Take the sketch of a message, once its bytes have been checked."""
@@ -107,11 +114,13 @@ class Quantiles:
         for sketch, image in full:
             sketch._kll = datasketches.kll_doubles_sketch.deserialize(image)
 
-    def merge_messages(self, messages: Sequence[pb.Quantiles], *, finite: bool) -> None:
-        """Take in the sketches of messages, whose values are finite where that is asked."""
-        images = [image for message in messages if (image := message.kll_doubles)]
-        check_images(images)
-        sketches = [datasketches.kll_doubles_sketch.deserialize(image) for image in images]
+    def merge_messages(self, messages: Sequence[pb.Quantiles], most: Sequence[int], *, finite: bool) -> None:
+        """Take in the sketches of messages, of so many values at the most, which are finite where that is asked."""
+        full = [(image, count) for message, count in zip(messages, most, strict=True) if (image := message.kll_doubles)]
+        check_images([image for image, _ in full])
+        sketches = [datasketches.kll_doubles_sketch.deserialize(image) for image, _ in full]
+        if any(sketch.n > count for sketch, (_, count) in zip(sketches, full, strict=True)):
+            raise _corrupt("more values than were counted")
         if finite:
             _check_finite(sketches)
         for sketch in sketches:
@@ -130,16 +139,16 @@ def _carrier(ranks: EvenRanks) -> bytes:
     Its k is above any other, so that a merge does not raise the error that the target states.
     """
     num_levels = ranks.level + 1
-    capacity = _capacity(_CARRIER_K, num_levels)
+    capacity = capacity_of(_CARRIER_K, num_levels)
     n = (ranks.values.size << ranks.level) + ranks.rest.size
     rest_at, values_at = capacity - ranks.values.size - ranks.rest.size, capacity - ranks.values.size
     levels = [rest_at, *[values_at] * ranks.level] if ranks.level else [rest_at]
     if n == 1:
-        return _PREAMBLE.pack(2, 2, _FAMILY, _SINGLE, _CARRIER_K, _M, 0) + ranks.values.tobytes()
+        return _PREAMBLE.pack(2, 2, _FAMILY, SINGLE, _CARRIER_K, _M, 0) + ranks.values.tobytes()
     return b"".join(
         [
             _PREAMBLE.pack(5, 1, _FAMILY, 0, _CARRIER_K, _M, 0),
-            _COUNTS.pack(n, _CARRIER_K, num_levels, 0),
+            COUNTS.pack(n, _CARRIER_K, num_levels, 0),
             np.array(levels, dtype="<u4").tobytes(),
             np.array([ranks.minimum, ranks.maximum], dtype="<f8").tobytes(),
             ranks.rest.tobytes(),
@@ -165,13 +174,13 @@ def _check_heads(images: Sequence[bytes]) -> list[bool]:
     """Which images are full; those of no value or of one are checked here."""
     heads, lengths = _heads(images), _lengths(images)
     _require(lengths >= _PREAMBLE.size, "shorter than its preamble")
-    known = ~heads["flags"] | _EMPTY | _LEVEL_0_SORTED | _SINGLE
+    known = ~heads["flags"] | _EMPTY | _LEVEL_0_SORTED | SINGLE
     is_kll = (heads["family"] == _FAMILY) & (heads["m"] == _M) & (heads["unused"] == 0) & (heads["k"] >= _M)
     _require(is_kll & (known == np.iinfo(np.uint8).max), "not a KLL image")
-    words, version, kind = heads["words"], heads["version"], heads["flags"] & (_EMPTY | _SINGLE)
+    words, version, kind = heads["words"], heads["version"], heads["flags"] & (_EMPTY | SINGLE)
     is_full = (words == 5) & (version == 1) & (kind == 0)
     is_empty = (words == 2) & (version == 1) & (kind == _EMPTY)
-    is_single = (words == 2) & (version == 2) & (kind == _SINGLE)
+    is_single = (words == 2) & (version == 2) & (kind == SINGLE)
     _require(is_full | is_empty | is_single, "a preamble that fits no kind of sketch")
     _require(~is_empty | (lengths == _PREAMBLE.size), "an empty sketch with content")
     _require(~is_single | (lengths == _PREAMBLE.size + 8), "a single value of the wrong length")
@@ -186,7 +195,7 @@ def _check_full(images: Sequence[bytes]) -> None:
         _require(lengths >= _HEAD.itemsize, "shorter than its counts")
         n, min_k, num_levels = heads["n"], heads["min_k"], heads["num_levels"]
         are_counts = (n >= 2) & (n <= MAX_COUNT) & (min_k >= _M) & (min_k <= heads["k"]) & (heads["unused_too"] == 0)
-        _require(are_counts & (num_levels >= 1) & (num_levels <= _MAX_LEVELS), "counts")
+        _require(are_counts & (num_levels >= 1) & (num_levels <= MAX_LEVELS), "counts")
         items_at = _HEAD.itemsize + 4 * num_levels.astype(np.int64) + 16
         _require(lengths >= items_at, "shorter than its levels")
         sizes = _level_sizes(images, heads)
@@ -211,7 +220,7 @@ def _level_sizes(images: Sequence[bytes], heads: NDArray[np.void]) -> NDArray[np
     num_levels, most = heads["num_levels"][:, np.newaxis], int(heads["num_levels"].max())
     start, end = _HEAD.itemsize, _HEAD.itemsize + 4 * most
     stored = b"".join([image[start:end].ljust(end - start, b"\0") for image in images])
-    capacities = map(_capacity, heads["k"].tolist(), heads["num_levels"].tolist())
+    capacities = map(capacity_of, heads["k"].tolist(), heads["num_levels"].tolist())
     starts = np.empty((len(images), most + 1), np.int64)
     starts[:] = np.fromiter(capacities, np.int64, len(images))[:, np.newaxis]
     np.copyto(starts[:, :-1], np.frombuffer(stored, "<u4").reshape(-1, most), where=np.arange(most) < num_levels)
@@ -248,7 +257,8 @@ def _check_values(
 
 
 @lru_cache(maxsize=256)
-def _capacity(k: int, num_levels: int) -> int:
+def capacity_of(k: int, num_levels: int) -> int:
+    """Number of items in the virtual array in which the levels of an image start."""
     return sum(max(_M, _level_capacity(k, num_levels - 1 - height)) for height in range(num_levels))
 
 
