@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from polarsprof.sketches import Estimate, FrequentItem
     from polarsprof.spec import ProfileSpec
     from polarsprof.store import ProfileStore
+    from polarsprof.views.drift import drift, drift_timeline
     from polarsprof.window import Window
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "ProfileStore",
     "Session",
     "Window",
+    "drift",
+    "drift_timeline",
     "get_or_create_session",
     "merge",
     "profile",
@@ -46,6 +49,8 @@ _HOMES: Final = {
     "ProfileStore": "store",
     "Session": "session",
     "Window": "window",
+    "drift": "views.drift",
+    "drift_timeline": "views.drift",
     "get_or_create_session": "session",
     "merge": "merging",
     "profile": "oneshot",

@@ -21,6 +21,7 @@ from polarsprof.hashing import hash_integers
 from polarsprof.sketches import (
     Counters,
     Distinct,
+    Distribution,
     Estimate,
     Extremes,
     FrequentItem,
@@ -203,6 +204,32 @@ class GroupProfile:
         """Share of the values at or below `x`, within `rank_error`; None of nothing and for other groups."""
         return None if self.quantile_sketch is None else self.quantile_sketch.cdf(self._to_ordered(x))
 
+    def distribution(self) -> Distribution | None:
+        """The different values in order, as doubles, and how often each came; None of nothing and for other groups.
+
+        From the frequent items where these hold every value, so that nothing is off, else from the quantile sketch.
+        Numbers and days since 1970 as they are, other temporals in microseconds; NaN is left out.
+        """
+        if self.name not in ("number", *TEMPORAL_GROUPS):
+            return None
+        if self.item_summary is None or self.item_summary.offset:
+            return None if self.quantile_sketch is None else self.quantile_sketch.distribution()
+        items = [item for item in self.item_summary.items() if item.value == item.value]
+        scale = 1 if self.name in ("number", "date") else _NS_PER_US
+        values = np.array([_ordinate(item.value, scale) for item in items], dtype=np.float64)
+        counts = np.array([item.lower for item in items], dtype=np.int64)
+        return Distribution.of_counts(values, counts) if items else None
+
+    @property
+    def unlisted_count(self) -> int | None:
+        """How often a value that is not among all the frequent items may have come at the most, for certain.
+
+        0 where every value is listed; None where no items are kept.
+        """
+        if self.name == "boolean":
+            return 0
+        return None if self.item_summary is None else self.item_summary.offset
+
     def frequent_items(self, n: int = 10) -> list[FrequentItem]:
         """The `n` values that came most often, each with certain bounds; of long text the start and a hash."""
         _check_number(n)
@@ -309,6 +336,11 @@ class GroupProfile:
 
 # Statistics group → what its extremes are; ticks are integers.
 _EXTREMES: Final[Mapping[str, tuple[type, ...]]] = {"number": (int, float, NoneType), "string": (str, NoneType)}
+
+
+def _ordinate(value: Any, scale: int) -> float:
+    """What the quantile sketch holds for an item."""
+    return as_float(value if scale == 1 else value // scale)
 
 
 def _kinds_of_extremes(group: str) -> tuple[type, ...]:

@@ -1,0 +1,190 @@
+"""Two columns → the metrics of their values with their bounds, and what chance explains of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from polarsprof.views import text
+from polarsprof.views.drift import chance
+from polarsprof.views.drift.distances import Interval, divergences, kolmogorov_smirnov, wasserstein
+from polarsprof.views.drift.masses import classes, curves, edges_of_bins, ordered_cells
+
+if TYPE_CHECKING:
+    from polarsprof.column import ColumnProfile, GroupProfile
+    from polarsprof.profiles import Profile
+    from polarsprof.sketches import Distribution, Estimate
+    from polarsprof.views.drift.masses import Classes
+
+# A column of numbers is compared value by value where it has no more values, and so many rows for each on average.
+_MOST_CATEGORIES: Final = 50
+_LEAST_ROWS_EACH: Final = 5
+# Classes that so few values would come into again say nothing; the lengths of the values do.
+_LEAST_COVERED: Final = 0.1
+# Statistics group → seconds in the unit of its distribution; the figures of other groups keep their own unit.
+_SECONDS: Final = {"datetime_utc": 1e-6, "datetime": 1e-6, "time": 1e-6, "duration": 1e-6, "date": 86_400.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two profiles of a column; without the column all its rows are nulls."""
+
+    name: str
+    rows: int
+    column: ColumnProfile | None
+
+    @property
+    def count(self) -> int:
+        """Number of values."""
+        return 0 if self.column is None else self.column.count
+
+    @property
+    def null_count(self) -> int:
+        """Number of rows without a value."""
+        return self.rows - self.count if self.column is None else self.column.null_count
+
+    @property
+    def nan_count(self) -> int:
+        """Number of NaN."""
+        return 0 if self.column is None else self.column.nan_count
+
+    @property
+    def groups(self) -> dict[str, int]:
+        """Statistics group → number of values."""
+        column = self.column
+        return {} if column is None else {name: column.group(name).count for name in column.groups}
+
+    @property
+    def types(self) -> str:
+        """The dtype groups, with shares where there are several."""
+        return "null" if self.column is None else text.types_text(self.column.types)
+
+    @property
+    def dtype_group(self) -> str:
+        """The dtype group most of the values are of, "null" without values."""
+        types = {} if self.column is None else self.column.types
+        return max(types, key=lambda name: types[name], default="null")
+
+    @property
+    def distinct(self) -> Estimate | None:
+        """Number of distinct values."""
+        return None if self.column is None else self.column.distinct
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a comparison of the values found; empty where they cannot be compared.
+
+    Attributes
+    ----------
+    method
+        "quantiles", "frequent_items" or "lengths".
+    metrics
+        Metric → figure with its bounds, for those that apply.
+    p_value
+        See `chance`.
+    scale
+        The standard deviation of the reference, in the unit of the Wasserstein distance; 0 where there is none.
+    new, lost
+        See `Classes`.
+    why_not
+        Why the values were not compared.
+    """
+
+    method: str | None = None
+    metrics: dict[str, Interval] = field(default_factory=dict)
+    p_value: float | None = None
+    scale: float = 0.0
+    new: list[Any] = field(default_factory=list)
+    lost: list[Any] = field(default_factory=list)
+    why_not: str = ""
+
+
+def side(name: str, profile: Profile, path: str) -> Side:
+    """A profile's side of a column. The elements of lists that never came have no rows."""
+    column = profile[path] if path in profile else None  # noqa: SIM401 - a profile is no dict
+    rows = (0 if "[]" in path else profile.rows) if column is None else column.rows
+    return Side(name, rows, column)
+
+
+def compared(reference: Side, current: Side) -> Found:
+    """The metrics of the values, where both sides have values of one kind."""
+    for one in (reference, current):
+        if not one.count:
+            return Found(why_not=f"values not compared: none in the {one.name}")
+    name = _group_of_both(reference, current)
+    if name is None or reference.column is None or current.column is None:
+        return Found(why_not="values not compared: of different types")
+    return _compared(reference.column.group(name), current.column.group(name))
+
+
+def _group_of_both(reference: Side, current: Side) -> str | None:
+    """The statistics group that both have, of several the one with the most values."""
+    mine, theirs = reference.groups, current.groups
+    shared = {name: count + theirs[name] for name, count in mine.items() if name in theirs}
+    return max(shared, key=lambda name: shared[name], default=None)
+
+
+def _compared(reference: GroupProfile, current: GroupProfile) -> Found:
+    ordered = _both(reference.distribution(), current.distribution())
+    if ordered is None or _are_categories(*ordered):
+        listed = classes(reference, current)
+        if listed is not None and (listed.covered >= _LEAST_COVERED or ordered is not None):
+            return _of_classes(listed, ordered, reference.name)
+    if ordered is not None:
+        return _of_ordered("quantiles", *ordered, reference.name)
+    lengths = _both(_lengths(reference), _lengths(current))
+    if lengths is not None:
+        return _of_ordered("lengths", *lengths, "number")
+    return Found(why_not="values not compared: nothing is tracked that says how they are distributed")
+
+
+def _both(reference: Distribution | None, current: Distribution | None) -> tuple[Distribution, Distribution] | None:
+    return None if reference is None or current is None else (reference, current)
+
+
+def _lengths(group: GroupProfile) -> Distribution | None:
+    return None if group.length is None else group.length.distribution()
+
+
+def _are_categories(reference: Distribution, current: Distribution) -> bool:
+    """Whether ordered values are so few that each can be looked at by itself."""
+    if reference.error or current.error:
+        return False
+    most = min(_MOST_CATEGORIES, min(reference.n, current.n) // _LEAST_ROWS_EACH)
+    return np.union1d(reference.values, current.values).size <= most
+
+
+def _of_ordered(method: str, reference: Distribution, current: Distribution, group: str) -> Found:
+    edges = edges_of_bins(reference, current)
+    cells = ordered_cells(reference, current, edges)
+    metrics = divergences(cells) | _of_curves(reference, current, group)
+    p_value = chance.of_ordered(metrics["ks"], reference, current, cells, edges)
+    return Found(method, metrics, p_value, _deviation(reference, group))
+
+
+def _of_curves(reference: Distribution, current: Distribution, group: str) -> dict[str, Interval]:
+    both = curves(reference, current)
+    area, unit = wasserstein(both), _SECONDS.get(group, 1.0)
+    in_unit = {} if area is None else {"wasserstein": Interval(*(unit * figure for figure in area))}
+    return {"ks": kolmogorov_smirnov(both), **in_unit}
+
+
+def _deviation(of: Distribution, group: str) -> float:
+    """The standard deviation in the unit of the Wasserstein distance; not finite where values are not."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        weights = of.weights / of.n
+        mean = float((weights * of.values).sum())
+        return _SECONDS.get(group, 1.0) * math.sqrt(float((weights * (of.values - mean) ** 2).sum()))
+
+
+def _of_classes(listed: Classes, ordered: tuple[Distribution, Distribution] | None, group: str) -> Found:
+    metrics, scale = divergences(listed.cells), 0.0
+    if ordered is not None:
+        metrics |= _of_curves(*ordered, group)
+        scale = _deviation(ordered[0], group)
+    p_value = chance.of_classes(listed.cells, *listed.sizes)
+    return Found("frequent_items", metrics, p_value, scale, listed.new, listed.lost)
