@@ -36,6 +36,9 @@ _OPTIONS = {
     "keep": "--keep",
     "settle": "--settle",
     "zone": "--zone",
+    "thresholds": "--threshold",
+    "alpha": "--alpha",
+    "columns": "--column",
 }
 
 

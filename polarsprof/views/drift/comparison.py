@@ -130,7 +130,7 @@ def _group_of_both(reference: Side, current: Side) -> str | None:
 
 def _compared(reference: GroupProfile, current: GroupProfile) -> Found:
     ordered = _both(reference.distribution(), current.distribution())
-    if ordered is None or _are_categories(*ordered):
+    if ordered is None or (_are_categories(*ordered) and reference.unlisted_count == current.unlisted_count == 0):
         listed = classes(reference, current)
         if listed is not None and (listed.covered >= _LEAST_COVERED or ordered is not None):
             return _of_classes(listed, ordered, reference.name)

@@ -136,7 +136,7 @@ def classes(reference: GroupProfile, current: GroupProfile) -> Classes | None:
 
 def _listed(group: GroupProfile) -> _Listed | None:
     size, absent = group.count - group.counters["nan"], group.unlisted_count
-    if absent is None or not size:
+    if absent is None or size < 1:
         return None
     items = {item.value: item for item in group.frequent_items(_ALL) if item.value == item.value}
     return _Listed(items, size, absent)
@@ -163,6 +163,9 @@ def _masses(listed: _Listed, values: Iterable[Any]) -> Masses:
     share = np.array([0 if item is None else item.estimate for item in found], dtype=np.float64)
     lower = np.array([0 if item is None else item.lower for item in found], dtype=np.float64)
     upper = np.array([listed.absent if item is None else item.upper for item in found], dtype=np.float64)
-    rest = [max(0.0, listed.size - part.sum()) for part in (share, upper, lower)]
-    share, lower, upper = (np.append(part, left) for part, left in zip((share, lower, upper), rest, strict=True))
-    return Masses(share / share.sum(), lower / listed.size, np.minimum(upper / listed.size, 1))
+    rest = [listed.size - part.sum() for part in (share, upper, lower)]
+    parts = [
+        np.clip(np.append(part, left) / listed.size, 0, 1)
+        for part, left in zip((share, lower, upper), rest, strict=True)
+    ]
+    return Masses(parts[0] / parts[0].sum(), parts[1], parts[2])

@@ -75,4 +75,4 @@ def _check_threshold(name: object, value: object) -> None:
         return
     least = 1 if name == "distinct" else 0
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < math.inf:
-        raise argument_error(f"thresholds[{name!r}]", value, f"a number from {least} on, or None")
+        raise argument_error("thresholds", {name: value}, f"numbers from {least} on, or None")
