@@ -112,13 +112,21 @@ def side(name: str, profile: Profile, path: str) -> Side:
 
 def compared(reference: Side, current: Side) -> Found:
     """The metrics of the values, where both sides have values of one kind."""
-    for one in (reference, current):
-        if not one.count:
-            return Found(why_not=f"values not compared: none in the {one.name}")
     name = _group_of_both(reference, current)
     if name is None or reference.column is None or current.column is None:
-        return Found(why_not="values not compared: of different types")
+        return Found(why_not=_why_not(reference, current))
     return _compared(reference.column.group(name), current.column.group(name))
+
+
+def _why_not(reference: Side, current: Side) -> str:
+    """Why two sides have no values of one kind."""
+    sides = reference, current
+    without = [
+        *(f"no rows in the {one.name}" for one in sides if not one.rows),
+        *(f"not in the {one.name}" for one in sides if one.column is None),
+        *(f"no values in the {one.name}" for one in sides if not one.count),
+    ]
+    return without[0] if without else "no type in common"
 
 
 def _group_of_both(reference: Side, current: Side) -> str | None:
@@ -139,7 +147,7 @@ def _compared(reference: GroupProfile, current: GroupProfile) -> Found:
     lengths = _both(_lengths(reference), _lengths(current))
     if lengths is not None:
         return _of_ordered("lengths", *lengths, "number")
-    return Found(why_not="values not compared: nothing is tracked that says how they are distributed")
+    return Found(why_not="nothing tracked to compare")
 
 
 def _both(reference: Distribution | None, current: Distribution | None) -> tuple[Distribution, Distribution] | None:
