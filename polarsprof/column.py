@@ -422,6 +422,10 @@ class ColumnProfile:
         found = next((self._groups[n] for n in names if n in self._groups), None)
         return GroupProfile(names[0], self._spec) if found is None else found
 
+    def _counted(self, group: str, counter: str = "count") -> int:
+        found = self._groups.get(group)
+        return 0 if found is None else found.counters[counter]
+
     @property
     def _primary(self) -> GroupProfile:
         return self.group((*self.groups, "object")[0])
@@ -445,12 +449,12 @@ class ColumnProfile:
     @property
     def nan_count(self) -> int:
         """Number of NaN."""
-        return self.group("number").counters["nan"]
+        return self._counted("number", "nan")
 
     @property
     def true_count(self) -> int:
         """Number of booleans that are true."""
-        return self.group("boolean").counters["true"]
+        return self._counted("boolean", "true")
 
     @property
     def types(self) -> dict[str, int]:
@@ -458,11 +462,10 @@ class ColumnProfile:
 
         The groups are integral, fractional, temporal, string, boolean, binary, list, struct and object.
         """
-        number = self.group("number")
-        integral = number.counters["integral"]
-        counts = {"integral": integral, "fractional": number.count - integral}
-        counts["temporal"] = sum(self.group(name).count for name in TEMPORAL_GROUPS)
-        counts |= {name: self.group(name).count for name in ("string", "boolean", "binary", "list", "struct", "object")}
+        integral = self._counted("number", "integral")
+        counts = {"integral": integral, "fractional": self._counted("number") - integral}
+        counts["temporal"] = sum(map(self._counted, TEMPORAL_GROUPS))
+        counts |= {name: self._counted(name) for name in ("string", "boolean", "binary", "list", "struct", "object")}
         return {name: count for name, count in counts.items() if count}
 
     @property

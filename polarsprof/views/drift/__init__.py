@@ -141,24 +141,28 @@ def drift(
 
 
 def _rows(reference: Profile, current: Profile, columns: Iterable[str] | None, limits: Rules) -> list[dict[str, Any]]:
-    known = sorted({*reference.columns, *current.columns})
-    return [_row(path, reference, current, limits) for path in _wanted(known, columns)]
+    before, after = reference.columns, current.columns
+    pairs = (
+        (path, side("reference", reference, before, path), side("current profile", current, after, path))
+        for path in _wanted(sorted({*before, *after}), columns)
+    )
+    return [_row(*pair, limits) for pair in pairs]
 
 
-def _row(path: str, reference: Profile, current: Profile, limits: Rules) -> dict[str, Any]:
-    sides = side("reference", reference, path), side("current profile", current, path)
+def _row(path: str, reference: Side, current: Side, limits: Rules) -> dict[str, Any]:
+    sides = reference, current
     found = compared(*sides)
     why = reasons(found, *sides, limits)
     return {
         "column": path,
-        "dtype_group": sides[0].dtype_group if sides[0].count else sides[1].dtype_group,
-        "drifted": bool(why) if all(one.rows for one in sides) else None,
+        "dtype_group": reference.dtype_group if reference.count else current.dtype_group,
+        "drifted": bool(why) if reference.rows and current.rows else None,
         "reasons": [*why, *([found.why_not] if found.why_not else [])],
         "method": found.method,
         **_metric_fields(found),
         "p_value": found.p_value,
-        **_fields(sides[0], "reference"),
-        **_fields(sides[1], "current"),
+        **_fields(reference, "reference"),
+        **_fields(current, "current"),
         "type_changed": type_changed(*sides, limits),
         "new_values": _shown(found.new),
         "lost_values": _shown(found.lost),

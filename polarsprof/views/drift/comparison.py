@@ -14,6 +14,8 @@ from polarsprof.views.drift.distances import Interval, divergences, kolmogorov_s
 from polarsprof.views.drift.masses import classes, curves, edges_of_bins, ordered_cells
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from polarsprof.column import ColumnProfile, GroupProfile
     from polarsprof.profiles import Profile
     from polarsprof.sketches import Distribution, Estimate
@@ -30,48 +32,43 @@ _SECONDS: Final = {"datetime_utc": 1e-6, "datetime": 1e-6, "time": 1e-6, "durati
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two profiles of a column; without the column all its rows are nulls."""
+    """What one of the two profiles says of a column; without the column all its rows are nulls.
+
+    Attributes
+    ----------
+    name
+        What the profile is called in reasons.
+    rows, count, nan_count
+        Number of rows, of values that are not null, of NaN.
+    types, dtype_group
+        The dtype groups, with shares where there are several; the one most of the values are of. "null" without values.
+    distinct
+        Number of distinct values.
+    groups
+        Statistics group → its statistics.
+    is_missing
+        Whether the profile does not have the column.
+    """
 
     name: str
     rows: int
-    column: ColumnProfile | None
-
-    @property
-    def count(self) -> int:
-        """Number of values."""
-        return 0 if self.column is None else self.column.count
+    count: int = 0
+    nan_count: int = 0
+    types: str = "null"
+    dtype_group: str = "null"
+    distinct: Estimate | None = None
+    groups: Mapping[str, GroupProfile] = field(default_factory=dict)
+    is_missing: bool = True
 
     @property
     def null_count(self) -> int:
         """Number of rows without a value."""
-        return self.rows - self.count if self.column is None else self.column.null_count
+        return max(0, self.rows - self.count)
 
     @property
-    def nan_count(self) -> int:
-        """Number of NaN."""
-        return 0 if self.column is None else self.column.nan_count
-
-    @property
-    def groups(self) -> dict[str, int]:
+    def counts(self) -> dict[str, int]:
         """Statistics group → number of values."""
-        column = self.column
-        return {} if column is None else {name: column.group(name).count for name in column.groups}
-
-    @property
-    def types(self) -> str:
-        """The dtype groups, with shares where there are several."""
-        return "null" if self.column is None else text.types_text(self.column.types)
-
-    @property
-    def dtype_group(self) -> str:
-        """The dtype group most of the values are of, "null" without values."""
-        types = {} if self.column is None else self.column.types
-        return max(types, key=lambda name: types[name], default="null")
-
-    @property
-    def distinct(self) -> Estimate | None:
-        """Number of distinct values."""
-        return None if self.column is None else self.column.distinct
+        return {name: group.count for name, group in self.groups.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,19 +100,31 @@ class Found:
     why_not: str = ""
 
 
-def side(name: str, profile: Profile, path: str) -> Side:
+def side(name: str, profile: Profile, columns: Mapping[str, ColumnProfile], path: str) -> Side:
     """A profile's side of a column. The elements of lists that never came have no rows."""
-    column = profile[path] if path in profile else None  # noqa: SIM401 - a profile is no dict
-    rows = (0 if "[]" in path else profile.rows) if column is None else column.rows
-    return Side(name, rows, column)
+    column = columns.get(path)
+    if column is None:
+        return Side(name, 0 if "[]" in path else profile.rows)
+    types = column.types
+    return Side(
+        name,
+        rows=column.rows,
+        count=column.count,
+        nan_count=column.nan_count,
+        types=text.types_text(types),
+        dtype_group=max(types, key=lambda group: types[group], default="null"),
+        distinct=column.distinct,
+        groups={group: column.group(group) for group in column.groups},
+        is_missing=False,
+    )
 
 
 def compared(reference: Side, current: Side) -> Found:
     """The metrics of the values, where both sides have values of one kind."""
     name = _group_of_both(reference, current)
-    if name is None or reference.column is None or current.column is None:
+    if name is None or not reference.count or not current.count:
         return Found(why_not=_why_not(reference, current))
-    return _compared(reference.column.group(name), current.column.group(name))
+    return _compared(reference.groups[name], current.groups[name])
 
 
 def _why_not(reference: Side, current: Side) -> str:
@@ -123,7 +132,7 @@ def _why_not(reference: Side, current: Side) -> str:
     sides = reference, current
     without = [
         *(f"no rows in the {one.name}" for one in sides if not one.rows),
-        *(f"not in the {one.name}" for one in sides if one.column is None),
+        *(f"not in the {one.name}" for one in sides if one.is_missing),
         *(f"no values in the {one.name}" for one in sides if not one.count),
     ]
     return without[0] if without else "no type in common"
@@ -131,7 +140,7 @@ def _why_not(reference: Side, current: Side) -> str:
 
 def _group_of_both(reference: Side, current: Side) -> str | None:
     """The statistics group that both have, of several the one with the most values."""
-    mine, theirs = reference.groups, current.groups
+    mine, theirs = reference.counts, current.counts
     shared = {name: count + theirs[name] for name, count in mine.items() if name in theirs}
     return max(shared, key=lambda name: shared[name], default=None)
 

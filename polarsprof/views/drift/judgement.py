@@ -60,7 +60,7 @@ def _of_share(name: str, reference: tuple[int, int], current: tuple[int, int], r
 
 def type_changed(reference: Side, current: Side, rules: Rules) -> bool | None:
     """Whether the statistics groups of the values changed; None where one side has no values."""
-    mine, theirs = reference.groups, current.groups
+    mine, theirs = reference.counts, current.counts
     if not reference.count or not current.count:
         return None
     names = list({**mine, **theirs})
