@@ -214,6 +214,12 @@ def test_temporals_are_compared_in_seconds() -> None:
     assert row_of(days, [day + timedelta(days=3) for day in days])["wasserstein"] == pytest.approx(3 * 86_400)
 
 
+def test_times_that_differ_by_nanoseconds_alone_are_compared() -> None:
+    ticks = pl.Series([0, 1, 2, 3] * 100).cast(pl.Datetime("ns"))
+    row = row_of(ticks, ticks)
+    assert (row["drifted"], row["ks"], row["wasserstein"]) == (False, 0, 0)
+
+
 def test_long_values_that_never_come_twice_are_compared_by_length() -> None:
     def urls(n: int, length: int) -> list[str]:
         return [f"{i:0{length}}" for i in range(n)]
@@ -617,6 +623,13 @@ def test_windows_are_compared_with_those_before_them(store: pp.ProfileStore) -> 
     assert rolling["rows_reference"].to_list() == [1_440, 2_880, 4_320, 4_320, 4_320]
     assert rolling["drifted"].to_list() == [False, False, False, True, True]
     assert [window.rows for window in windows] == [1_440] * 6
+
+
+def test_a_column_that_comes_later_has_rows_from_then_on() -> None:
+    windows = [profile(x=[1] * 9), profile(x=[1] * 9), profile(x=[1] * 9, y=[2] * 9)]
+    found = pp.drift_timeline(windows, columns=["y"])
+    assert found["reasons"].to_list() == [["null_share 1 → 0", "not in the reference"]]
+    assert pp.drift_timeline(windows[:1], columns=["y"]).is_empty()
 
 
 def test_a_timeline_of_nothing_has_the_columns_of_any_other() -> None:

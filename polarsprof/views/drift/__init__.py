@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -198,13 +197,17 @@ def _shown(values: list[Any]) -> list[str]:
 def _wanted(known: list[str], columns: Iterable[str] | None) -> list[str]:
     if columns is None:
         return known
-    if isinstance(columns, str) or not isinstance(columns, Iterable):
-        raise argument_error("columns", columns, "an iterable of the names of columns")
-    wanted = list(columns)
+    wanted = _names(columns)
     for name in wanted:
         if name not in known:
             raise argument_error("columns", name, "a column of one of the profiles")
     return wanted
+
+
+def _names(columns: Iterable[str]) -> list[str]:
+    if isinstance(columns, str) or not isinstance(columns, Iterable):
+        raise argument_error("columns", columns, "an iterable of the names of columns")
+    return list(columns)
 
 
 def _checked(name: str, profile: Profile) -> Profile:
@@ -235,7 +238,7 @@ def drift_timeline(
         Without a reference, how many profiles before each to merge, fewer where there are not as many yet. The first
         one is compared with nothing and has no rows.
     columns, thresholds, alpha
-        As for `drift`.
+        As for `drift`; a column has no row where neither side has it.
 
     Returns
     -------
@@ -257,8 +260,15 @@ def drift_timeline(
     every = (_checked("profiles", profile) for profile in profiles)
     fixed = None if reference is None else _checked("reference", reference)
     pairs = _against_earlier(every, rolling) if fixed is None else ((fixed, profile) for profile in every)
-    wanted = columns if columns is None or isinstance(columns, str) else list(columns)
-    rows = chain.from_iterable(_timed(before, one, wanted, limits) for before, one in pairs)
+    wanted = None if columns is None else _names(columns)
+    rows: list[dict[str, Any]] = []
+    met: set[str] = set()
+    for before, one in pairs:
+        known = {*before.columns, *one.columns}
+        met |= known
+        rows += _timed(before, one, None if wanted is None else [name for name in wanted if name in known], limits)
+    if met and wanted is not None:
+        _wanted(sorted(met), wanted)
     return pl.DataFrame(rows, schema=_TIMELINE_SCHEMA, orient="row")
 
 
@@ -272,9 +282,7 @@ def _against_earlier(profiles: Iterable[Profile], rolling: int) -> Iterator[tupl
         earlier.append(profile)
 
 
-def _timed(
-    reference: Profile, current: Profile, columns: Iterable[str] | None, limits: Rules
-) -> Iterator[dict[str, Any]]:
+def _timed(reference: Profile, current: Profile, columns: list[str] | None, limits: Rules) -> Iterator[dict[str, Any]]:
     window = current.window
     times = {"window_start": window and window.start, "window_end": window and window.end}
     for found in _rows(reference, current, columns, limits):

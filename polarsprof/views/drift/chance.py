@@ -113,11 +113,6 @@ def _single(p: Masses, q: Masses, cell: int, n: int, m: int) -> float:
     return significance.two_shares(x, n, y, m)
 
 
-def of_shares(x: int, n: int, y: int, m: int) -> float:
-    """Of two exact shares, x of n and y of m: Fisher's test."""
-    return significance.two_shares(x, n, y, m)
-
-
 def of_counts(reference: Iterable[int], current: Iterable[int]) -> float:
     """Of exact counts in the same classes."""
     x, y = np.array(list(reference), dtype=np.float64), np.array(list(current), dtype=np.float64)

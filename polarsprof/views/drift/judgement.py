@@ -11,6 +11,7 @@ from polarsprof.views import text
 from polarsprof.views.drift import chance
 from polarsprof.views.drift.distances import Interval
 from polarsprof.views.drift.rules import METRICS
+from polarsprof.views.drift.significance import two_shares
 
 if TYPE_CHECKING:
     from polarsprof.views.drift.comparison import Found, Side
@@ -55,7 +56,7 @@ def _of_share(name: str, reference: tuple[int, int], current: tuple[int, int], r
     (x, n), (y, m) = reference, current
     if not n or not m or not rules.exceeds(name, abs(x / n - y / m)):
         return ""
-    return f"{name} {x / n:.3g} → {y / m:.3g}" if chance.of_shares(x, n, y, m) <= rules.alpha else ""
+    return f"{name} {x / n:.3g} → {y / m:.3g}" if two_shares(x, n, y, m) <= rules.alpha else ""
 
 
 def type_changed(reference: Side, current: Side, rules: Rules) -> bool | None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Doubles = NDArray[np.float64]
 
-MOST_BINS: Final = 10
+_MOST_BINS: Final = 10
 # Values that each bin holds on average, at the least, in the smaller of the two samples.
 _LEAST_IN_BIN: Final = 5
 # Where not every value is listed, rarer values than this are put together in one class.
@@ -54,7 +54,7 @@ def edges_of_bins(reference: Distribution, current: Distribution) -> Doubles:
     Ten bins, fewer where one of the samples has less than fifty values: at least five to a bin. A value that fills more
     than one bin gets a bin of its own. The first and the last bin have no end.
     """
-    bins = max(2, min(MOST_BINS, min(reference.n, current.n) // _LEAST_IN_BIN))
+    bins = max(2, min(_MOST_BINS, min(reference.n, current.n) // _LEAST_IN_BIN))
     ranks = np.arange(1, bins) / bins
     upto = np.cumsum(reference.weights) / reference.n
     positions = np.searchsorted(upto, ranks - 1e-12)
@@ -109,7 +109,7 @@ class Classes:
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """The items of one group, without NaN, how many values it has, how often one not listed may have come."""
+    """The items of one group by value, without NaN; how many values it has; how often one not listed may have come."""
 
     items: dict[Any, FrequentItem]
     size: int
@@ -122,7 +122,7 @@ class _Listed:
 
 
 def classes(reference: GroupProfile, current: GroupProfile) -> Classes | None:
-    """The classes of two groups; None where one of them keeps no items, or has no values."""
+    """The classes of two groups; None where one of them has no values, or no items that can be told apart."""
     mine, theirs = _listed(reference), _listed(current)
     if mine is None or theirs is None:
         return None
@@ -138,8 +138,10 @@ def _listed(group: GroupProfile) -> _Listed | None:
     size, absent = group.count - group.counters["nan"], group.unlisted_count
     if absent is None or size < 1:
         return None
-    items = {item.value: item for item in group.frequent_items(_ALL) if item.value == item.value}
-    return _Listed(items, size, absent)
+    items = [item for item in group.frequent_items(_ALL) if item.value == item.value]
+    by_value = {item.value: item for item in items}
+    # Times are shown to the microsecond, so two of them can look like one.
+    return _Listed(by_value, size, absent) if len(by_value) == len(items) else None
 
 
 def _values(one: _Listed, other: _Listed, *, complete: bool) -> list[Any]:

@@ -24,6 +24,8 @@ _REASONS: Final = 2
 _SHOWN: Final = {"ks": "ks", "psi": "psi", "total_variation": "total\nvariation"}
 _NARROW: Final = 100
 _NOTHING: Final = 1e-9
+# Bounds of small counts of distinct values, which are exact, lie within a hundredth of one value.
+_CERTAIN: Final = 0.5
 _MARKS: Final = {True: ("● ", "bold yellow"), False: ("  ", ""), None: ("? ", "dim")}
 
 
@@ -84,8 +86,11 @@ def _nulls(row: dict[str, Any], which: str) -> str:
 
 
 def _distinct(row: dict[str, Any], which: str) -> str:
-    estimate = row[f"distinct_{which}"]
-    return "" if estimate is None else text.number(round(estimate))
+    """The number, after ≈ where it is an estimate."""
+    estimate, lower, upper = (row[f"distinct_{which}{bound}"] for bound in ("", "_lower", "_upper"))
+    if estimate is None:
+        return ""
+    return f"{'' if upper - lower < _CERTAIN else '≈'}{text.number(round(estimate))}"
 
 
 def _why(reasons: list[str]) -> Text:
