@@ -429,6 +429,11 @@ def test_each_figure_is_judged_by_its_own_threshold() -> None:
         assert only(pp.drift(*profiles, thresholds={**none, metric: 10.0}))["drifted"] is False
 
 
+def test_a_figure_just_above_its_threshold_is_told_from_it() -> None:
+    row = row_of([0] * 100_000, [0] * 89_999 + [1] * 10_001)
+    assert row["reasons"][0] == "ks 0.10001 above 0.1"
+
+
 def test_a_change_of_nulls_is_drift() -> None:
     row = row_of([1.0] * 500, [1.0] * 400 + [None] * 100)
     assert (row["null_share_reference"], row["null_share_current"]) == (0, 0.2)

@@ -46,7 +46,7 @@ def profile_at(place: str, wanted: Range, columns: Sequence[str], store_at: Call
         return read(place, columns=named)
     store = store_at(place)
     if wanted.dataset is None:
-        raise click.UsageError(f"{place} is a store: --dataset is needed, one of {', '.join(store.datasets())}")
+        raise click.UsageError(f"{place} is a store: --dataset is needed, one of {store.datasets()!r:.500}")
     return store.read(wanted.dataset, wanted.start, wanted.end, columns=named)
 
 

@@ -48,8 +48,11 @@ def _reason(name: str, figure: Interval, scale: float, rules: Rules) -> str:
         if not 0 < scale < math.inf:
             return ""
         figure, unit = Interval(*(part / scale for part in figure)), " standard deviations"
-    exceeds = rules.exceeds(name, figure.lower)
-    return f"{name} {figure.value:.3g}{unit} above {rules.thresholds[name]:g}" if exceeds else ""
+    if not rules.exceeds(name, figure.lower):
+        return ""
+    threshold = f"{rules.thresholds[name]:g}"
+    short = f"{figure.value:.3g}"
+    return f"{name} {short if short != threshold else f'{figure.value:g}'}{unit} above {threshold}"
 
 
 def _of_share(name: str, reference: tuple[int, int], current: tuple[int, int], rules: Rules) -> str:
