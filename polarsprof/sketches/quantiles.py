@@ -208,9 +208,9 @@ def _weighted_items(image: bytes) -> tuple[NDArray[np.float64], NDArray[np.int64
     if image[3] & _SINGLE:
         return np.frombuffer(image, "<f8", 1, _PREAMBLE.size), np.ones(1, np.int64)
     sizes = _level_sizes([image], _heads([image]))[0]
-    return np.frombuffer(image, "<f8", int(sizes.sum()), len(image) - 8 * int(sizes.sum())), np.repeat(
-        np.int64(1) << np.arange(sizes.size), sizes
-    )
+    items = int(sizes.sum())
+    values = np.frombuffer(image, "<f8", items, len(image) - 8 * items)
+    return values, np.repeat(np.int64(1) << np.arange(sizes.size), sizes)
 
 
 def check_image(image: bytes) -> None:
