@@ -1,4 +1,4 @@
-"""The command: `python -m benchmarks [speed | accuracy]`."""
+"""The command: `python -m benchmarks [speed | accuracy | drift]`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from benchmarks.measure import Line, Setup, limit_threads
 
 _ROWS = 2_000_000
 _QUICK_ROWS = 100_000
+_DRAWS, _QUICK_DRAWS = 1_000, 3
 
 
 def _arguments(given: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks", description="Measure polarsprof beside its peers.")
-    parser.add_argument("kind", nargs="?", choices=("speed", "accuracy"), default="speed")
+    parser.add_argument("kind", nargs="?", choices=("speed", "accuracy", "drift"), default="speed")
     parser.add_argument("--only", metavar="NAME,…", help="only these suites, or these distributions")
     parser.add_argument("--rows", type=int, help=f"rows of the frames; default {_ROWS:,}, {_QUICK_ROWS:,} when quick")
     parser.add_argument("--quick", action="store_true", help="few repeats and small data: does it run at all?")
@@ -74,12 +75,22 @@ def _accuracy(arguments: argparse.Namespace) -> int:
     return 1 if broken else 0
 
 
+def _drift(arguments: argparse.Namespace) -> int:
+    from benchmarks import drift
+
+    with _progress() as progress:
+        print(drift.tables(progress, draws=_QUICK_DRAWS if arguments.quick else _DRAWS))
+    return 0
+
+
 def main(given: list[str] | None = None) -> int:
     """Measure, print the table, write the files."""
     arguments = _arguments(given)
     limit_threads(arguments.threads)  # before anything imports Polars
     if arguments.kind == "accuracy":
         return _accuracy(arguments)
+    if arguments.kind == "drift":
+        return _drift(arguments)
     from benchmarks.suites import SUITES
 
     setup = Setup(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from polarsprof.sketches import Estimate, FrequentItem
     from polarsprof.spec import ProfileSpec
     from polarsprof.store import ProfileStore
+    from polarsprof.views.drift import drift, drift_timeline
     from polarsprof.views.report import report
     from polarsprof.views.strip import strip
     from polarsprof.views.vega import quantile_bands
@@ -31,6 +32,8 @@ __all__ = [
     "ProfileStore",
     "Session",
     "Window",
+    "drift",
+    "drift_timeline",
     "get_or_create_session",
     "merge",
     "profile",
@@ -52,6 +55,8 @@ _HOMES: Final = {
     "ProfileStore": "store",
     "Session": "session",
     "Window": "window",
+    "drift": "views.drift",
+    "drift_timeline": "views.drift",
     "get_or_create_session": "session",
     "merge": "merging",
     "profile": "oneshot",

@@ -22,6 +22,7 @@ from polarsprof.hashing import hash_integers
 from polarsprof.sketches import (
     Counters,
     Distinct,
+    Distribution,
     Estimate,
     Extremes,
     FrequentItem,
@@ -205,6 +206,32 @@ class GroupProfile:
         """Share of the values at or below `x`, within `rank_error`; None of nothing and for other groups."""
         return None if self.quantile_sketch is None else self.quantile_sketch.cdf(self._to_ordered(x))
 
+    def distribution(self) -> Distribution | None:
+        """The different values in order, as doubles, and how often each came; None of nothing and for other groups.
+
+        From the frequent items where these hold every value, so that nothing is off, else from the quantile sketch.
+        Numbers and days since 1970 as they are, other temporals in microseconds; NaN is left out.
+        """
+        if self.name not in ("number", *TEMPORAL_GROUPS):
+            return None
+        if self.item_summary is None or self.item_summary.offset:
+            return None if self.quantile_sketch is None else self.quantile_sketch.distribution()
+        items = [item for item in self.item_summary.items() if item.value == item.value]
+        scale = 1 if self.name in ("number", "date") else _NS_PER_US
+        values = np.array([_ordinate(item.value, scale) for item in items], dtype=np.float64)
+        counts = np.array([item.lower for item in items], dtype=np.int64)
+        return Distribution.of_counts(values, counts) if items else None
+
+    @property
+    def unlisted_count(self) -> int | None:
+        """How often a value that is not among all the frequent items may have come at the most, for certain.
+
+        0 where every value is listed; None where no items are kept.
+        """
+        if self.name == "boolean":
+            return 0
+        return None if self.item_summary is None else self.item_summary.offset
+
     def frequent_items(self, n: int = 10) -> list[FrequentItem]:
         """The `n` values that came most often, each with certain bounds; of long text the start and a hash."""
         _check_number(n)
@@ -348,6 +375,11 @@ def _check_counts(most: int, *counts: int) -> None:
 _EXTREMES: Final[Mapping[str, tuple[type, ...]]] = {"number": (int, float, NoneType), "string": (str, NoneType)}
 
 
+def _ordinate(value: Any, scale: int) -> float:
+    """What the quantile sketch holds for an item."""
+    return as_float(value if scale == 1 else value // scale)
+
+
 def _kinds_of_extremes(group: str) -> tuple[type, ...]:
     return _EXTREMES.get(group, (int, NoneType))
 
@@ -427,6 +459,10 @@ class ColumnProfile:
         found = next((self._groups[n] for n in names if n in self._groups), None)
         return GroupProfile(names[0], self._spec) if found is None else found
 
+    def _counted(self, group: str, counter: str = "count") -> int:
+        found = self._groups.get(group)
+        return 0 if found is None else found.counters[counter]
+
     @property
     def _primary(self) -> GroupProfile:
         return self.group((*self.groups, "object")[0])
@@ -450,12 +486,12 @@ class ColumnProfile:
     @property
     def nan_count(self) -> int:
         """Number of NaN."""
-        return self.group("number").counters["nan"]
+        return self._counted("number", "nan")
 
     @property
     def true_count(self) -> int:
         """Number of booleans that are true."""
-        return self.group("boolean").counters["true"]
+        return self._counted("boolean", "true")
 
     @property
     def types(self) -> dict[str, int]:
@@ -463,11 +499,10 @@ class ColumnProfile:
 
         The groups are integral, fractional, temporal, string, boolean, binary, list, struct and object.
         """
-        number = self.group("number")
-        integral = number.counters["integral"]
-        counts = {"integral": integral, "fractional": number.count - integral}
-        counts["temporal"] = sum(self.group(name).count for name in TEMPORAL_GROUPS)
-        counts |= {name: self.group(name).count for name in ("string", "boolean", "binary", "list", "struct", "object")}
+        integral = self._counted("number", "integral")
+        counts = {"integral": integral, "fractional": self._counted("number") - integral}
+        counts["temporal"] = sum(map(self._counted, TEMPORAL_GROUPS))
+        counts |= {name: self._counted(name) for name in ("string", "boolean", "binary", "list", "struct", "object")}
         return {name: count for name, count in counts.items() if count}
 
     @property

@@ -11,9 +11,10 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import polars as pl
 import pytest
+from rich.progress import Progress
 
 import polarsprof as pp
-from benchmarks import accuracy, measure
+from benchmarks import accuracy, drift, measure
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -70,3 +71,11 @@ def test_frequent_items_that_do_not_fit_the_counts_are_found():
     assert accuracy.broken_bounds(column, {"a": 5, "b": 3}) == 0
     assert accuracy.broken_bounds(column, {"a": 5, "b": 4}) == 1
     assert accuracy.broken_bounds(column, {"a": 5, "b": 3, "c": 2}) == 1
+
+
+def test_drift_is_measured_on_draws_with_and_without_it(monkeypatch):
+    monkeypatch.setattr(drift, "SIZES", ((20, 20), (50, 30)))
+    monkeypatch.setattr(drift, "_POWER_SIZES", (200,))
+    shown = drift.tables(Progress(disable=True), draws=1)
+    assert shown.count("\n|") == 3 * 2 + len(drift.SAME) + len(drift.CHANGED) + 4
+    assert "| mean by 1.0 σ | 100.0 |" in shown

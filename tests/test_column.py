@@ -170,3 +170,36 @@ def test_a_missing_column_is_named_with_those_there_are() -> None:
     assert "price" in profile
     assert "cost" not in profile
     assert repr(profile["price"]) == "ColumnProfile('price', count=1, null_count=0, types={'integral': 1})"
+
+
+def test_a_distribution_is_exact_while_every_value_is_listed() -> None:
+    found = pp.profile(pl.DataFrame({"c": [i % 300 for i in range(30_000)]}))["c"].group("number")
+    assert found.rank_error is not None
+    assert found.rank_error > 0
+    distribution = found.distribution()
+    assert distribution is not None
+    assert (distribution.values.tolist(), set(distribution.weights.tolist())) == (list(range(300)), {100})
+    assert (distribution.error, distribution.n, found.unlisted_count) == (0, 30_000, 0)
+
+
+def test_a_distribution_leaves_nan_out_and_counts_days_and_microseconds() -> None:
+    numbers = pp.profile(pl.DataFrame({"c": [1.5, math.nan, -math.inf, 1.5]}))["c"].group("number").distribution()
+    assert numbers is not None
+    assert (numbers.values.tolist(), numbers.weights.tolist()) == ([-math.inf, 1.5], [1, 2])
+    moments = records(dt.datetime(1970, 1, 1, 0, 0, 1)).group("datetime").distribution()
+    assert moments is not None
+    assert moments.values.tolist() == [1e6]
+    days = records(dt.date(1970, 1, 3)).group("date").distribution()
+    assert days is not None
+    assert days.values.tolist() == [2]
+
+
+def test_groups_without_order_have_no_distribution() -> None:
+    assert records("a").group("string").distribution() is None
+    assert records(math.nan).group("number").distribution() is None
+    assert pp.GroupProfile("number", pp.ProfileSpec()).distribution() is None
+    assert (records(True).group("boolean").unlisted_count, records([1]).group("list").unlisted_count) == (0, None)
+    spec = pp.ProfileSpec(lg_items=3)
+    text = pp.profile(pl.DataFrame({"c": [str(i) for i in range(50)]}), spec=spec)["c"].group("string")
+    assert text.unlisted_count is not None
+    assert text.unlisted_count >= 1

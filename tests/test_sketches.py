@@ -230,6 +230,25 @@ def test_every_native_kll_image_passes(k: int, n: int) -> None:
     assert mine.quantiles([0.0, 1.0]) == (None if not n else [native.get_min_value(), native.get_max_value()])
 
 
+@pytest.mark.parametrize("k", [8, 200])
+@pytest.mark.parametrize("n", [0, 1, 2, 7, 8, 9, 200, 201, 1_000, 100_000])
+def test_the_distribution_of_a_sketch_has_all_weights_and_the_ranks_of_the_native_sketch(k: int, n: int) -> None:
+    native, other = (datasketches.kll_doubles_sketch(k) for _ in range(2))
+    native.update(np.arange(n, dtype=np.float64) % 1_234)
+    other.update(np.arange(n // 2, dtype=np.float64))
+    native.merge(other)
+    found = read_quantiles(native.serialize()).distribution()
+    if not n:
+        assert found is None
+        return
+    assert found is not None
+    assert found.n == native.n
+    assert (found.minimum, found.maximum) == (native.get_min_value(), native.get_max_value())
+    ranks = np.cumsum(found.weights) / found.n
+    assert ranks.tolist() == pytest.approx([native.get_rank(value, True) for value in found.values.tolist()])
+    assert found.error == (native.normalized_rank_error(True) if native.is_estimation_mode() else 0)
+
+
 def test_native_kll_images_of_unequal_k_pass() -> None:
     for small, large in ((8, 200), (200, 8), (20, 4_096)):
         left, right = datasketches.kll_doubles_sketch(small), datasketches.kll_doubles_sketch(large)

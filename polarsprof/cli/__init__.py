@@ -1,8 +1,8 @@
 """The command `polarsprof`: arguments in, calls of the library out.
 
 Results go to standard output, progress (on a terminal alone), warnings and errors to standard error. Exit codes: 0, 1
-for data or a place that cannot be read or written, 2 for wrong usage, 130 after Ctrl-C. What is slow to import is
-imported by the command that needs it.
+for data or a place that cannot be read or written, 2 for wrong usage, 3 for drift that was checked for, 130 after
+Ctrl-C. What is slow to import is imported by the command that needs it.
 """
 
 from __future__ import annotations
@@ -213,6 +213,50 @@ def compact_command(place: str, dataset: str, *, as_json: bool, **options: Any) 
     lines += [f"{done.windows_left:,} windows left: their panes track different things"] * bool(done.windows_left)
     lines += [f"{done.files_expired:,} files of {done.rows_expired:,} rows deleted"] * bool(done.files_expired)
     click.echo("; ".join(lines))
+
+
+@main.command("drift")
+@click.argument("reference", metavar="REFERENCE")
+@click.argument("current", metavar="CURRENT")
+@click.option("--dataset", help="Data set of the stores.")
+@click.option("--from", "start", metavar="TIME", help="First instant of CURRENT in its store, ISO 8601.")
+@click.option("--to", "end", metavar="TIME", help="Instant before which CURRENT ends.")
+@click.option("--reference-dataset", help="Data set of REFERENCE; default: that of --dataset.")
+@click.option("--reference-from", "reference_start", metavar="TIME", help="First instant of REFERENCE in its store.")
+@click.option("--reference-to", "reference_end", metavar="TIME", help="Instant before which REFERENCE ends.")
+@click.option("--column", "columns", multiple=True, metavar="NAME", help="Compare only this column; repeatable.")
+@click.option("--threshold", "thresholds", multiple=True, metavar="FIGURE=NUMBER", help="Such as ks=0.2; repeatable.")
+@click.option("--alpha", type=float, default=0.01, show_default=True, help="Level of significance.")
+@click.option("--check", is_flag=True, help="Exit with code 3 where a column has drifted.")
+@_JSON
+def drift_command(
+    reference: str, current: str, columns: Sequence[str], *, as_json: bool, check: bool, **options: Any
+) -> None:
+    """Compare CURRENT with REFERENCE, column by column: profile files, or stores with --dataset.
+
+    A column has drifted where a figure is above its threshold whatever the sketches leave open, and chance is ruled
+    out.
+    """
+    from polarsprof.cli.drift import Range, drift_json, print_drift, profile_at, thresholds_of
+    from polarsprof.views.drift import drift
+
+    thresholds = thresholds_of(options["thresholds"])
+    dataset = options["dataset"]
+    before = Range(
+        options["reference_dataset"] or dataset,
+        options["reference_start"],
+        options["reference_end"],
+        "--reference-from and --reference-to",
+    )
+    after = Range(dataset, options["start"], options["end"], "--from and --to")
+    sides = [profile_at(place, part, columns, _store_at) for place, part in ((reference, before), (current, after))]
+    found = drift(*sides, columns=columns or None, thresholds=thresholds, alpha=options["alpha"])
+    if as_json:
+        _print_json(drift_json(found, *sides))
+    else:
+        print_drift(found, *sides)
+    if check and found["drifted"].any():
+        sys.exit(3)
 
 
 @main.command("demo")

@@ -38,6 +38,9 @@ _OPTIONS = {
     "settle": "--settle",
     "zone": "--zone",
     "metrics": "--metric",
+    "thresholds": "--threshold",
+    "alpha": "--alpha",
+    "columns": "--column",
 }
 
 

@@ -10,11 +10,12 @@ from polarsprof.sketches.distinct import Distinct, Estimate
 from polarsprof.sketches.extremes import Extremes
 from polarsprof.sketches.frequent import FrequentItem, FrequentItems
 from polarsprof.sketches.moments import Moments
-from polarsprof.sketches.quantiles import Quantiles
+from polarsprof.sketches.quantiles import Distribution, Quantiles
 
 __all__ = [
     "Counters",
     "Distinct",
+    "Distribution",
     "Estimate",
     "Extremes",
     "FrequentItem",
