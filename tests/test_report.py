@@ -117,6 +117,16 @@ def test_drift_is_shown_with_its_bounds_and_reasons_drifted_columns_first() -> N
     assert {len(row) for row in rows} == {len(head)}
 
 
+def test_a_reference_is_compared_with_the_whole() -> None:
+    before, after = pp.profile([{"x": i % 7} for i in range(150)]), [{"x": i % 7 + 3} for i in range(150)]
+    windows = [pp.profile(after[:60]), pp.profile(after[60:])]
+    assert pp.report(windows, reference=before) == pp.report(windows, drift=pp.drift(before, pp.profile(after)))
+    assert "1 drifted" in pp.report(windows, reference=before)
+    assert pp.report([], reference=before) == pp.report([])
+    with pytest.raises(ArgumentError, match="drift"):
+        pp.report(windows, reference=before, drift=pp.drift(before, before))
+
+
 def test_drift_of_no_columns_says_so() -> None:
     assert "Neither of the two profiles has a column." in shown(pp.report(pp.Profile(), drift=drift_frame([]).clear()))
 

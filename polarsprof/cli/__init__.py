@@ -156,17 +156,32 @@ def timeline_command(
 @click.option("--dataset", help="Data set of the store; default: its only one.")
 @_FROM
 @_TO
+@click.option("--reference", metavar="FILE|STORE", help="What to compare with: the page shows which columns drifted.")
+@click.option("--reference-from", "reference_start", metavar="TIME", help="First instant of REFERENCE in its store.")
+@click.option("--reference-to", "reference_end", metavar="TIME", help="Instant before which REFERENCE ends.")
 @click.option("--title", help="Heading of the page; default: the name of the data set.")
 @click.option("-o", "--output", required=True, type=_OUT, help="HTML file to write.")
-def report_command(places: Sequence[str], title: str | None, output: Path, **range_: Any) -> None:
+def report_command(
+    places: Sequence[str],
+    *,
+    reference: str | None,
+    reference_start: str | None,
+    reference_end: str | None,
+    title: str | None,
+    output: Path,
+    **range_: Any,
+) -> None:
     """Write a page about profile FILES, or about the windows of a data set in STORE.
 
     One HTML file, to be read in any browser without a network. Panes of one window are merged.
     """
+    from polarsprof.cli.drift import Range, profile_at
     from polarsprof.cli.looking import profiles_at, write_report
 
     _refuse_overwriting(output, places)
-    size_bytes = write_report(profiles_at(places, **range_), output, title)
+    before = Range(range_["dataset"], reference_start, reference_end, "--reference-from and --reference-to")
+    compared = None if reference is None else profile_at(reference, before)
+    size_bytes = write_report(profiles_at(places, **range_), output, title, compared)
     click.echo(f"{size_bytes / 1024:,.0f} KiB → {output}")
 
 
@@ -249,7 +264,7 @@ def drift_command(
         "--reference-from and --reference-to",
     )
     after = Range(dataset, options["start"], options["end"], "--from and --to")
-    sides = [profile_at(place, part, columns, _store_at) for place, part in ((reference, before), (current, after))]
+    sides = [profile_at(place, part, columns) for place, part in ((reference, before), (current, after))]
     found = drift(*sides, columns=columns or None, thresholds=thresholds, alpha=options["alpha"])
     if as_json:
         _print_json(drift_json(found, *sides))

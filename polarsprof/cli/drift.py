@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import polars as pl
 
     from polarsprof.profiles import Profile
-    from polarsprof.store import ProfileStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +34,9 @@ class Range:
     options: str
 
 
-def profile_at(place: str, wanted: Range, columns: Sequence[str], store_at: Callable[[str], ProfileStore]) -> Profile:
+def profile_at(place: str, wanted: Range, columns: Sequence[str] = ()) -> Profile:
     """The profile of a file, or the merged windows of a data set of a store, with all columns or those named."""
+    from polarsprof.cli.outcome import store_at
     from polarsprof.merging import read
 
     named = list(columns) or None

@@ -62,8 +62,8 @@ def _only_dataset(store: ProfileStore) -> str:
     return names[0]
 
 
-def write_report(profiles: Iterator[Profile], output: Path, title: str | None) -> int:
+def write_report(profiles: Iterator[Profile], output: Path, title: str | None, reference: Profile | None) -> int:
     """Write the page; its size in bytes."""
-    page = report(counted(profiles, "reading", what="windows"), title=title)
+    page = report(counted(profiles, "reading", what="windows"), reference=reference, title=title)
     output.write_text(page, "ascii")
     return len(page)

@@ -214,7 +214,7 @@ def _weighted_items(image: bytes) -> tuple[NDArray[np.float64], NDArray[np.int64
 
     The iterator of the native sketch says wrong weights where its lowest level is empty (DataSketches 5.2).
     """
-    if image[3] & _SINGLE:
+    if image[3] & SINGLE:
         return np.frombuffer(image, "<f8", 1, _PREAMBLE.size), np.ones(1, np.int64)
     sizes = _level_sizes([image], _heads([image]))[0]
     items = int(sizes.sum())

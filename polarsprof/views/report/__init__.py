@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from polarsprof.errors import argument_error, plain_text
+from polarsprof.views.drift import drift as drift_of
 from polarsprof.views.report.drifted import checked_drift
 from polarsprof.views.report.gathering import gathered
 from polarsprof.views.report.page import page
@@ -24,7 +25,11 @@ __all__ = ["report"]
 
 
 def report(
-    profiles: Profile | Iterable[Profile], *, drift: pl.DataFrame | None = None, title: str | None = None
+    profiles: Profile | Iterable[Profile],
+    *,
+    reference: Profile | None = None,
+    drift: pl.DataFrame | None = None,
+    title: str | None = None,
 ) -> str:
     """A page about a profile, or about the windows of a stream: overview, windows, columns, drift, what went wrong.
 
@@ -34,8 +39,10 @@ def report(
         A profile; or one per window in the order of time, such as `store.profiles("clicks")`. They are taken one by
         one, merged as `pp.merge` does, and stay as they are. Of those that track other things than the first, the
         figures over time are shown alone, and the page says so.
+    reference
+        What to compare all of it with, as `pp.drift` does by default.
     drift
-        A frame with the columns of `pp.drift`, to be shown; default: no section on drift.
+        Instead of a reference: a frame of `pp.drift`, to be shown. Without either there is no section on drift.
     title
         The heading; default: the name of the data set.
 
@@ -48,11 +55,17 @@ def report(
     Raises
     ------
     ArgumentError
-        For what is no profile, no frame of drift or no text, and where two profiles hold the same pane.
+        For what is no profile, no frame of drift or no text, for a reference and a frame of drift together, and where
+        two profiles hold the same pane.
     """
     heading = None if title is None else plain_text("title", title)
     table = None if drift is None else checked_drift(drift)
-    return page(sections(gathered(_each(profiles)), table, heading))
+    if reference is not None and drift is not None:
+        raise argument_error("drift", drift, "None beside a reference")
+    found = gathered(_each(profiles))
+    if reference is not None and found.whole is not None:
+        table = drift_of(reference, found.whole)
+    return page(sections(found, table, heading))
 
 
 def _each(profiles: Any) -> Iterable[Profile]:
