@@ -249,6 +249,7 @@ def test_late_and_rejected_rows_are_seen(tmp_path: Path) -> None:
         ("x", ["average"], "metrics"),
         ("x", ["q101"], "metrics"),
         ("x", [None], "metrics"),
+        ("x", [["mean"]], "metrics"),
     ],
 )
 def test_wrong_use_names_the_argument(store: pp.ProfileStore, column: Any, metrics: Any, named: str) -> None:
