@@ -287,6 +287,18 @@ class Profile:
         return profile
 
     @classmethod
+    def of_each(cls, files: Sequence[Sections], columns: Sequence[str]) -> list[Profile]:
+        """The profiles of opened files with a few columns, as `from_sections` of each; all are checked together."""
+        profiles = [cls._of_header(file.header) for file in files]
+        parts = [
+            profile._new_parts(entry.path, file.column(entry))
+            for profile, file in zip(profiles, files, strict=True)
+            for entry in file.wanted(columns)
+        ]
+        read_groups(chain.from_iterable(parts))
+        return profiles
+
+    @classmethod
     def _of_header(cls, header: pb.Header) -> Profile:
         profile = cls(_spec_of_json(header.spec_json), dataset=header.dataset)
         profile._take_header(header)

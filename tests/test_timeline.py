@@ -15,7 +15,7 @@ from polars.testing import assert_frame_equal
 from stores import LATER, START, at, filled, hourly, window_of, written
 
 import polarsprof as pp
-from polarsprof.errors import ArgumentError, StoreError
+from polarsprof.errors import ArgumentError, CorruptProfile, StoreError
 from polarsprof.store import reading
 from polarsprof.testing import SettableClock, assert_profile_equal
 from polarsprof.views.figures import COUNTS, DEFAULT, NUMBERS, VALUES, figure
@@ -249,6 +249,7 @@ def test_late_and_rejected_rows_are_seen(tmp_path: Path) -> None:
         ("x", ["average"], "metrics"),
         ("x", ["q101"], "metrics"),
         ("x", [None], "metrics"),
+        ("x", [["mean"]], "metrics"),
     ],
 )
 def test_wrong_use_names_the_argument(store: pp.ProfileStore, column: Any, metrics: Any, named: str) -> None:
@@ -291,3 +292,21 @@ def test_a_wild_clock_adds_one_row(tmp_path: Path) -> None:
 def test_every_figure_of_nothing_is_none_and_counts_are_0(name: str) -> None:
     nothing = pp.Profile().column("x")
     assert figure(nothing, name) == (0 if name in COUNTS else None)
+
+
+def test_a_damaged_file_is_named(store: pp.ProfileStore) -> None:
+    path = min(store.folder.glob("*.bin"))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20] + bytes(20))
+    for asked in (lambda: store.timeline("clicks", "x"), lambda: list(store.profiles("clicks"))):
+        with pytest.raises(CorruptProfile, match=path.name):
+            asked()
+
+
+def test_overlapping_windows_of_one_pane_are_read_once(tmp_path: Path) -> None:
+    # Two files of one pane, whose windows reach beyond each other: it counts in one of them.
+    panes = [written("a", 0, window_of(0, 2)), written("a", 0, window_of(1, 2))]
+    store = filled(pp.ProfileStore("memory://overlapping"), panes[:1])
+    for place in (store, filled(pp.ProfileStore(tmp_path), panes)):
+        assert sum(profile.rows for profile in place.profiles("clicks")) == place.read("clicks").rows == 1
+        assert place.timeline("clicks", "x", ["count"])["count"].to_list() == [1]

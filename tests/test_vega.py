@@ -132,6 +132,7 @@ def test_bands_of_times_are_on_an_axis_of_time() -> None:
         (timeline([1], mean=[1.0]), "mean", "metrics"),
         (timeline([1], mean=[1.0]), 5, "metrics"),
         (timeline([1], mean=[1.0]), ["q05"], "metrics"),
+        (timeline([1], mean=[1.0]), [["mean"]], "metrics"),
         (timeline([1], q05=["text"]), None, "metrics"),
     ],
 )

@@ -487,6 +487,31 @@ def test_the_terminal_table_fits_and_keeps_names_whole(frame: pl.DataFrame, widt
         assert any(line.split()[:1] == [name] for line in lines)
 
 
+def test_the_terminal_table_shows_moments_quantiles_and_lengths(frame: pl.DataFrame) -> None:
+    values, lengths = frame["n"], frame["s"].str.len_chars()
+    shown = rendered(profile_table(profile_of(frame.select("n", "s"))))
+    for figure in (values.mean(), values.std(), values.skew(), lengths.mean()):
+        assert f" {text.number(figure)} " in shown  # type: ignore[arg-type]
+    assert f"length {text.number(lengths.mean())}" in shown  # type: ignore[arg-type]
+
+
+def test_the_quantile_line_lies_below_its_bars() -> None:
+    values = [*range(100), *[0] * 100, *[1_000]]  # cut: from 0 to 98 or so
+    lines = rendered(profile_table(profile_of(pl.DataFrame({"v": values})))).splitlines()
+    bottom, line = lines[-3], lines[-2]
+    start = bottom.index("█")
+    assert line[start] == "┃"  # the median is 0
+    assert line.rstrip().endswith("─")
+    assert set(line[start:].rstrip()) == set("┃▬━─")
+    assert len(line[start:].split("  ")[0].rstrip()) <= 14
+
+
+def test_text_and_lists_show_the_distribution_of_their_lengths() -> None:
+    fragment = profile_html(profile_of(pl.DataFrame({"s": ["a", "bbb", "ccccc"] * 9, "l": [[1], [1, 2], []] * 9})))
+    assert "lengths from 1 to 5; a quarter up to 1, half to 3, three to 5" in fragment
+    assert "lengths from 0 to 2" in fragment
+
+
 def test_columns_beyond_the_limit_are_counted() -> None:
     frame = pl.DataFrame({f"c{i}": [1] for i in range(5)})
     assert "… and 3 more columns" in rendered(profile_table(profile_of(frame), limit=2))

@@ -178,7 +178,7 @@ class ProfileStore:
             For a pane that cannot be read; the text names its file.
         """
         start_us, end_us = _range_us(start, end)
-        return self._reader(name, columns).merged(start_us, end_us)
+        return self._reader(name, columns).range(start_us, end_us)
 
     def profiles(
         self,
@@ -219,7 +219,7 @@ class ProfileStore:
     ) -> pl.DataFrame:
         """Figures of one column over time: a row per window that overlaps [start, end), and per window missing between.
 
-        Reads that column alone, some 0.2 ms a file in a folder.
+        Reads that column alone, in less than 1 ms a file in a folder.
 
         Parameters
         ----------

@@ -11,13 +11,13 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 from polarsprof.errors import SpecMismatch, StoreError
-from polarsprof.merging import identity_of, merge_files
+from polarsprof.merging import each_named, identity_of, merge_files
 from polarsprof.store.catalog import by_window, each_once
 from polarsprof.store.listing import each_ahead
 from polarsprof.store.place import opened_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from polarsprof.codec import Sections
     from polarsprof.profiles import Profile
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from polarsprof.window import Window
 
 _MOST_READS: Final = 20
+_WINDOWS_AT_ONCE: Final = 32  # where only some columns are read
 
 
 class Reader:
@@ -53,7 +54,7 @@ class Reader:
         self._catalog = catalog
         self._columns = columns
 
-    def merged(self, start_us: int | None, end_us: int | None) -> Profile:
+    def range(self, start_us: int | None, end_us: int | None) -> Profile:
         """One profile of all windows that overlap [start, end)."""
         for _ in range(_MOST_READS):
             chosen = each_once(self._catalog().overlapping(start_us, end_us).entries())
@@ -84,19 +85,39 @@ class Reader:
         raise self._given_up()
 
     def _each_window(self, start_us: int | None, end_us: int | None) -> Iterator[tuple[Window, Profile]]:
-        chosen = self._catalog().overlapping(start_us, end_us)
-        panes = by_window(chosen)
+        panes = by_window(self._catalog().overlapping(start_us, end_us))
         opened = iter(self._opened(chain.from_iterable(panes.values())))
+        # Of two windows that overlap, one may have no pane that is not in the other, too.
+        waiting = ((window, entries) for window, entries in panes.items() if entries)
+        while some := dict(islice(waiting, _WINDOWS_AT_ONCE if self._columns else 1)):
+            for window, profiles in self._of_windows(some, opened):
+                for profile in profiles:
+                    profile.dataset, profile.window = self._name, window
+                    yield window, profile
+
+    def _of_windows(
+        self, panes: Mapping[Window, list[Entry]], opened: Iterator[Sections]
+    ) -> Iterator[tuple[Window, list[Profile]]]:
+        """The profiles of some windows, whose files come next; windows of one file are read together."""
+        files: dict[Window, Sections] = {}
+        found: dict[Window, list[Profile]] = {}
         for window, entries in panes.items():
-            files = islice(opened, len(entries))
-            try:
-                profiles = [self._profile(files)]
-            except SpecMismatch:
-                deque(files, 0)
-                profiles = [self._profile(self._opened(same)) for same in self._alike(entries)]
-            for profile in profiles:
-                profile.window = window
-                yield window, profile
+            if len(entries) == 1:
+                files[window] = next(opened)
+            else:
+                found[window] = self._merged(entries, opened)
+        alone = each_named(list(files.values()), self._columns)
+        found |= {window: [profile] for window, profile in zip(files, alone, strict=True)}
+        return ((window, found[window]) for window in panes)
+
+    def _merged(self, entries: Sequence[Entry], opened: Iterator[Sections]) -> list[Profile]:
+        """The merged profile of the next files; several where they track different things."""
+        files = islice(opened, len(entries))
+        try:
+            return [self._profile(files)]
+        except SpecMismatch:
+            deque(files, 0)
+            return [self._profile(self._opened(same)) for same in self._alike(entries)]
 
     def _alike(self, entries: Iterable[Entry]) -> Iterable[list[Entry]]:
         """The files of each spec."""

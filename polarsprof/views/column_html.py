@@ -99,7 +99,7 @@ def _counts(column: ColumnProfile) -> dict[str, Any]:
         **({f"{name} values": count for name, count in column.types.items()} if len(column.types) > 1 else {}),
     }
     exact = {name: count for name, count in counts.items() if count}
-    interval = {"distinct from, to": _interval(column)} if text.distinct_text(column).startswith("≈") else {}
+    interval = {"distinct within": _interval(column)} if text.distinct_text(column).startswith("≈") else {}
     return exact | interval
 
 

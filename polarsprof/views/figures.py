@@ -65,12 +65,12 @@ def metric_names(metrics: Iterable[str] | None) -> tuple[str, ...]:
         return DEFAULT
     if isinstance(metrics, str) or not isinstance(metrics, Iterable):
         raise argument_error("metrics", metrics, "an iterable of names of figures")
-    names = tuple(dict.fromkeys(metrics))
+    names = list(metrics)
     known = (*COUNTS, *NUMBERS, *VALUES)
     for name in names:
-        if name not in known and not (isinstance(name, str) and _QUANTILE.fullmatch(name)):
+        if not isinstance(name, str) or not (name in known or _QUANTILE.fullmatch(name)):
             raise argument_error("metrics", name, f"one of {', '.join(known)}, or a quantile such as q05 or q99.9")
-    return names
+    return tuple(dict.fromkeys(names))
 
 
 def figure(column: ColumnProfile, name: str) -> Any:

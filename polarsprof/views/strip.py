@@ -273,5 +273,5 @@ def _marked(timeline: pl.DataFrame) -> tuple[list[int], list[int], list[int]]:
 def _notes(timeline: pl.DataFrame) -> dict[str, str]:
     """Sign → what it means, for those that are there."""
     missing, late, newest = _marked(timeline)
-    notes = {"·": f"{len(missing)} missing", "▴": f"{len(late)} with late rows", "▸": "newest"}
+    notes = {"·": f"{len(missing):,} missing", "▴": f"{len(late):,} with late rows", "▸": "newest"}
     return {sign: notes[sign] for sign, found in (("·", missing), ("▴", late), ("▸", newest)) if found}

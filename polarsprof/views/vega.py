@@ -157,7 +157,7 @@ def _quantiles_of(timeline: pl.DataFrame, metrics: Iterable[str] | None) -> list
         raise argument_error("metrics", metrics, "an iterable of columns of the timeline")
     drawn = [name for name in timeline.columns if name not in WINDOW_SCHEMA and _is_drawn(timeline[name].dtype)]
     names = sorted(filter(_is_quantile, drawn), key=_rank) if metrics is None else list(metrics)
-    if not names or not set(names) <= set(drawn):
+    if not names or not all(name in drawn for name in names):
         raise argument_error("metrics", names, f"some of {', '.join(drawn)}")
     return names
 
