@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MAGIC: Final = b"POLPROF\n"
 MAJOR_VERSION: Final = 1
-MINOR_VERSION: Final = 0
+MINOR_VERSION: Final = 1
 MAX_HEADER_BYTES: Final = 1 << 26
 MAX_COLUMN_BYTES: Final = 1 << 27  # every group at the largest knobs takes some 95 MB
 MAX_COLUMNS: Final = 100_000
@@ -61,8 +61,13 @@ def encode(header: pb.Header, columns: Iterable[tuple[str, pb.Column]]) -> bytes
     head = header.SerializeToString(deterministic=True)
     _check_size("the header", len(head), MAX_HEADER_BYTES)
     file_bytes = PREFIX_BYTES + len(head) + offset
-    prefix = _PREFIX.pack(MAGIC, MAJOR_VERSION, MINOR_VERSION, len(head), file_bytes)
+    prefix = _PREFIX.pack(MAGIC, MAJOR_VERSION, _minor_version(header), len(head), file_bytes)
     return b"".join([prefix, _CRC.pack(zlib.crc32(head, zlib.crc32(prefix))), head, *bodies])
+
+
+def _minor_version(header: pb.Header) -> int:
+    """The lowest one that has every field in use: a profile of our own making is the file it always was."""
+    return MINOR_VERSION if header.foreign or header.incomplete else 0
 
 
 def _check_size(what: str, size_bytes: int, most_bytes: int) -> None:
@@ -107,7 +112,7 @@ class Sections:
         head = read(PREFIX_BYTES, head_bytes)
         if zlib.crc32(head, zlib.crc32(prefix[: _PREFIX.size])) != _CRC.unpack_from(prefix, _PREFIX.size)[0]:
             raise CorruptProfile(_text("the checksum of the header does not match"))
-        self.header = _parsed(pb.Header, head)
+        self.header = parsed(pb.Header, head)
         self._body = PREFIX_BYTES + head_bytes
         self.entries = _checked_entries(self.header.columns, file_bytes - self._body)
 
@@ -138,8 +143,8 @@ class Sections:
         body = self._bytes_of(entry) if self._kept is None else self._kept[entry.path]
         if zlib.crc32(body) != entry.crc32:
             raise CorruptProfile(_text(f"the checksum of column {entry.path!r:.80} does not match"))
-        _check_groups(body)
-        return _parsed(pb.Column, body)
+        check_fields(body, _MAX_GROUPS, "a column")
+        return parsed(pb.Column, body)
 
 
 def _lists_around(path: str) -> list[str]:
@@ -183,8 +188,8 @@ def _checked_entries(entries: Any, body_bytes: int) -> dict[str, pb.ColumnEntry]
     return checked
 
 
-def _check_groups(body: bytes) -> None:
-    """Refuse many groups before they are parsed: an empty one takes two bytes in a file and a hundred in memory."""
+def check_fields(body: bytes, most: int, what: str) -> None:
+    """Refuse many fields before they are parsed: an empty message takes two bytes in a file and a hundred in memory."""
     offset = fields = 0
     while offset < len(body):
         fields += 1
@@ -196,8 +201,8 @@ def _check_groups(body: bytes) -> None:
             _, offset = _varint(body, offset)
         else:
             offset += {1: 8, 5: 4}.get(tag & 7, len(body))
-        if fields > _MAX_GROUPS:
-            raise CorruptProfile(_text(f"a column of more than {_MAX_GROUPS} fields"))
+        if fields > most:
+            raise CorruptProfile(_text(f"{what} of more than {most:,} fields"))
 
 
 def _varint(body: bytes, offset: int) -> tuple[int, int]:
@@ -211,7 +216,14 @@ def _varint(body: bytes, offset: int) -> tuple[int, int]:
     return 0, len(body)
 
 
-def _parsed(kind: type[_AnyMessage], data: bytes) -> _AnyMessage:
+def parsed(kind: type[_AnyMessage], data: bytes) -> _AnyMessage:
+    """The message that the bytes are.
+
+    Raises
+    ------
+    CorruptProfile
+        For bytes that do not parse.
+    """
     message = kind()
     try:
         message.ParseFromString(data)
