@@ -266,13 +266,16 @@ class GroupProfile:
 
     def merge_messages(self, parts: Sequence[pb.Group]) -> None:
         """Fold in the states of messages, each of the same group and spec, once they are found valid."""
+        for part in parts:
+            _check_counts(part.counters.count, part.moments.n, part.frequent_items.total)
         for name, statistic in self._kept.items():
             messages = [getattr(part, name) for part in parts]
             match name:
                 case "extremes":
                     statistic.merge_messages(messages, _kinds_of_extremes(self.name))
                 case "quantiles":
-                    statistic.merge_messages(messages, finite=self.name != "number")
+                    most = [part.counters.count for part in parts]
+                    statistic.merge_messages(messages, most, finite=self.name != "number")
                 case "distinct":
                     statistic.merge_messages(messages, self._spec)
                 case "frequent_items":
@@ -287,6 +290,12 @@ class GroupProfile:
             statistic.to_message(getattr(message, name))
 
     def _check_values(self) -> None:
+        if self.moments is not None:
+            _check_counts(self.count, self.moments.n)
+        if self.quantile_sketch is not None:
+            _check_counts(self.count, self.quantile_sketch.n)
+        if self.item_summary is not None:
+            _check_counts(self.count, self.item_summary.total)
         if self.extremes:
             check_kinds((self.extremes.minimum, self.extremes.maximum), _kinds_of_extremes(self.name))
         ends = self.quantile_sketch.quantiles([0.0, 1.0]) if self.quantile_sketch and self.name != "number" else None
@@ -337,6 +346,12 @@ class GroupProfile:
             case "duration", timedelta():
                 return x / timedelta(microseconds=1)
         raise argument_error("x", x, f"a value comparable with group {self.name!r}")
+
+
+def _check_counts(most: int, *counts: int) -> None:
+    if max(counts) > most:
+        msg = f"statistics of {max(counts)} values where {most} were counted"
+        raise CorruptProfile(msg)
 
 
 # Statistics group → what its extremes are; ticks are integers.

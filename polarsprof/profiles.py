@@ -31,7 +31,7 @@ from polarsprof.foreign import merge_figures, merge_reasons, read_figures, write
 from polarsprof.interop.whylogs import whylogs_file
 from polarsprof.kernels import column_batches
 from polarsprof.proto import profile_pb2 as pb
-from polarsprof.sketches.counters import MAX_COUNT
+from polarsprof.sketches.counters import MAX_COUNT, writable
 from polarsprof.spec import ProfileSpec, checked_spec
 from polarsprof.views.html import profile_html
 from polarsprof.views.summary import profile_text, summary
@@ -483,15 +483,15 @@ class Profile:
     def _header(self) -> pb.Header:
         header = pb.Header(dataset=self.dataset, spec_json=self.spec.to_json())
         for name in _COUNTS:
-            setattr(header, name, getattr(self, name))
+            setattr(header, name, writable(getattr(self, name)))
         if self.window is not None:
             header.window_start_us, header.window_end_us = self.window.start_us, self.window.end_us
         if self.first_event_us is not None and self.last_event_us is not None:
             header.first_event_us, header.last_event_us = self.first_event_us, self.last_event_us
         for reason, count in sorted(self.rejected.items()):
-            header.rejected.add(name=reason, count=count)
+            header.rejected.add(name=reason, count=writable(count))
         for reason, count in sorted(self.degraded.items()):
-            header.degraded.add(name=reason, count=count)
+            header.degraded.add(name=reason, count=writable(count))
         for writer_id, number in sorted(self.panes):
             header.panes.add(writer_id=writer_id, number=number)
         for source, position in sorted(self.positions.items()):

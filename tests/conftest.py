@@ -26,6 +26,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("torture", "tests/torture")
     group.addoption("--torture-rounds", type=int, help="how often to do what a few times do otherwise, such as 10000")
     group.addoption("--torture-seed", type=int, default=1, help="the seed of the first round")
+    fuzz = parser.getgroup("fuzz", "tests/fuzz")
+    fuzz.addoption("--fuzz-cases", type=int, help="how many cases to try instead of some thousands, such as 1000000")
+    fuzz.addoption("--fuzz-seed", type=int, default=1, help="the seed of the first case")
 
 
 @pytest.fixture(scope="session")

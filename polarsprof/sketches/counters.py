@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-from polarsprof.errors import CorruptProfile
+from polarsprof.errors import CorruptProfile, PolarsprofError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +30,20 @@ COUNTERS: Final = (
     "unexamined",
 )
 _COUNTS_OF: Final = attrgetter(*COUNTERS)
+
+
+def writable(count: int) -> int:
+    """The count, where a reader would take it.
+
+    Raises
+    ------
+    PolarsprofError
+        For more than `MAX_COUNT`, to which only forged files add up.
+    """
+    if count > MAX_COUNT:
+        msg = f"the profile fits no file: a count of {count:,} is more than {MAX_COUNT:,}"
+        raise PolarsprofError(msg)
+    return count
 
 
 class Counters:
@@ -61,6 +75,7 @@ class Counters:
 
     def to_message(self, message: pb.Counters) -> None:
         """Write the counts; zeros take no bytes."""
+        writable(self._counts["count"])
         for name, count in self._counts.items():
             setattr(message, name, count)
 

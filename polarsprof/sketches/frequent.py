@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from polarsprof.errors import CorruptProfile
-from polarsprof.sketches.counters import MAX_COUNT
+from polarsprof.sketches.counters import MAX_COUNT, writable
 from polarsprof.sketches.integers import integer_items
 
 if TYPE_CHECKING:
@@ -63,6 +63,11 @@ class FrequentItems:
         """The largest number of times that a value not listed may have come."""
         return self._offset
 
+    @property
+    def total(self) -> int:
+        """Number of values, kept ones and others."""
+        return self._total
+
     def items(self) -> list[FrequentItem]:
         """All kept values, the most frequent first, equal ones in the order of their text."""
         ranked = sorted(self._weights.items(), key=_rank)
@@ -101,7 +106,7 @@ class FrequentItems:
 
     def to_message(self, message: pb.FrequentItems) -> None:
         """Write the image; total and offset stand beside it, as an empty one has none."""
-        message.total, message.offset = self._total, self._offset
+        message.total, message.offset = writable(self._total), self._offset
         if self._weights:
             message.items = self._image()
 

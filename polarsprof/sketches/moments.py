@@ -189,4 +189,5 @@ def _combined(a: Central, b: Central) -> Central:
     m4 = m4_a + m4_b + between * square * (share_a * share_a - share_a * share_b + share_b * share_b)
     m4 += 6.0 * square * (share_a * share_a * m2_b + share_b * share_b * m2_a)
     m4 += 4.0 * delta * (share_a * m3_b - share_b * m3_a)
-    return n, mean_a + delta * share_b, m2, m3, m4
+    # Only moments that no values have, those of a forged file, leave less than zero.
+    return n, mean_a + delta * share_b, m2, m3, max(m4, 0.0)

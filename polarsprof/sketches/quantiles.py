@@ -16,7 +16,7 @@ import datasketches
 import numpy as np
 
 from polarsprof.errors import CorruptProfile
-from polarsprof.sketches.counters import MAX_COUNT
+from polarsprof.sketches.counters import MAX_COUNT, writable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -99,7 +99,7 @@ class Quantiles:
 
     def to_message(self, message: pb.Quantiles) -> None:
         """Write the sketch as its image."""
-        if self.n:
+        if writable(self.n):
             message.kll_doubles = self.image()
 
     def from_message(self, message: pb.Quantiles) -> None:
@@ -114,11 +114,13 @@ class Quantiles:
         for sketch, image in full:
             sketch._kll = datasketches.kll_doubles_sketch.deserialize(image)
 
-    def merge_messages(self, messages: Sequence[pb.Quantiles], *, finite: bool) -> None:
-        """Take in the sketches of messages, whose values are finite where that is asked."""
-        images = [image for message in messages if (image := message.kll_doubles)]
-        check_images(images)
-        sketches = [datasketches.kll_doubles_sketch.deserialize(image) for image in images]
+    def merge_messages(self, messages: Sequence[pb.Quantiles], most: Sequence[int], *, finite: bool) -> None:
+        """Take in the sketches of messages, of so many values at the most, which are finite where that is asked."""
+        full = [(image, count) for message, count in zip(messages, most, strict=True) if (image := message.kll_doubles)]
+        check_images([image for image, _ in full])
+        sketches = [datasketches.kll_doubles_sketch.deserialize(image) for image, _ in full]
+        if any(sketch.n > count for sketch, (_, count) in zip(sketches, full, strict=True)):
+            raise _corrupt("more values than were counted")
         if finite:
             _check_finite(sketches)
         for sketch in sketches:

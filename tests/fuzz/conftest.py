@@ -1,0 +1,37 @@
+"""How many cases the tests of this folder try, and what they counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+_TOTALS = pytest.StashKey[dict[str, Counter[str]]]()
+
+
+class Fuzz:
+    """Asked by a test how many cases to try; told what came of them."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._cases: int | None = config.getoption("--fuzz-cases")
+        self.seed: int = config.getoption("--fuzz-seed")
+        self._totals = config.stash.setdefault(_TOTALS, {})
+
+    def cases(self, *, short: int, share: float) -> int:
+        """How many: `short`, or with the option that share of them."""
+        return short if self._cases is None else max(1, round(self._cases * share))
+
+    def tell(self, name: str, totals: Counter[str]) -> None:
+        """Have figures shown at the end."""
+        self._totals[name] = totals
+
+
+@pytest.fixture
+def fuzz(request):
+    return Fuzz(request.config)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for name, totals in config.stash.get(_TOTALS, {}).items():
+        figures = ", ".join(f"{number:,} {what}" for what, number in totals.items())
+        terminalreporter.write_line(f"fuzz {name}: {figures}")
