@@ -92,10 +92,9 @@ def _number(text: str) -> Item | None:
 
 def write_items(weights: dict[Item, int], items: Items, count: int, message: pb.FrequentItems) -> None:
     """Write the part of the items that a group of so many values has."""
-    total = max(count, sum(weights.values()))
     summary = FrequentItems(ProfileSpec(lg_items=items.lg_items))
-    batch = ColumnBatch("", "", items=list(weights), weights=list(weights.values()), counters={"count": total})
-    batch.items_offset = min(items.offset, total)
+    batch = ColumnBatch("", "", items=list(weights), weights=list(weights.values()), counters={"count": count})
+    batch.items_offset = min(items.offset, count)
     summary.update(batch)
     summary.to_message(message)
 

@@ -112,7 +112,7 @@ def _column(observed: Observed) -> tuple[pb.Column, list[str]]:
     if numbers.count:
         group = message.groups.add(name="number")
         _number_group(group, numbers, _every(found.numbers, items, numbers.count), reasons)
-        write_items(found.numbers, items, numbers.count, group.frequent_items)
+        _write_items(found.numbers, items, group, reasons)
     if observed.strings:
         if observed.text_items is not None:
             items, found = _text_items(observed, found, reasons)
@@ -164,6 +164,15 @@ def _text_items(observed: Observed, found: Sorted, reasons: list[str]) -> tuple[
     return items.covering(observed.strings), replace(found, strings=strings)
 
 
+def _write_items(weights: dict[Item, int], items: Items, group: pb.Group, reasons: list[str]) -> None:
+    """Write the part of the items that the group has, unless text that looks like its values is among them."""
+    count = group.counters.count
+    if sum(weights.values()) > count:
+        reasons.append(f"frequent items of group {group.name} left out: more than it has values")
+        weights, items = {}, Items().covering(count)
+    write_items(weights, items, count, group.frequent_items)
+
+
 def _every(weights: dict[Any, int], items: Items, count: int) -> dict[Any, int] | None:
     """The weights, where these are all values that there are."""
     return weights if not items.offset and sum(weights.values()) == count else None
@@ -209,7 +218,7 @@ def _string_group(
         write_value(group.extremes.maximum, ordered[-1])
     else:
         group.counters.unexamined = count
-    write_items(shortened(weights), items, count, group.frequent_items)
+    _write_items(shortened(weights), items, group, reasons)
     group.length.name = "number"
     if observed.lengths.count:
         _number_group(group.length, observed.lengths, None, reasons)
@@ -225,13 +234,13 @@ def _number_group(group: pb.Group, numbers: Numbers, every: Mapping[Any, int] | 
     quantiles = Quantiles(_SPEC)
     if image is not None:
         quantiles.from_message(pb.Quantiles(kll_doubles=image))
-    if quantiles.n:
-        group.quantiles.kll_doubles = image
+    if quantiles.n > numbers.count - min(numbers.nan, numbers.count):
+        reasons.append("quantiles left out: they speak of more than its numbers, such as its booleans, as 0 and 1")
+    elif quantiles.n:
+        quantiles.to_message(group.quantiles)
     elif numbers.histogram is None:
         reasons.append("no quantiles")
-    if numbers.booleans and quantiles.n:
-        reasons.append("its quantiles speak of its booleans too, as 0 and 1")
-    extremes = _extremes(numbers, quantiles)
+    extremes = _extremes(numbers, quantiles, every)
     if extremes is not None and extremes[0] <= extremes[1]:
         write_value(group.extremes.minimum, extremes[0])
         write_value(group.extremes.maximum, extremes[1])
@@ -242,12 +251,17 @@ def _number_group(group: pb.Group, numbers: Numbers, every: Mapping[Any, int] | 
     _write_moments(group, numbers, quantiles, reasons)
 
 
-def _extremes(numbers: Numbers, quantiles: Quantiles) -> Extremes | None:
+def _extremes(numbers: Numbers, quantiles: Quantiles, every: Mapping[Any, int] | None) -> Extremes | None:
     """Of integers the exact ones; where there are fractions, the doubles of the histogram beside them."""
+    values = [value for value in every or () if value == value]  # noqa: PLR0124 - not NaN
+    if values:
+        return min(values), max(values)
     if numbers.extremes is not None:
         return None if any(math.isnan(value) for value in numbers.extremes) else numbers.extremes
     whole = numbers.integer_extremes
     ends = quantiles.quantiles([0.0, 1.0])
+    if ends is not None and numbers.booleans and not (ends[0] < 0 and ends[1] > 1):
+        ends = None  # which of them is a boolean nobody knows
     if whole is not None and (not numbers.fractional or ends is None):
         return whole
     if ends is None:
