@@ -52,7 +52,17 @@ def native_file(profile: ObservedProfile) -> bytes:
         columns.append((observed.path, message))
         if reasons:
             incomplete[observed.path] = "; ".join(sorted(set(reasons)))[:_LONGEST_TEXT]
+    _count_elements(dict(columns), {column.path: column.rows for column in profile.columns})
     return encode(_header(profile, _spec_of([message for _, message in columns]), incomplete), columns)
+
+
+def _count_elements(columns: Mapping[str, pb.Column], rows: Mapping[str, int]) -> None:
+    """Lists have as many elements as the column of their elements has rows; more is not known of their lengths."""
+    for path, column in columns.items():
+        for group in column.groups:
+            if group.name == "list" and f"{path}[]" in rows:
+                group.length.name = "number"
+                write_value(group.length.moments.integer_sum, rows[f"{path}[]"])
 
 
 def _header(profile: ObservedProfile, spec: ProfileSpec, incomplete: Mapping[str, str]) -> pb.Header:
