@@ -1,6 +1,6 @@
 """Checks of the repository that no other tool makes. `.ci/run` calls them one by one, from the checkout.
 
-Usage: checks.py readme-command NAME | top-level | wheel FILE | gencode | notebooks | outcome JUNIT_FILE
+Usage: checks.py readme-command NAME | top-level | extra NAME | wheel FILE | gencode | notebooks | outcome JUNIT_FILE
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,11 @@ def top_level() -> None:
     foreign = {name for name in (path.split("/")[0] for path in listed) if not name.startswith(".")} - TOP_LEVEL
     if foreign:
         sys.exit(f"top level: move or remove {sorted(foreign)}")
+
+
+def extra(name: str) -> str:
+    """The packages of an extra, without this one."""
+    return " ".join(tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"][name])
 
 
 def wheel(file: str) -> None:
@@ -106,6 +112,7 @@ def main(check: str, *arguments: str) -> None:
     checks: dict[str, Callable[..., str | None]] = {
         "readme-command": readme_command,
         "top-level": top_level,
+        "extra": extra,
         "wheel": wheel,
         "gencode": gencode,
         "notebooks": notebooks,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import struct
 import zlib
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -18,7 +19,7 @@ from polarsprof.errors import CorruptProfile, PolarsprofError, UnsupportedVersio
 from polarsprof.proto import profile_pb2 as pb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 MAGIC: Final = b"POLPROF\n"
 MAJOR_VERSION: Final = 1
@@ -30,6 +31,10 @@ MAX_COLUMNS: Final = 100_000
 MAX_PATHS_BYTES: Final = 48 << 20
 MAX_TEXT_BYTES: Final = 1 << 20
 _MAX_GROUPS: Final = 64  # this version knows 12
+# A field of a header that comes often takes more: a column 14 bytes, a pane some 26, of the shortest writer id 6.
+_BYTES_OF_A_FIELD: Final = 6
+_SMALL_HEADER_BYTES: Final = 1 << 12
+_WRITERS: Final = 20  # the field whose messages hold repeated ones themselves
 
 _ELEMENTS: Final = re.compile(re.escape("[]"))
 
@@ -112,6 +117,7 @@ class Sections:
         head = read(PREFIX_BYTES, head_bytes)
         if zlib.crc32(head, zlib.crc32(prefix[: _PREFIX.size])) != _CRC.unpack_from(prefix, _PREFIX.size)[0]:
             raise CorruptProfile(_text("the checksum of the header does not match"))
+        _check_header(head)
         self.header = parsed(pb.Header, head)
         self._body = PREFIX_BYTES + head_bytes
         self.entries = _checked_entries(self.header.columns, file_bytes - self._body)
@@ -188,25 +194,48 @@ def _checked_entries(entries: Any, body_bytes: int) -> dict[str, pb.ColumnEntry]
     return checked
 
 
+def _check_header(head: bytes) -> None:
+    """Refuse very many small fields before they are parsed: an empty pane takes two bytes in a file, 270 in memory."""
+    if len(head) <= _SMALL_HEADER_BYTES:
+        return
+    for found, end in enumerate(_ends(head), 1):
+        if found > (_SMALL_HEADER_BYTES + end) // _BYTES_OF_A_FIELD:
+            raise CorruptProfile(_text(f"a header with {found:,} fields in {end:,} bytes"))
+
+
+def _ends(head: bytes) -> Iterator[int]:
+    """Where each field ends, those within writers among them."""
+    for number, start, end in _fields(head, 0, len(head)):
+        if number == _WRITERS:
+            yield from (inner for _, _, inner in _fields(head, start, end))
+        yield end
+
+
 def check_fields(body: bytes, most: int, what: str) -> None:
     """Refuse many fields before they are parsed: an empty message takes two bytes in a file and a hundred in memory."""
-    offset = fields = 0
-    while offset < len(body):
-        fields += 1
+    if sum(1 for _ in islice(_fields(body, 0, len(body)), most + 1)) > most:
+        raise CorruptProfile(_text(f"{what} of more than {most:,} fields"))
+
+
+def _fields(body: bytes, offset: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Number of each field between two offsets of a message, and where its content lies."""
+    while offset < end:
         tag, offset = _varint(body, offset)
+        start = offset
         if tag & 7 == 2:
-            length, offset = _varint(body, offset)
-            offset += length
+            length, start = _varint(body, offset)
+            offset = start + length
         elif tag & 7 == 0:
             _, offset = _varint(body, offset)
         else:
             offset += {1: 8, 5: 4}.get(tag & 7, len(body))
-        if fields > most:
-            raise CorruptProfile(_text(f"{what} of more than {most:,} fields"))
+        yield tag >> 3, start, min(offset, end)
 
 
 def _varint(body: bytes, offset: int) -> tuple[int, int]:
     """The number at the offset, and where it ends; the parser refuses what this one passes over."""
+    if offset < len(body) and body[offset] < 128:
+        return body[offset], offset + 1
     number = shift = 0
     for position in range(offset, min(offset + 10, len(body))):
         number |= (body[position] & 127) << shift

@@ -13,6 +13,7 @@ from polarsprof.errors import CorruptProfile, argument_error
 
 _RANGES: Final = MappingProxyType({"k": (8, 65_535), "lg_k": (4, 21), "lg_items": (3, 16), "max_columns": (1, 100_000)})
 _MOST_CHARACTERS: Final = 1 << 20  # of a spec in the header of a file
+_MOST_OVERRIDES: Final = 1_000  # each is compared with each column
 _SWITCHES: Final = ("quantiles", "distinct", "frequent_items")
 _NOTHING: Final[frozenset[str]] = frozenset()
 _PER_COLUMN: Final = ("k", "lg_k", "lg_items", *_SWITCHES)
@@ -66,6 +67,8 @@ class ProfileSpec:
                 raise argument_error(name, getattr(self, name), "True or False")
         if not isinstance(self.columns, Mapping):
             raise argument_error("columns", self.columns, "a mapping of column name or pattern → mapping of knobs")
+        if len(self.columns) > _MOST_OVERRIDES:
+            raise argument_error("columns", f"{len(self.columns):,} entries", f"at most {_MOST_OVERRIDES:,}")
         for pattern, knobs in self.columns.items():
             _check_override(pattern, knobs)
         if self.columns and len(self.to_json()) > _MOST_CHARACTERS:
@@ -104,6 +107,9 @@ class ProfileSpec:
         CorruptProfile
             Where the text is not a valid spec.
         """
+        if len(text) > _MOST_CHARACTERS:
+            msg = f"the spec of the profile is not valid: {len(text):,} characters"
+            raise CorruptProfile(msg)
         try:
             known = {f.name for f in fields(cls)}
             return cls(**{name: value for name, value in json.loads(text).items() if name in known})

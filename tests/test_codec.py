@@ -153,6 +153,62 @@ def test_a_column_of_many_empty_groups_is_refused_before_it_is_parsed() -> None:
         pp.Profile.from_bytes(sealed(head.SerializeToString(), body))
 
 
+@pytest.mark.parametrize(
+    "bomb", [b"\x6a\x00", b"\x6a\x02\x10\x00", b"\x9a\x01\x00", b"\x3a\x00", b"\xa2\x01\x02\x12\x00"]
+)
+def test_a_header_of_many_small_fields_is_refused_before_it_is_parsed(bomb: bytes, monkeypatch: Any) -> None:
+    head = header().SerializeToString()
+    monkeypatch.setattr("polarsprof.codec._parsed", lambda kind, data: pytest.fail("parsed"))
+    with pytest.raises(CorruptProfile, match=r"a header with .* fields"):
+        pp.Profile.from_bytes(sealed(head + bomb * (1_000_000 // len(bomb))))
+    writer = bomb[3:] * 300_000 if bomb[0] == 0xA2 else b""
+    if writer:
+        with pytest.raises(CorruptProfile, match=r"a header with .* fields"):
+            pp.Profile.from_bytes(sealed(head + b"\xa2\x01" + _varint(len(writer)) + writer))
+
+
+def test_a_header_of_many_columns_or_of_many_panes_of_short_ids_is_read() -> None:
+    head = header(panes=[pb.Pane(writer_id="w", number=number) for number in range(50_000)])
+    for number in range(10_000):
+        head.columns.add(path=f"{number:05}", crc32=zlib.crc32(b""))
+    profile = pp.read(sealed(head.SerializeToString()))
+    assert (len(profile.panes), len(profile.columns)) == (50_000, 10_000)
+
+
+def test_a_spec_that_would_take_long_is_refused() -> None:
+    for text in (
+        "[" * 200_000,
+        '{"columns": ' + json.dumps({f"{n}*": {} for n in range(1_001)}) + "}",
+        " " * (1 << 21),
+    ):
+        with pytest.raises(CorruptProfile, match="spec"):
+            pp.Profile.from_bytes(sealed(pb.Header(spec_json=text).SerializeToString()))
+    with pytest.raises(pp.errors.ArgumentError, match="at most 1,000"):
+        pp.ProfileSpec(columns={f"{n}*": {"k": 100} for n in range(1_001)})
+
+
+def test_counts_that_no_reader_would_take_are_not_written() -> None:
+    rows = pp.profile([{"a": 1}])
+    rows.rows = 2**48 + 1
+    with pytest.raises(pp.errors.PolarsprofError, match="fits no file: a count"):
+        rows.to_bytes()
+
+
+@pytest.mark.parametrize("statistic", ["moments", "quantiles", "frequent_items"])
+def test_statistics_of_more_values_than_were_counted_are_refused(statistic: str) -> None:
+    data = pp.profile([{"a": 1.5}, {"a": 2.5}, {"a": 2.5}]).to_bytes()
+    sections = Sections.of_bytes(data)
+    column = sections.column(sections.entries["a"])
+    group = column.groups[0]
+    group.counters.count = 2
+    for name in {"moments", "quantiles", "frequent_items"} - {statistic}:
+        group.ClearField(name)
+    forged = encode(sections.header, [("a", column)])
+    for reading in (pp.read, lambda data: pp.merge([SMALL, data]), lambda data: pp.merge([data, data])):
+        with pytest.raises(CorruptProfile, match="counted"):
+            reading(forged)
+
+
 # ------------------------------------------------------------------------------------------ what is written can be read
 
 
