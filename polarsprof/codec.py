@@ -56,8 +56,10 @@ def encode(header: pb.Header, columns: Iterable[tuple[str, pb.Column]]) -> bytes
     """
     bodies = []
     offset = 0
+    minor = MINOR_VERSION if header.foreign or header.incomplete else 0
     del header.columns[:]
     for path, column in sorted(columns):
+        minor = minor or _minor_version(column)
         body = column.SerializeToString(deterministic=True)
         _check_size(f"column {path!r:.80}", len(body), MAX_COLUMN_BYTES)
         header.columns.add(path=path, offset=offset, length=len(body), crc32=zlib.crc32(body))
@@ -66,13 +68,14 @@ def encode(header: pb.Header, columns: Iterable[tuple[str, pb.Column]]) -> bytes
     head = header.SerializeToString(deterministic=True)
     _check_size("the header", len(head), MAX_HEADER_BYTES)
     file_bytes = PREFIX_BYTES + len(head) + offset
-    prefix = _PREFIX.pack(MAGIC, MAJOR_VERSION, _minor_version(header), len(head), file_bytes)
+    prefix = _PREFIX.pack(MAGIC, MAJOR_VERSION, minor, len(head), file_bytes)
     return b"".join([prefix, _CRC.pack(zlib.crc32(head, zlib.crc32(prefix))), head, *bodies])
 
 
-def _minor_version(header: pb.Header) -> int:
-    """The lowest one that has every field in use: a profile of our own making is the file it always was."""
-    return MINOR_VERSION if header.foreign or header.incomplete else 0
+def _minor_version(column: pb.Column) -> int:
+    """The lowest one that has every field in use: what was never another tool's is the file it always was."""
+    newer = any(group.counters.unexamined or group.moments.rounded for group in column.groups)
+    return MINOR_VERSION if newer else 0
 
 
 def _check_size(what: str, size_bytes: int, most_bytes: int) -> None:
