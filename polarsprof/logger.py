@@ -226,9 +226,6 @@ class Logger:
 
     log_dataframe = log_frame
 
-    log_dataframe = log_frame
-    """The name that `log_frame` has in whylogs."""
-
     def flush(self) -> None:
         """Return once everything logged before would survive the death of the process and the loss of power.
 
