@@ -30,6 +30,7 @@ MAX_COLUMNS: Final = 100_000
 # What a writer may put into a header, so that its parts together stay within its limit.
 MAX_PATHS_BYTES: Final = 48 << 20
 MAX_TEXT_BYTES: Final = 1 << 20
+MAX_DATASET_CHARACTERS: Final = 65_536
 _MAX_GROUPS: Final = 64  # this version knows 12
 # A field of a header that comes often takes more: a column 14 bytes, a pane some 26, of the shortest writer id 6.
 _BYTES_OF_A_FIELD: Final = 6

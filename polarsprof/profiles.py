@@ -18,7 +18,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from polarsprof.codec import MAX_PATHS_BYTES, MAX_TEXT_BYTES, Sections, encode
+from polarsprof.codec import MAX_DATASET_CHARACTERS, MAX_PATHS_BYTES, MAX_TEXT_BYTES, Sections, encode
 from polarsprof.column import ColumnProfile, read_groups
 from polarsprof.errors import (
     ArgumentError,
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 
 _LONGEST_PATH: Final = 512
 _READ_AT_ONCE: Final = 32  # columns whose messages are in memory together
-_LONGEST_DATASET: Final = 65_536
 _COUNTS: Final = ("rows", "late_rows", "untimed_rows", "future_rows", "dropped_rows")
 _COUNTS_OF: Final = attrgetter(*_COUNTS)
 _VERSIONED: Final = ("polarsprof", "polars", "datasketches")
@@ -638,8 +637,8 @@ def _span(windows: Iterable[Window | None]) -> Window | None:
 def dataset_text(name: str, value: object) -> str:
     """The name of a data set, empty for none; wrong use where it is no text, or too long."""
     text = plain_text(name, value)
-    if len(text) > _LONGEST_DATASET:
-        raise argument_error(name, text, f"at most {_LONGEST_DATASET:,} characters")
+    if len(text) > MAX_DATASET_CHARACTERS:
+        raise argument_error(name, text, f"at most {MAX_DATASET_CHARACTERS:,} characters")
     return text
 
 

@@ -257,6 +257,21 @@ def test_integers_beyond_doubles_keep_their_ends():
     assert (column.min, column.max) == (-(2**62) - 1, 2**62 + 1)
 
 
+def test_integers_that_never_came_are_no_extremes():
+    values = [5.5, 7.25]
+    figures = integers(counts__n=2, types__fractional=2) | ends(0, 0) | cardinality(values)  # as whylogs migrates 0.x
+    column = pp.read(v1({"a": figures | distribution(values)}))["a"]
+    assert (column.min, column.max) == (5.5, 7.25)
+
+
+def test_a_column_without_its_metrics_says_so():
+    with pytest.warns(DataWarning, match="no distinct count; no minimum and maximum; no quantiles"):
+        column = pp.read(v1({"a": integers(counts__n=3, counts__null=1, types__integral=2)}))["a"]
+    assert (column.count, column.null_count) == (2, 1)
+    assert (column.min, column.mean, column.sum, column.quantile(0.5)) == (None, None, None, None)
+    assert column.group("number").item_summary.offset == 2  # any value may be both of them
+
+
 def test_long_texts_meet_their_native_twins_unless_whylogs_cut_them():
     middle, long = "m" * 100, "l" * 200
     figures = integers(counts__n=3, types__string=3) | cardinality([middle, long]) | distribution([])
@@ -455,6 +470,27 @@ def test_changed_bytes_are_read_or_refused(data):
 def test_bombs_are_refused(data):
     with pytest.raises(CorruptProfile):
         pp.read(data)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        "[" * 100_000,
+        '{"dataset":"\\ud800","rows":1,"panes":[]}',
+        '{"dataset":"","rows":1,"panes":[["\\ud800",1]]}',
+        "[]",
+    ],
+    ids=["deep", "dataset", "pane", "list"],
+)
+def test_our_own_facts_are_not_trusted(facts):
+    profile = pp.read(v1({"": integers(counts__n=1, udf__count=2)}, metadata={"polarsprof": facts}))
+    assert (profile.dataset, profile.panes, profile.rows) == ("", frozenset(), 1)
+    assert profile.foreign == {"": {"udf/count": 2}}
+
+
+def test_a_name_of_a_data_set_beyond_the_limit_is_refused():
+    with pytest.raises(CorruptProfile, match="70,000 characters"):
+        pp.read(v0(v0_message({}, tags={"name": "x" * 70_000})))
 
 
 @pytest.mark.parametrize("count", [-1, 2**62])

@@ -104,6 +104,8 @@ def shortened(weights: dict[Item, int]) -> dict[Item, int]:
     whole: list[Item] = [
         text for text in weights if isinstance(text, str) and LONGEST_ITEM < len(text) < CUT_CHARACTERS
     ]
+    if not whole:
+        return weights
     names = dict(zip(whole, text_items(pl.Series(whole, dtype=pl.String)), strict=True))
     return {names.get(text, text): weight for text, weight in weights.items()}
 

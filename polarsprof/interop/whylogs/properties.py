@@ -56,6 +56,7 @@ def take_facts(profile: ObservedProfile, text: str, columns: bytes) -> None:
         dataset, rows, panes = facts["dataset"], facts["rows"], facts["panes"]
         window = _window(*facts["window_us"]) if "window_us" in facts else None
         ids = frozenset((writer_id, number) for writer_id, number in panes)
+        json.dumps(facts, ensure_ascii=False).encode()  # JSON can say lone surrogates, which UTF-8 cannot
     except (ValueError, TypeError, KeyError, RecursionError):
         return
     are_ids = all(isinstance(w, str) and type(n) is int and 0 <= n < _MOST_NUMBER for w, n in ids)

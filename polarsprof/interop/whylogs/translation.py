@@ -12,8 +12,8 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
-from polarsprof.codec import encode
-from polarsprof.errors import CorruptProfile
+from polarsprof.codec import MAX_DATASET_CHARACTERS, encode
+from polarsprof.errors import CorruptProfile, PolarsprofError
 from polarsprof.foreign import write_figures
 from polarsprof.interop.whylogs.items import Items, Sorted, number_cut, shortened, sorted_items, write_items
 from polarsprof.interop.whylogs.wire import corrupt
@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 
 _SPEC: Final = ProfileSpec(k=1024, lg_items=10)  # those of whylogs
 _LARGEST: Final = 2.0**1023
-MAX_FIGURES: Final = 20_000
+_MAX_FIGURES: Final = 20_000
 _LONGEST_TEXT: Final = 1_000
+_MOST: Final = MAX_COUNT // 16  # so that the counts of a column add up to no more than a count may be
 
 
 def native_file(profile: ObservedProfile) -> bytes:
@@ -43,8 +44,10 @@ def native_file(profile: ObservedProfile) -> bytes:
     Raises
     ------
     CorruptProfile
-        For counts that no data has.
+        For counts that no data has, and for more text than a file may have.
     """
+    if len(profile.dataset) > MAX_DATASET_CHARACTERS:
+        raise corrupt(f"the name of a data set of {len(profile.dataset):,} characters")
     incomplete: dict[str, str] = {}
     columns = []
     for observed in sorted(profile.columns, key=lambda column: column.path):
@@ -53,7 +56,11 @@ def native_file(profile: ObservedProfile) -> bytes:
         if reasons:
             incomplete[observed.path] = "; ".join(sorted(set(reasons)))[:_LONGEST_TEXT]
     _count_elements(dict(columns), {column.path: column.rows for column in profile.columns})
-    return encode(_header(profile, _spec_of([message for _, message in columns]), incomplete), columns)
+    header = _header(profile, _spec_of([message for _, message in columns]), incomplete)
+    try:
+        return encode(header, columns)
+    except PolarsprofError as error:
+        raise corrupt(str(error)) from error
 
 
 def _count_elements(columns: Mapping[str, pb.Column], rows: Mapping[str, int]) -> None:
@@ -79,7 +86,8 @@ def _header(profile: ObservedProfile, spec: ProfileSpec, incomplete: Mapping[str
     for field, texts in (("tags", profile.tags), ("metadata", profile.metadata), ("versions", versions)):
         for key, value in sorted(texts.items()):
             getattr(header, field).add(key=key, value=value)
-    figures = {"": profile.foreign} | {column.path: column.foreign for column in profile.columns}
+    figures = {column.path: column.foreign for column in profile.columns}
+    figures[""] = profile.foreign | figures.get("", {})  # a column may have no name
     write_figures(_bounded(figures), header)
     for path, reasons in sorted(incomplete.items()):
         header.incomplete.add(key=path, value=reasons)
@@ -90,11 +98,11 @@ def _bounded(figures: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, An
     """The figures, as many as a header may have; how many more there were is one of them."""
     every = [(column, component, figure) for column, named in figures.items() for component, figure in named.items()]
     kept: dict[str, dict[str, Any]] = {}
-    for column, component, figure in every[:MAX_FIGURES]:
+    for column, component, figure in every[:_MAX_FIGURES]:
         short = figure[:_LONGEST_TEXT] if isinstance(figure, str) else figure
         kept.setdefault(column, {})[component[:_LONGEST_TEXT]] = short
-    if len(every) > MAX_FIGURES:
-        kept.setdefault("", {})["figures left out/count"] = len(every) - MAX_FIGURES
+    if len(every) > _MAX_FIGURES:
+        kept.setdefault("", {})["figures left out/count"] = len(every) - _MAX_FIGURES
     return kept
 
 
@@ -141,7 +149,7 @@ def _check_counts(observed: Observed) -> None:
     counts = [observed.rows, observed.booleans, observed.true or 0, observed.strings, observed.lists, observed.objects]
     for each in (numbers, lengths):
         counts += [each.integral, each.fractional, each.nan, each.infinite, each.booleans, each.true]
-    if not all(0 <= count <= MAX_COUNT // 16 for count in counts) or (observed.true or 0) > observed.booleans:
+    if not all(0 <= count <= _MOST for count in counts) or (observed.true or 0) > observed.booleans:
         raise corrupt(f"counts that no values have, of column {observed.path!r:.80}")
 
 

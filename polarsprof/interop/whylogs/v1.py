@@ -150,16 +150,16 @@ def _numbers(components: Mapping[str, wl.Component], histogram: bytes | None) ->
         found = components.get(name)
         return found.fractional if found is not None and found.WhichOneof("value") == "fractional" else math.nan
 
-    fractional = count("types/fractional")
+    integral, fractional = count("types/integral"), count("types/fractional")
     if "types/fractional" not in components and histogram is not None:  # a schema of distributions alone
         fractional = _histogram_count(histogram)
     return Numbers(
-        integral=count("types/integral"),
+        integral=integral,
         fractional=fractional,
         infinite=count("counts/inf"),
         booleans=count("types/boolean"),
         true=count("counts/true"),
-        integer_extremes=_integer_extremes(components),
+        integer_extremes=_integer_extremes(components) if integral else None,
         mean=double("distribution/mean"),
         m2=double("distribution/m2"),
         histogram=histogram,
