@@ -564,6 +564,17 @@ def test_a_mirror_in_their_format_survives_and_overwrites_nothing(tmp_path):
         pp.ProfileStore(tmp_path, format="avro")
 
 
+def test_a_folder_of_old_files_is_a_store(tmp_path):
+    message = v0_message({"number": v0_columns()["number"]})
+    (tmp_path / "orders_profile.2026-01-31_12.bin").write_bytes(v0(message))
+    (tmp_path / "orders_profile.2026-01-31_13.bin").write_bytes(v0(message, message))
+    store = pp.ProfileStore(tmp_path)
+    assert store.datasets() == ["orders"]
+    assert store.read("orders", "2026-01-31T12:00Z", "2026-01-31T13:00Z")["number"].count == 90
+    assert store.compact("orders", settle=None).files_deleted == 0
+    assert store.read("orders").rows == 96
+
+
 def test_commands_take_files_of_whylogs_like_any_other(tmp_path):
     run = CliRunner()
     shown = run.invoke(main, ["show", str(FILES / "flights_v1.bin"), "--json"])
