@@ -47,6 +47,9 @@ def adopt(group: GroupProfile, images: Mapping[str, bytes]) -> None:
             raise argument_error(f"images of group {group.name}", name, f"one of {', '.join(kept) or 'none'}")
     count = max([_TAKEN_BY[name][1](group, bytes(image)) for name, image in images.items()], default=0)
     group.counters.update(ColumnBatch("", group.name, {"count": count}))
+    unseen = 0 if group.item_summary is None else count - group.item_summary.total
+    if group.item_summary is not None and unseen:  # each of them may have been any value
+        group.item_summary.update(ColumnBatch("", group.name, {"count": unseen}, items_offset=unseen))
 
 
 def _is_kept(group: GroupProfile, name: str) -> bool:

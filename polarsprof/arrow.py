@@ -6,10 +6,11 @@ sees them; a column for which there is none becomes one of Python objects, which
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from contextlib import suppress
 from operator import itemgetter
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 import pyarrow as pa
@@ -18,11 +19,27 @@ from polars.exceptions import PanicException, PolarsError
 
 from polarsprof.errors import argument_error
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+STREAM_SUFFIX: Final = ".arrows"
+_CONTINUATION: Final = b"\xff\xff\xff\xff"  # before each message of a stream
 _DECIMAL_DIGITS: Final = 38  # of 128 bits
 
 
+def has_batches(data: object) -> bool:
+    """Whether `batches` takes the data, which is not touched."""
+    ways = ("__arrow_c_stream__", "__arrow_c_array__", "fetch_record_batch")
+    return any(hasattr(data, way) for way in ways) or isinstance(data, pa.RecordBatchFileReader) or _is_dataset(data)
+
+
+def _is_dataset(data: object) -> bool:
+    return type(data).__module__ == "pyarrow._dataset" and (hasattr(data, "scanner") or hasattr(data, "to_reader"))
+
+
 def batches(data: Any) -> pa.RecordBatchReader:
-    """The batches of whatever has an Arrow C stream or array of rows.
+    """The batches of what has an Arrow C stream or array of rows, of a cursor of ADBC, a file or data set of pyarrow.
 
     Raises
     ------
@@ -30,11 +47,7 @@ def batches(data: Any) -> pa.RecordBatchReader:
         For data that Arrow cannot say, and for column names that come twice.
     """
     try:
-        if hasattr(data, "__arrow_c_stream__"):
-            reader = pa.RecordBatchReader.from_stream(data)
-        else:
-            batch = pa.record_batch(data)
-            reader = pa.RecordBatchReader.from_batches(batch.schema, [batch])
+        reader = _reader(data)
     except (pa.ArrowException, TypeError, ValueError) as error:  # pandas raises the last for a name that comes twice
         hint = f"Arrow says: {error}; records of mixed types go through log_records"
         expected = "a table whose columns have one type each and names of their own"
@@ -43,6 +56,44 @@ def batches(data: Any) -> pa.RecordBatchReader:
     if count > 1:
         raise argument_error("data", data, "a table whose columns have names of their own", f"{name!r} comes twice")
     return reader
+
+
+def _reader(data: Any) -> pa.RecordBatchReader:
+    if hasattr(data, "__arrow_c_stream__"):
+        return pa.RecordBatchReader.from_stream(data)
+    if hasattr(data, "__arrow_c_array__"):
+        batch = pa.record_batch(data)
+        return pa.RecordBatchReader.from_batches(batch.schema, [batch])
+    if hasattr(data, "fetch_record_batch"):
+        return data.fetch_record_batch()
+    if isinstance(data, pa.RecordBatchFileReader):
+        return pa.RecordBatchReader.from_batches(data.schema, map(data.get_batch, range(data.num_record_batches)))
+    return (data if hasattr(data, "to_reader") else data.scanner()).to_reader()
+
+
+def is_stream_file(path: Path) -> bool:
+    """Whether a file is an IPC stream, which has no footer, told by its suffix or by its first bytes."""
+    if path.suffix.lower() == STREAM_SUFFIX:
+        return True
+    with path.open("rb") as file:
+        return file.read(len(_CONTINUATION)) == _CONTINUATION
+
+
+def stream_file_batches(path: Path) -> Iterator[pa.RecordBatch]:
+    """The batches of an IPC stream in a file.
+
+    Raises
+    ------
+    ArgumentError
+        For a file that is none, or that ends before it should.
+    """
+    try:
+        with pa.OSFile(os.fspath(path)) as file:
+            yield from batches(pa.ipc.open_stream(file))
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # of the system, not of what lies there
+            raise
+        raise argument_error("path", os.fspath(path), "an Arrow IPC stream", f"Arrow says: {error}") from error
 
 
 def frame_of(batch: pa.RecordBatch) -> pl.DataFrame:

@@ -27,6 +27,7 @@ MINOR_VERSION: Final = 1
 MAX_HEADER_BYTES: Final = 1 << 26
 MAX_COLUMN_BYTES: Final = 1 << 27  # every group at the largest knobs takes some 95 MB
 MAX_COLUMNS: Final = 100_000
+MAX_FILE_BYTES: Final = 1 << 32
 # What a writer may put into a header, so that its parts together stay within its limit.
 MAX_PATHS_BYTES: Final = 48 << 20
 MAX_TEXT_BYTES: Final = 1 << 20
@@ -69,6 +70,7 @@ def encode(header: pb.Header, columns: Iterable[tuple[str, pb.Column]]) -> bytes
     head = header.SerializeToString(deterministic=True)
     _check_size("the header", len(head), MAX_HEADER_BYTES)
     file_bytes = PREFIX_BYTES + len(head) + offset
+    _check_size("the whole", file_bytes, MAX_FILE_BYTES)
     prefix = _PREFIX.pack(MAGIC, MAJOR_VERSION, minor, len(head), file_bytes)
     return b"".join([prefix, _CRC.pack(zlib.crc32(head, zlib.crc32(prefix))), head, *bodies])
 
@@ -173,6 +175,8 @@ def _check_prefix(prefix: bytes, file_bytes: int) -> int:
         raise UnsupportedVersion(msg)
     if major < 1 or announced != file_bytes:
         raise CorruptProfile(_text(f"it has {file_bytes} bytes where its prefix announces {announced}"))
+    if file_bytes > MAX_FILE_BYTES:
+        raise CorruptProfile(_text(f"it has {file_bytes:,} bytes, more than {MAX_FILE_BYTES:,}"))
     if head_bytes > min(MAX_HEADER_BYTES, file_bytes - PREFIX_BYTES):
         raise CorruptProfile(_text(f"its header claims {head_bytes} bytes"))
     return int(head_bytes)

@@ -24,9 +24,10 @@ from polarsprof.errors import DataWarning, argument_error
 from polarsprof.eventtime import event_times
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     import numpy as np
+    import pyarrow as pa
     from numpy.typing import NDArray
 
 BATCH_ROWS: Final = 262_144
@@ -44,8 +45,9 @@ _SCANS: Final[Mapping[str, Callable[[Path], pl.LazyFrame]]] = {
     ".feather": partial(pl.scan_ipc, glob=False),
     ".ipc": partial(pl.scan_ipc, glob=False),
 }
+_IPC: Final = (".arrow", ".feather", ".ipc", arrow.STREAM_SUFFIX)
 _SHOWN_NAMES: Final = 10
-SUFFIXES: Final = (*_SCANS, ".csv", *JSON_LINES)
+SUFFIXES: Final = (*_SCANS, arrow.STREAM_SUFFIX, ".csv", *JSON_LINES)
 
 
 class FrameBatch:
@@ -67,9 +69,13 @@ class FrameBatch:
 
 def is_tabular(data: object) -> bool:
     """Whether `frames` takes the data, as against records."""
-    return isinstance(data, pl.DataFrame | pl.LazyFrame | pl.Series | str | os.PathLike) or (
-        hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__")
-    )
+    known = isinstance(data, pl.DataFrame | pl.LazyFrame | pl.Series | str | os.PathLike)
+    return known or arrow.has_batches(data) or _is_lazy_narwhals(data)
+
+
+def _is_lazy_narwhals(data: object) -> bool:
+    """Whether it is a frame of narwhals without an Arrow stream, which its own one mostly has."""
+    return type(data).__module__.partition(".")[0] == "narwhals" and hasattr(data, "to_native")
 
 
 def frames(data: Any) -> Iterator[pl.DataFrame]:
@@ -78,8 +84,9 @@ def frames(data: Any) -> Iterator[pl.DataFrame]:
     Parameters
     ----------
     data
-        A Polars frame, lazy frame or series; anything with an Arrow C stream (pyarrow, pandas, DuckDB, …); a path or
-        shell pattern of Parquet, CSV and Arrow IPC files; or an iterable of any of these.
+        A Polars frame, lazy frame or series; anything with an Arrow C stream (pyarrow, pandas, DuckDB, narwhals, …); a
+        cursor of ADBC; a file or data set of pyarrow; a path or shell pattern of Parquet, CSV and Arrow IPC files,
+        streams among them; or an iterable of any of these.
 
     Yields
     ------
@@ -153,14 +160,25 @@ def _frames(data: Any) -> Iterator[pl.DataFrame]:
             yield data.to_frame()
         case str() | os.PathLike():
             for path in paths(data):
-                yield from csv_frames(path) if path.suffix.lower() == ".csv" else _scanned(path)
-        case _ if hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__"):
-            yield from _foreign_frames(data)
+                yield from _file_frames(path)
+        case _ if arrow.has_batches(data):
+            yield from _foreign_frames(arrow.batches(data))
+        case _ if _is_lazy_narwhals(data):
+            yield from _frames(data.to_native())
         case _ if hasattr(data, "__iter__") and not isinstance(data, dict | bytes):
             for part in data:
                 yield from frames(part)
         case _:
             raise argument_error("data", data, "a frame, an Arrow stream, a path, or an iterable of these")
+
+
+def _file_frames(path: Path) -> Iterator[pl.DataFrame]:
+    suffix = path.suffix.lower()
+    if suffix == ".csv":
+        return csv_frames(path)
+    if suffix in _IPC and arrow.is_stream_file(path):
+        return _foreign_frames(arrow.stream_file_batches(path))
+    return _scanned(path)
 
 
 def _scanned(path: Path) -> Iterator[pl.DataFrame]:
@@ -173,8 +191,8 @@ def _scanned(path: Path) -> Iterator[pl.DataFrame]:
         raise type(error)(f"{path}: {error}") from error
 
 
-def _foreign_frames(data: Any) -> Iterator[pl.DataFrame]:
-    for batch in arrow.batches(data):
+def _foreign_frames(batches: Iterable[pa.RecordBatch]) -> Iterator[pl.DataFrame]:
+    for batch in batches:
         for offset in range(0, batch.num_rows, BATCH_ROWS):
             yield arrow.frame_of(batch.slice(offset, BATCH_ROWS))
 

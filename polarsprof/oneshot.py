@@ -32,9 +32,9 @@ def profile(
     Parameters
     ----------
     data
-        A Polars frame or lazy frame; anything with an Arrow C stream (pandas, pyarrow, DuckDB, …); the path of a
-        Parquet, CSV, NDJSON or Arrow IPC file, a shell pattern, a folder of such; or an iterable of any of these, or
-        of records (mappings).
+        A Polars frame or lazy frame; anything with an Arrow C stream (pandas, pyarrow, DuckDB, narwhals, …); a cursor
+        of ADBC, a file or data set of pyarrow; the path of a Parquet, CSV, NDJSON or Arrow IPC file, a shell pattern,
+        a folder of such; or an iterable of any of these, or of records (mappings).
     spec
         What to track; default `ProfileSpec()`.
     tags, metadata

@@ -175,6 +175,14 @@ def test_a_header_of_many_columns_or_of_many_panes_of_short_ids_is_read() -> Non
     assert (len(profile.panes), len(profile.columns)) == (50_000, 10_000)
 
 
+def test_a_file_beyond_the_limit_is_neither_read_nor_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("polarsprof.codec.MAX_FILE_BYTES", len(SMALL) - 1)
+    with pytest.raises(CorruptProfile, match="more than"):
+        pp.read(SMALL)
+    with pytest.raises(pp.errors.PolarsprofError, match="fits no file: the whole"):
+        pp.profile(pl.DataFrame({"a": [1, 2], "b": ["x", None]}), tags={"t": "1"}).to_bytes()
+
+
 def test_a_spec_that_would_take_long_is_refused() -> None:
     for text in (
         "[" * 200_000,

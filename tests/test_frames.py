@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import adbc_driver_sqlite.dbapi
+import arro3.core
+import duckdb
+import nanoarrow
+import narwhals as nw
+import pandas as pd
 import polars as pl
+import pyarrow as pa
+import pyarrow.dataset as pads
 import pytest
 
 import polarsprof as pp
 from polarsprof import csvfiles, frames
 from polarsprof.errors import ArgumentError, DataWarning
+from polarsprof.testing import assert_profile_equal
 
 TWICE = [
     [{"a.b": {"c": 1}, "a": {"b": {"c": 2}}}],
@@ -76,6 +88,93 @@ def test_a_file_is_read_whole_in_spans(tmp_path, monkeypatch, suffix, rows):
     found = list(frames.frames(path))
     assert pl.concat([frame.clear(), *found]).equals(frame)
     assert max([part.height for part in found], default=0) <= 100
+
+
+ROWS = pl.DataFrame({"x": [1, 2, None, 4] * 300, "y": [1.5, None, -0.5, 3.0] * 300, "s": ["a", "é", None, ""] * 300})
+
+
+def tables(tmp_path: Path, cursor: Any) -> dict[str, Callable[[], Any]]:
+    """Name → what makes the rows as a table of that kind, in batches of a few hundred where it has batches."""
+    table = pa.Table.from_batches(ROWS.to_arrow().combine_chunks().to_batches(max_chunksize=500))
+    ROWS.write_ipc(tmp_path / "file.arrow", record_batch_size=500)
+    for name in ("stream.arrows", "stream.arrow"):
+        with pa.ipc.new_stream(tmp_path / name, table.schema) as writer:
+            writer.write_table(table)
+    duck = duckdb.connect()
+    duck.register("t", table)
+    cursor.adbc_ingest("t", table)
+
+    def executed():
+        cursor.execute("SELECT * FROM t")
+        return cursor
+
+    pandas = table.to_pandas(types_mapper=pd.ArrowDtype)
+    return {
+        "pyarrow table": lambda: table,
+        "pyarrow batch": lambda: table.combine_chunks().to_batches()[0],
+        "pyarrow reader": table.to_reader,
+        "pyarrow batches": table.to_batches,
+        "pyarrow file": lambda: pa.ipc.open_file(tmp_path / "file.arrow"),
+        "pyarrow stream": lambda: pa.ipc.open_stream(tmp_path / "stream.arrows"),
+        "pyarrow data set": lambda: pads.dataset(tmp_path / "file.arrow", format="ipc"),
+        "pyarrow scanner": lambda: pads.dataset(table).scanner(),
+        "pandas": lambda: pandas,
+        "DuckDB relation": lambda: duck.sql("SELECT * FROM t"),
+        "DuckDB reader": lambda: duck.sql("SELECT * FROM t").to_arrow_reader(500),
+        "narwhals of Polars": lambda: nw.from_native(ROWS),
+        "narwhals of a lazy frame": lambda: nw.from_native(ROWS.lazy()),
+        "narwhals of pyarrow": lambda: nw.from_native(table),
+        "narwhals of pandas": lambda: nw.from_native(pandas),
+        "narwhals of DuckDB": lambda: nw.from_native(duck.sql("SELECT * FROM t")),
+        "ADBC cursor": executed,
+        "ADBC reader": lambda: executed().fetch_record_batch(),
+        "nanoarrow stream": lambda: nanoarrow.ArrayStream(table),
+        "nanoarrow array": lambda: nanoarrow.Array(table.combine_chunks().to_batches()[0]),
+        "arro3 table": lambda: arro3.core.Table.from_arrow(table),
+        "arro3 reader": lambda: arro3.core.RecordBatchReader.from_arrow(table),
+        "IPC file": lambda: tmp_path / "file.arrow",
+        "IPC stream": lambda: tmp_path / "stream.arrows",
+        "IPC stream that is called a file": lambda: tmp_path / "stream.arrow",
+    }
+
+
+def test_every_kind_of_table_has_the_profile_of_the_frame(tmp_path):
+    expected = pp.profile(ROWS)
+    with adbc_driver_sqlite.dbapi.connect() as connection, connection.cursor() as cursor:
+        for kind, make in tables(tmp_path, cursor).items():
+            try:
+                assert_profile_equal(pp.profile(make()), expected)
+            except Exception as error:
+                error.add_note(kind)
+                raise
+            with pp.Session(tmp_path / "store") as session, session.logger(kind) as logger:
+                logger.log_frame(make())
+            assert_profile_equal(session.store.read(kind), expected)
+
+
+def test_batches_are_taken_one_after_the_other():
+    schema = pa.schema([("x", pa.int64())])
+    made = []
+
+    def endless():
+        for number in itertools.count():
+            made.append(number)
+            yield pa.record_batch({"x": [number] * 1_000}, schema)
+
+    taken = frames.frames(pa.RecordBatchReader.from_batches(schema, endless()))
+    for number in range(5):
+        assert next(taken)["x"][0] == number
+        assert len(made) <= number + 2
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-300], lambda data: data[:100], lambda data: b"", lambda data: data[::-1]]
+)
+def test_a_stream_in_a_file_that_is_damaged_is_refused_by_name(tmp_path, damage):
+    ROWS.write_ipc_stream(tmp_path / "good.arrows")
+    (tmp_path / "bad.arrows").write_bytes(damage((tmp_path / "good.arrows").read_bytes()))
+    with pytest.raises(ArgumentError, match=r"bad\.arrows.*expected an Arrow IPC stream"):
+        pp.profile(tmp_path / "bad.arrows")
 
 
 def csv_profile(tmp_path, text: str | bytes) -> pp.Profile:

@@ -272,6 +272,11 @@ def _with_body(header: pb.Header, path: str, body: bytes) -> bytes:
     return _sealed(head.SerializeToString(), body)
 
 
+def sealed_column(column: pb.Column) -> bytes:
+    """A file of the one column `x`, whatever that holds."""
+    return _with_body(pb.Header(spec_json=pp.ProfileSpec().to_json()), "x", column.SerializeToString())
+
+
 def _sealed(head: bytes, body: bytes) -> bytes:
     prefix = struct.pack("<8sHHIQ", b"POLPROF\n", 1, 0, len(head), 28 + len(head) + len(body))
     return prefix + struct.pack("<I", zlib.crc32(head, zlib.crc32(prefix))) + head + body
