@@ -327,6 +327,36 @@ def test_what_has_no_counterpart_can_be_read():
     assert "11 figures without a counterpart here" in repr(profile)
 
 
+def test_lengths_that_1_x_kept_with_character_ranges_are_lengths():
+    lengths = [0, 3, 3, 7]
+    figures = integers(counts__n=4, types__integral=4) | ends(0, 7) | distribution(lengths) | cardinality(lengths)
+    named = {f"unicode_range/string_length:{name}": component for name, component in figures.items()}
+    texts = {"": 1, "abc": 2, "abcdefg": 1}
+    column = integers(counts__n=4, types__string=4) | frequent(texts) | cardinality(["abc", "abcdefg"])
+    profile = pp.read(v1({"a": column | named}))
+    length = profile["a"].length
+    assert (length.count, length.min, length.max, length.mean, length.quantile(0.5)) == (4, 0, 7, 3.25, 3.0)
+    assert profile.foreign == {}
+
+
+def test_a_confusion_matrix_is_kept_by_its_labels():
+    model = wl.ModelV0(output_fields=["p"])
+    model.metrics.model_type = 1
+    model.metrics.score_matrix.labels.extend(["cat", "dog"])
+    for count in (5, 2, 1, 7):
+        model.metrics.score_matrix.scores.add().variance.count = count
+    profile = wl.ProfileV0.FromString(v0_message({}))
+    profile.model = model.SerializeToString()
+    merged = pp.merge([v0(profile.SerializeToString())] * 2)
+    figures = merged.foreign[""]
+    assert figures["model_performance/type"] == "classification"
+    assert json.loads(figures["model_performance/score_matrix/labels"]) == ["cat", "dog"]
+    counts = {
+        name: figures[f"model_performance/score_matrix/{name}/count"] for name in ("cat/cat", "cat/dog", "dog/cat")
+    }
+    assert counts == {"cat/cat": 10, "cat/dog": 4, "dog/cat": 2}
+
+
 def test_a_refused_sketch_marks_its_column_and_loses_nothing_else():
     values = [float(n) for n in range(500)]
     old = b"\x02" + kll(values)[1:]  # many values behind the preamble of one: an old bug of whylogs

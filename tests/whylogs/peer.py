@@ -9,10 +9,6 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pandas as pd
-import whylogs as why
-from whylogs.core.view.dataset_profile_view import DatasetProfileView
-
 
 def summary(view):
     return {name: plain(column.to_summary_dict()) for name, column in view.get_columns().items()}
@@ -42,6 +38,10 @@ def drawn(target, reference):
 
 
 def main(folder):
+    import pandas as pd
+    import whylogs as why
+    from whylogs.core.view.dataset_profile_view import DatasetProfileView
+
     rows = json.loads((folder / "rows.json").read_text("utf-8"))
     frame = pd.DataFrame({name: pd.Series(values) for name, values in rows.items()})
     theirs = why.log(pandas=frame, dataset_timestamp=datetime(2026, 1, 31, tzinfo=UTC)).view()
@@ -58,4 +58,5 @@ def main(folder):
     (folder / "summary.json").write_text(json.dumps(said, default=float), "utf-8")
 
 
-main(Path(sys.argv[1]))
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -187,12 +187,16 @@ def _figures(name: str, found: wl.NumbersV0) -> dict[str, Figure]:
     return {f"{name}/{figure}": value for figure, value in figures.items()}
 
 
+def _count_and_mean(name: str, found: wl.NumbersV0) -> dict[str, Figure]:
+    figures = _figures(name, found)
+    return {each: figures[each] for each in (f"{name}/count", f"{name}/mean") if each in figures}
+
+
 def _characters(body: bytes) -> dict[str, Figure]:
     found = wire.message(wl.CharactersV0, body, "character positions")
     figures: dict[str, Figure] = {}
     for entry in found.positions:
-        named = _figures(f"character_positions/{entry.key}", entry.value)
-        figures |= {name: figure for name, figure in named.items() if name.endswith(("/count", "/mean"))}
+        figures |= _count_and_mean(f"character_positions/{entry.key}", entry.value)
     return figures
 
 
@@ -224,5 +228,6 @@ def _score_matrix(name: str, matrix: wl.ScoreMatrixV0) -> dict[str, Figure]:
     for position, score in enumerate(matrix.scores):
         row, column = divmod(position, len(labels)) if labels else (0, position)
         if row < len(labels):
-            figures |= _figures(f"{name}/{labels[row]}/{labels[column]}", score)
+            # Of 1.x, minimum and maximum are not those of the scores.
+            figures |= _count_and_mean(f"{name}/{labels[row]}/{labels[column]}", score)
     return figures

@@ -40,6 +40,7 @@ _READ: Final = frozenset(
 )
 _LONGEST_STRUCT: Final = 1 << 16
 _SHOWN_ITEMS: Final = 10
+_LENGTHS: Final = "unicode_range/string_length:"
 
 
 def profile(data: bytes) -> ObservedProfile:
@@ -113,12 +114,9 @@ def _column(path: str, components: Mapping[str, wl.Component]) -> Observed:
     def count(name: str) -> int:
         return components[name].integer if name in components else 0
 
-    def image(name: str, kind: str) -> bytes | None:
-        found = components.get(name)
-        return getattr(found, kind).image if found is not None and found.WhichOneof("value") == kind else None
-
+    of_lengths = {name.removeprefix(_LENGTHS): c for name, c in components.items() if name.startswith(_LENGTHS)}
     booleans, objects, lists = count("types/boolean"), count("types/object"), count("types/tensor")
-    numbers = _numbers(components, image("distribution/kll", "kll"))
+    numbers = _numbers(components)
     strings = count("types/string")
     typed = numbers.count + booleans + strings + objects + lists
     # Of frames a NaN is a null and nothing else; of rows it is a null and a fraction, so that both together exceed n.
@@ -131,18 +129,19 @@ def _column(path: str, components: Mapping[str, wl.Component]) -> Observed:
         path=path,
         rows=max(count("counts/n"), typed),
         numbers=numbers,
+        lengths=_numbers(of_lengths),
         booleans=booleans,
         true=count("counts/true"),
         strings=strings,
         lists=lists,
         objects=objects,
-        distinct=image("cardinality/hll", "hll"),
-        items=image("frequent_items/frequent_strings", "frequent_items"),
+        distinct=_image(components, "cardinality/hll", "hll"),
+        items=_image(components, "frequent_items/frequent_strings", "frequent_items"),
         foreign=foreign,
     )
 
 
-def _numbers(components: Mapping[str, wl.Component], histogram: bytes | None) -> Numbers:
+def _numbers(components: Mapping[str, wl.Component]) -> Numbers:
     def count(name: str) -> int:
         return components[name].integer if name in components else 0
 
@@ -150,6 +149,7 @@ def _numbers(components: Mapping[str, wl.Component], histogram: bytes | None) ->
         found = components.get(name)
         return found.fractional if found is not None and found.WhichOneof("value") == "fractional" else math.nan
 
+    histogram = _image(components, "distribution/kll", "kll")
     integral, fractional = count("types/integral"), count("types/fractional")
     if "types/fractional" not in components and histogram is not None:  # a schema of distributions alone
         fractional = _histogram_count(histogram)
@@ -164,6 +164,11 @@ def _numbers(components: Mapping[str, wl.Component], histogram: bytes | None) ->
         m2=double("distribution/m2"),
         histogram=histogram,
     )
+
+
+def _image(components: Mapping[str, wl.Component], name: str, kind: str) -> bytes | None:
+    found = components.get(name)
+    return getattr(found, kind).image if found is not None and found.WhichOneof("value") == kind else None
 
 
 def _integer_extremes(components: Mapping[str, wl.Component]) -> Extremes | None:
@@ -193,7 +198,7 @@ def _foreign(components: Mapping[str, wl.Component]) -> dict[str, Figure]:
     """What has no counterpart, in a form that can be read."""
     figures: dict[str, Figure] = {}
     for name, component in sorted(components.items()):
-        if name not in _READ:
+        if name.removeprefix(_LENGTHS) not in _READ:
             try:
                 figures |= _figures(name, component)
             except CorruptProfile as error:
