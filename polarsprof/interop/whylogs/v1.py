@@ -151,7 +151,8 @@ def _numbers(components: Mapping[str, wl.Component]) -> Numbers:
 
     histogram = _image(components, "distribution/kll", "kll")
     integral, fractional = count("types/integral"), count("types/fractional")
-    if "types/fractional" not in components and histogram is not None:  # a schema of distributions alone
+    are_typed = "types/integral" in components or "types/fractional" in components
+    if not are_typed and histogram is not None:  # a schema of distributions alone
         fractional = _histogram_count(histogram)
     return Numbers(
         integral=integral,
