@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MAGIC: Final = b"POLPROF\n"
 MAJOR_VERSION: Final = 1
-MINOR_VERSION: Final = 0
+MINOR_VERSION: Final = 1
 MAX_HEADER_BYTES: Final = 1 << 26
 MAX_COLUMN_BYTES: Final = 1 << 27  # every group at the largest knobs takes some 95 MB
 MAX_COLUMNS: Final = 100_000
@@ -31,6 +31,7 @@ MAX_FILE_BYTES: Final = 1 << 32
 # What a writer may put into a header, so that its parts together stay within its limit.
 MAX_PATHS_BYTES: Final = 48 << 20
 MAX_TEXT_BYTES: Final = 1 << 20
+MAX_DATASET_CHARACTERS: Final = 65_536
 _MAX_GROUPS: Final = 64  # this version knows 12
 # A field of a header that comes often takes more: a column 14 bytes, a pane some 26, of the shortest writer id 6.
 _BYTES_OF_A_FIELD: Final = 6
@@ -57,8 +58,10 @@ def encode(header: pb.Header, columns: Iterable[tuple[str, pb.Column]]) -> bytes
     """
     bodies = []
     offset = 0
+    minor = MINOR_VERSION if header.foreign or header.incomplete else 0
     del header.columns[:]
     for path, column in sorted(columns):
+        minor = minor or _minor_version(column)
         body = column.SerializeToString(deterministic=True)
         _check_size(f"column {path!r:.80}", len(body), MAX_COLUMN_BYTES)
         header.columns.add(path=path, offset=offset, length=len(body), crc32=zlib.crc32(body))
@@ -68,8 +71,14 @@ def encode(header: pb.Header, columns: Iterable[tuple[str, pb.Column]]) -> bytes
     _check_size("the header", len(head), MAX_HEADER_BYTES)
     file_bytes = PREFIX_BYTES + len(head) + offset
     _check_size("the whole", file_bytes, MAX_FILE_BYTES)
-    prefix = _PREFIX.pack(MAGIC, MAJOR_VERSION, MINOR_VERSION, len(head), file_bytes)
+    prefix = _PREFIX.pack(MAGIC, MAJOR_VERSION, minor, len(head), file_bytes)
     return b"".join([prefix, _CRC.pack(zlib.crc32(head, zlib.crc32(prefix))), head, *bodies])
+
+
+def _minor_version(column: pb.Column) -> int:
+    """The lowest one that has every field in use: what was never another tool's is the file it always was."""
+    newer = any(group.counters.unexamined or group.moments.rounded for group in column.groups)
+    return MINOR_VERSION if newer else 0
 
 
 def _check_size(what: str, size_bytes: int, most_bytes: int) -> None:
@@ -114,8 +123,8 @@ class Sections:
         head = read(PREFIX_BYTES, head_bytes)
         if zlib.crc32(head, zlib.crc32(prefix[: _PREFIX.size])) != _CRC.unpack_from(prefix, _PREFIX.size)[0]:
             raise CorruptProfile(_text("the checksum of the header does not match"))
-        _check_fields(head)
-        self.header = _parsed(pb.Header, head)
+        _check_header(head)
+        self.header = parsed(pb.Header, head)
         self._body = PREFIX_BYTES + head_bytes
         self.entries = _checked_entries(self.header.columns, file_bytes - self._body)
 
@@ -146,8 +155,8 @@ class Sections:
         body = self._bytes_of(entry) if self._kept is None else self._kept[entry.path]
         if zlib.crc32(body) != entry.crc32:
             raise CorruptProfile(_text(f"the checksum of column {entry.path!r:.80} does not match"))
-        _check_groups(body)
-        return _parsed(pb.Column, body)
+        check_fields(body, _MAX_GROUPS, "a column")
+        return parsed(pb.Column, body)
 
 
 def _lists_around(path: str) -> list[str]:
@@ -193,7 +202,7 @@ def _checked_entries(entries: Any, body_bytes: int) -> dict[str, pb.ColumnEntry]
     return checked
 
 
-def _check_fields(head: bytes) -> None:
+def _check_header(head: bytes) -> None:
     """Refuse very many small fields before they are parsed: an empty pane takes two bytes in a file, 270 in memory."""
     if len(head) <= _SMALL_HEADER_BYTES:
         return
@@ -210,10 +219,10 @@ def _ends(head: bytes) -> Iterator[int]:
         yield end
 
 
-def _check_groups(body: bytes) -> None:
-    """Refuse many groups before they are parsed: an empty one takes two bytes in a file and a hundred in memory."""
-    if sum(1 for _ in islice(_fields(body, 0, len(body)), _MAX_GROUPS + 1)) > _MAX_GROUPS:
-        raise CorruptProfile(_text(f"a column of more than {_MAX_GROUPS} fields"))
+def check_fields(body: bytes, most: int, what: str) -> None:
+    """Refuse many fields before they are parsed: an empty message takes two bytes in a file and a hundred in memory."""
+    if sum(1 for _ in islice(_fields(body, 0, len(body)), most + 1)) > most:
+        raise CorruptProfile(_text(f"{what} of more than {most:,} fields"))
 
 
 def _fields(body: bytes, offset: int, end: int) -> Iterator[tuple[int, int, int]]:
@@ -244,7 +253,14 @@ def _varint(body: bytes, offset: int) -> tuple[int, int]:
     return 0, len(body)
 
 
-def _parsed(kind: type[_AnyMessage], data: bytes) -> _AnyMessage:
+def parsed(kind: type[_AnyMessage], data: bytes) -> _AnyMessage:
+    """The message that the bytes are.
+
+    Raises
+    ------
+    CorruptProfile
+        For bytes that do not parse.
+    """
     message = kind()
     try:
         message.ParseFromString(data)

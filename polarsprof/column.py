@@ -32,7 +32,7 @@ from polarsprof.sketches import (
 )
 from polarsprof.sketches.extremes import check_kinds
 from polarsprof.sketches.frequent import parse_number
-from polarsprof.sketches.moments import as_float
+from polarsprof.sketches.moments import as_float, known
 from polarsprof.views.vega import column_plot
 
 if TYPE_CHECKING:
@@ -111,13 +111,16 @@ class GroupProfile:
 
     @property
     def min(self) -> Any:
-        """Smallest value, NaN left out; of strings the first 128 characters, in byte order."""
-        return None if self.extremes is None else self._present(self.extremes.minimum)
+        """Smallest value, NaN left out; of strings the first 128 characters, in byte order.
+
+        None for strings of which some came from a profile of another tool that does not know it.
+        """
+        return self._present(self._extreme("minimum"))
 
     @property
     def max(self) -> Any:
-        """Largest value, NaN left out; of strings the first 128 characters, in byte order."""
-        return None if self.extremes is None else self._present(self.extremes.maximum)
+        """Largest value, NaN left out; of strings as `min`."""
+        return self._present(self._extreme("maximum"))
 
     @property
     def min_ns(self) -> int | None:
@@ -131,11 +134,15 @@ class GroupProfile:
 
     @property
     def sum(self) -> int | float | None:
-        """Sum of the finite values: exact as long as all are integral, else a double."""
+        """Sum of the finite values: exact as long as all are integral, else a double.
+
+        Of values from a profile of another tool a double too, unless that had the sum; None where it had none.
+        """
         if self.moments is None or not self.moments.n:
             return None
-        integral = self.counters["integral"] == self.count
-        return self.moments.integer_sum if integral else as_float(self.moments.integer_sum) + self.moments.float_sum
+        if self.counters["integral"] == self.count and not self.moments.rounded:
+            return self.moments.integer_sum
+        return known(as_float(self.moments.integer_sum) + self.moments.float_sum)
 
     @property
     def mean(self) -> float | None:
@@ -323,6 +330,10 @@ class GroupProfile:
         if ends and not all(map(math.isfinite, ends)):
             msg = f"the quantiles of group {self.name} run from {ends[0]} to {ends[1]}"
             raise CorruptProfile(msg)
+
+    def _extreme(self, name: str) -> Item | None:
+        unknown = self.extremes is None or (self.name == "string" and self.counters["unexamined"])
+        return None if unknown else cast("Item | None", getattr(self.extremes, name))
 
     def _boolean_counts(self) -> dict[bool, int]:
         true = self.counters["true"]

@@ -6,6 +6,7 @@ Of 20 columns a file costs about 1 ms; of one column 0.1 ms, since the others ar
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain, islice
@@ -13,12 +14,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from polarsprof.codec import Sections
-from polarsprof.errors import CorruptProfile, SpecMismatch, UnsupportedVersion, argument_error
+from polarsprof.errors import (
+    CorruptProfile,
+    DataWarning,
+    PolarsprofError,
+    SpecMismatch,
+    UnsupportedVersion,
+    argument_error,
+)
+from polarsprof.interop.whylogs import HEAD_BYTES, MAX_FILE_BYTES, is_whylogs, native_files
 from polarsprof.profiles import Profile
 from polarsprof.window import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from polarsprof.proto import profile_pb2 as pb
 
@@ -144,7 +153,8 @@ def opened(
 ) -> Sections:
     """A file whose header has been checked and whose columns, all or those named, have been read but not parsed."""
     if isinstance(source, bytes | bytearray | memoryview):
-        return Sections.of_bytes(bytes(source))
+        data = bytes(source)
+        return sections_of(lambda offset, length: data[offset : offset + length], len(data))
     name = os.fspath(source)
     with Path(name).open("rb", 0) as file, naming(name):
 
@@ -152,9 +162,41 @@ def opened(
             file.seek(offset)
             return file.read(length)
 
-        sections = Sections(part, os.fstat(file.fileno()).st_size, name)
+        sections = sections_of(part, os.fstat(file.fileno()).st_size, name)
         sections.keep(sections.wanted(columns))
     return sections
+
+
+def sections_of(read: Callable[[int, int], bytes], file_bytes: int, name: str = "") -> Sections:
+    """The sections of a file, see `Sections`; of one of whylogs those of the native file that says the same.
+
+    Warns with `DataWarning` where figures of a column were refused.
+    """
+    if not is_whylogs(read(0, HEAD_BYTES)):
+        return Sections(read, file_bytes, name)
+    if file_bytes > MAX_FILE_BYTES:
+        msg = f"not a readable profile of whylogs: {file_bytes:,} bytes, more than {MAX_FILE_BYTES:,}"
+        raise CorruptProfile(msg)
+    sections = _translated(read(0, file_bytes))
+    sections.name = name
+    incomplete = sections.header.incomplete
+    if incomplete:
+        several = f"{len(incomplete):,} columns are" if len(incomplete) > 1 else "1 column is"
+        text = f"{several} incomplete, see Profile.incomplete; {incomplete[0].key!r:.80}: {incomplete[0].value:.200}"
+        warnings.warn(f"{name}: {text}" if name else text, DataWarning, stacklevel=2)
+    return sections
+
+
+def _translated(data: bytes) -> Sections:
+    files = [Sections.of_bytes(file) for file in native_files(data)]
+    if len(files) == 1:
+        return files[0]
+    try:
+        return Sections.of_bytes(merge_files(files).to_bytes())
+    except CorruptProfile:
+        raise
+    except PolarsprofError as error:  # more text than a header may have
+        raise CorruptProfile(f"not a readable profile of whylogs: {error}") from error
 
 
 def identity_of(header: pb.Header) -> tuple[frozenset[tuple[str, int]], Window | None]:
@@ -166,7 +208,10 @@ def identity_of(header: pb.Header) -> tuple[frozenset[tuple[str, int]], Window |
 
 
 def read(source: str | os.PathLike[str] | bytes, *, columns: Iterable[str] | None = None) -> Profile:
-    """Read a profile file.
+    """Read a profile file, of this library or of whylogs.
+
+    What a file of whylogs (0.x and 1.x) says arrives as ordinary figures that merge with any others; `Profile.foreign`
+    and `Profile.incomplete` have what does not. A `DataWarning` names a file of which figures were refused.
 
     Parameters
     ----------

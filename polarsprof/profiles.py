@@ -10,6 +10,7 @@ import hashlib
 import os
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cache, lru_cache
 from importlib.metadata import version
 from itertools import chain, compress, islice, starmap
@@ -17,7 +18,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from polarsprof.codec import MAX_PATHS_BYTES, MAX_TEXT_BYTES, Sections, encode
+from polarsprof.codec import MAX_DATASET_CHARACTERS, MAX_PATHS_BYTES, MAX_TEXT_BYTES, Sections, encode
 from polarsprof.column import ColumnProfile, read_groups
 from polarsprof.errors import (
     ArgumentError,
@@ -26,26 +27,27 @@ from polarsprof.errors import (
     argument_error,
     plain_text,
 )
+from polarsprof.foreign import merge_figures, merge_reasons, read_figures, write_figures
+from polarsprof.interop.whylogs import whylogs_file
 from polarsprof.kernels import column_batches
 from polarsprof.proto import profile_pb2 as pb
 from polarsprof.sketches.counters import MAX_COUNT, writable
 from polarsprof.spec import ProfileSpec, checked_spec
 from polarsprof.views.html import profile_html
 from polarsprof.views.summary import profile_text, summary
-from polarsprof.window import Window, utc_datetime
+from polarsprof.window import Window, utc_datetime, utc_us
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from datetime import datetime
 
     import polars as pl
 
     from polarsprof.batch import ColumnBatch, TypedColumns
     from polarsprof.column import GroupProfile
+    from polarsprof.foreign import Figures
 
 _LONGEST_PATH: Final = 512
 _READ_AT_ONCE: Final = 32  # columns whose messages are in memory together
-_LONGEST_DATASET: Final = 65_536
 _COUNTS: Final = ("rows", "late_rows", "untimed_rows", "future_rows", "dropped_rows")
 _COUNTS_OF: Final = attrgetter(*_COUNTS)
 _VERSIONED: Final = ("polarsprof", "polars", "datasketches")
@@ -81,6 +83,11 @@ class Profile:
     writers
         Writer id → what that writer had counted when it sealed its latest pane among these, named as in
         `Logger.counters`; the largest of each.
+    foreign
+        Column, empty for the whole data set → component → figure: what another tool had measured and has no counterpart
+        here. Merging adds up counts; None stands for figures of merged files that differ and do not add up.
+    incomplete
+        Column → which of its figures do not speak of all its values, and why, such as a sketch that was refused.
     """
 
     def __init__(
@@ -106,6 +113,8 @@ class Profile:
         self.positions: dict[str, int] = {}
         self.writers: dict[str, dict[str, int]] = {}
         self.versions = dict(_versions())
+        self.foreign: Figures = {}
+        self.incomplete: dict[str, str] = {}
         self._columns: dict[str, ColumnProfile] = {}
         self._paths_bytes = 0
         self._specs: dict[str, ProfileSpec] = {}
@@ -247,6 +256,9 @@ class Profile:
         for writer_id, counters in other.writers.items():
             own = self.writers.setdefault(writer_id, {})
             own |= {name: max(count, own.get(name, 0)) for name, count in counters.items()}
+        if other.foreign or other.incomplete:
+            merge_figures(self.foreign, other.foreign)
+            merge_reasons(self.incomplete, other.incomplete)
         self.dataset = min(self.dataset or other.dataset, other.dataset or self.dataset)
         for mine, theirs in ((self.tags, other.tags), (self.metadata, other.metadata), (self.versions, other.versions)):
             if theirs and theirs != mine:
@@ -259,6 +271,33 @@ class Profile:
     def to_bytes(self) -> bytes:
         """The profile as the bytes of a file; equal states give equal bytes."""
         return encode(self._header(), ((path, _message(column)) for path, column in self._columns.items()))
+
+    def to_whylogs(self, *, dataset_timestamp: datetime | None = None) -> bytes:
+        """The profile as the bytes of a file that whylogs 1.6.4 opens, merges, summarizes and draws.
+
+        Counts, types, extremes of integers, mean and variance are those of the profile; quantiles, distinct values and
+        frequent items are in sketches of the same content. Left out is what whylogs has no place for: exact sums,
+        skewness, kurtosis, lengths, and the extremes of what are no numbers.
+
+        Parameters
+        ----------
+        dataset_timestamp
+            Without a zone: UTC. Default: the start of the window, else the first event time, else now.
+
+        Examples
+        --------
+        >>> import polarsprof as pp
+        >>> pp.read(pp.profile([{"price": 9.5}, {"price": 12.0}]).to_whylogs())["price"].mean
+        10.75
+        """
+        return whylogs_file(self, self._header(), self._timestamp_us(dataset_timestamp))
+
+    def _timestamp_us(self, given: datetime | None) -> int:
+        if given is not None:
+            return utc_us(given, "dataset_timestamp")
+        if self.window is not None:
+            return self.window.start_us
+        return utc_us(datetime.now(UTC), "dataset_timestamp") if self.first_event_us is None else self.first_event_us
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Profile:
@@ -407,15 +446,7 @@ class Profile:
         """
         if not isinstance(path, str | os.PathLike) or not Path(path).name:
             raise argument_error("path", path, "the path of a file")
-        target = Path(path)
-        temporary = target.with_name(f".{os.getpid():x}-{os.urandom(4).hex()}.tmp")
-        try:
-            temporary.write_bytes(self.to_bytes())
-            temporary.replace(target)
-        except OSError as error:  # the user knows nothing of the temporary file
-            raise OSError(error.errno, error.strerror, os.fspath(target)) from error
-        finally:
-            temporary.unlink(missing_ok=True)
+        replace_file(Path(path), self.to_bytes())
 
     def _own(self, path: str) -> ColumnProfile | None:
         column = self._columns.get(path)
@@ -493,6 +524,8 @@ class Profile:
         for name in ("tags", "metadata", "versions"):
             for key, value in sorted(getattr(self, name).items()):
                 getattr(header, name).add(key=key, value=value)
+        write_figures(self.foreign, header)
+        header.incomplete.extend(starmap(_pair_message, sorted(self.incomplete.items())))
         return header
 
     def _take_header(self, header: pb.Header) -> None:
@@ -512,6 +545,8 @@ class Profile:
         if header.writers:
             self.writers = {w.id: {entry.name: entry.count for entry in w.counters} for w in header.writers}
         self.tags, self.metadata, self.versions = map(_pairs, (header.tags, header.metadata, header.versions))
+        if header.foreign or header.incomplete:
+            self.foreign, self.incomplete = read_figures(header), _pairs(header.incomplete)
         for own, entries in ((self.rejected, header.rejected), (self.degraded, header.degraded)):
             if entries:
                 own.update({entry.name: entry.count for entry in entries})
@@ -526,6 +561,18 @@ class Profile:
         if first > last:
             raise CorruptProfile(f"not a readable profile: event times from {first} to {last}")
         self.first_event_us, self.last_event_us = first_us, last_us
+
+
+def replace_file(target: Path, data: bytes) -> None:
+    """Write a file, replacing what lies there whole or not at all."""
+    temporary = target.with_name(f".{os.getpid():x}-{os.urandom(4).hex()}.tmp")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(target)
+    except OSError as error:  # the user knows nothing of the temporary file
+        raise OSError(error.errno, error.strerror, os.fspath(target)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _check_tracked(mine: ProfileSpec, theirs: ProfileSpec, paths: Iterable[str]) -> None:
@@ -601,6 +648,10 @@ def _writer_message(writer_id: str, counters: Mapping[str, int]) -> pb.Writer:
     return pb.Writer(id=writer_id, counters=entries)
 
 
+def _pair_message(key: str, value: str) -> pb.Pair:
+    return pb.Pair(key=key, value=value)
+
+
 def _span(windows: Iterable[Window | None]) -> Window | None:
     known = [window for window in windows if window is not None]
     if not known:
@@ -611,8 +662,8 @@ def _span(windows: Iterable[Window | None]) -> Window | None:
 def dataset_text(name: str, value: object) -> str:
     """The name of a data set, empty for none; wrong use where it is no text, or too long."""
     text = plain_text(name, value)
-    if len(text) > _LONGEST_DATASET:
-        raise argument_error(name, text, f"at most {_LONGEST_DATASET:,} characters")
+    if len(text) > MAX_DATASET_CHARACTERS:
+        raise argument_error(name, text, f"at most {MAX_DATASET_CHARACTERS:,} characters")
     return text
 
 

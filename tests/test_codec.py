@@ -158,7 +158,7 @@ def test_a_column_of_many_empty_groups_is_refused_before_it_is_parsed() -> None:
 )
 def test_a_header_of_many_small_fields_is_refused_before_it_is_parsed(bomb: bytes, monkeypatch: Any) -> None:
     head = header().SerializeToString()
-    monkeypatch.setattr("polarsprof.codec._parsed", lambda kind, data: pytest.fail("parsed"))
+    monkeypatch.setattr("polarsprof.codec.parsed", lambda kind, data: pytest.fail("parsed"))
     with pytest.raises(CorruptProfile, match=r"a header with .* fields"):
         pp.Profile.from_bytes(sealed(head + bomb * (1_000_000 // len(bomb))))
     writer = bomb[3:] * 300_000 if bomb[0] == 0xA2 else b""

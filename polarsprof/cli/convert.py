@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -21,8 +22,45 @@ def _to_parquet(profiles: Iterable[Profile], output: Path) -> str:
     return f"{write_parquet(profiles, output):,} rows"
 
 
+def _to_native(profiles: Iterable[Profile], output: Path) -> str:
+    return _to_files(profiles, output, lambda profile: profile.to_bytes())
+
+
+def _to_whylogs(profiles: Iterable[Profile], output: Path) -> str:
+    return _to_files(profiles, output, lambda profile: profile.to_whylogs())
+
+
+def _to_files(profiles: Iterable[Profile], output: Path, encode: Callable[[Profile], bytes]) -> str:
+    """One profile becomes the file; several become files of a folder, each named by its window and none replaced."""
+    from polarsprof.profiles import replace_file
+
+    waiting = iter(profiles)
+    some = list(islice(waiting, 2))
+    if len(some) == 1 and not output.is_dir():
+        replace_file(output, encode(some[0]))
+        return "1 file"
+    output.mkdir(parents=True, exist_ok=True)
+    number = 0
+    for profile in chain(some, waiting):
+        with (output / _file_name(profile)).open("xb") as file:
+            file.write(encode(profile))
+        number += 1
+    return f"{number:,} files"
+
+
+def _file_name(profile: Profile) -> str:
+    from polarsprof.store.names import label_of, prefix_of
+
+    label = "all" if profile.window is None else label_of(profile.window, "")
+    return f"{prefix_of(profile.dataset)}{label}.bin"
+
+
 # Name of a format → what writes profiles in it to a path, and says what it wrote.
-TARGETS: Final[Mapping[str, Callable[[Iterable[Profile], Path], str]]] = {"parquet": _to_parquet}
+TARGETS: Final[Mapping[str, Callable[[Iterable[Profile], Path], str]]] = {
+    "parquet": _to_parquet,
+    "polarsprof": _to_native,
+    "whylogs": _to_whylogs,
+}
 
 
 @click.command("convert")
@@ -33,7 +71,8 @@ TARGETS: Final[Mapping[str, Callable[[Iterable[Profile], Path], str]]] = {"parqu
 def convert_command(place: str, output: Path, target: str, dataset: str | None) -> None:
     """Write a profile file, or each window of a store, in the format of others.
 
-    parquet: figures and Apache DataSketches images, in rows for a warehouse.
+    parquet: figures and Apache DataSketches images, in rows for a warehouse. whylogs: a file that whylogs 1.6 opens,
+    or a folder of one for each window of a store. polarsprof: the same in our own format, of a file of whylogs too.
     """
     from polarsprof.cli.outcome import counted
 

@@ -168,6 +168,8 @@ def profile_facts(profile: Profile) -> dict[str, Any]:
         "tags": profile.tags,
         "metadata": profile.metadata,
         "versions": profile.versions,
+        "incomplete": profile.incomplete,
+        "foreign": {path: {k: _finite(v) for k, v in figures.items()} for path, figures in profile.foreign.items()},
         "columns": [{name: _finite(value) for name, value in row.items()} for row in profile.summary().to_dicts()],
     }
 

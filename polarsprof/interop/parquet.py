@@ -103,12 +103,13 @@ def _figures(group: GroupProfile) -> dict[str, Any]:
         figures |= {"min": text.double(group.min), "max": text.double(group.max), "sum": text.double(group.sum)}
         figures |= {"mean": group.mean, "stddev": group.stddev, "nan_count": counts["nan"]}
         figures |= {"infinite_count": counts["positive_infinity"] + counts["negative_infinity"]}
-        figures |= {"zeros": counts["zero"], "negatives": counts["negative"]}
+        if not counts["unexamined"]:
+            figures |= {"zeros": counts["zero"], "negatives": counts["negative"]}
     elif group.extremes is not None:
         figures |= {"min_text": text.extreme(group, "min"), "max_text": text.extreme(group, "max")}
     if group.name == "boolean":
         figures["true_count"] = counts["true"]
-    if group.name in ("string", "binary"):
+    if group.name in ("string", "binary") and not counts["unexamined"]:
         figures["empties"] = counts["empty"]
     return figures
 

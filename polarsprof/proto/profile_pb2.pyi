@@ -6,7 +6,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Header(_message.Message):
-    __slots__ = ("dataset", "window_start_us", "window_end_us", "first_event_us", "last_event_us", "rows", "rejected", "degraded", "late_rows", "untimed_rows", "future_rows", "dropped_rows", "panes", "positions", "tags", "metadata", "versions", "spec_json", "columns", "writers")
+    __slots__ = ("dataset", "window_start_us", "window_end_us", "first_event_us", "last_event_us", "rows", "rejected", "degraded", "late_rows", "untimed_rows", "future_rows", "dropped_rows", "panes", "positions", "tags", "metadata", "versions", "spec_json", "columns", "writers", "foreign", "incomplete")
     DATASET_FIELD_NUMBER: _ClassVar[int]
     WINDOW_START_US_FIELD_NUMBER: _ClassVar[int]
     WINDOW_END_US_FIELD_NUMBER: _ClassVar[int]
@@ -27,6 +27,8 @@ class Header(_message.Message):
     SPEC_JSON_FIELD_NUMBER: _ClassVar[int]
     COLUMNS_FIELD_NUMBER: _ClassVar[int]
     WRITERS_FIELD_NUMBER: _ClassVar[int]
+    FOREIGN_FIELD_NUMBER: _ClassVar[int]
+    INCOMPLETE_FIELD_NUMBER: _ClassVar[int]
     dataset: str
     window_start_us: int
     window_end_us: int
@@ -47,7 +49,23 @@ class Header(_message.Message):
     spec_json: str
     columns: _containers.RepeatedCompositeFieldContainer[ColumnEntry]
     writers: _containers.RepeatedCompositeFieldContainer[Writer]
-    def __init__(self, dataset: _Optional[str] = ..., window_start_us: _Optional[int] = ..., window_end_us: _Optional[int] = ..., first_event_us: _Optional[int] = ..., last_event_us: _Optional[int] = ..., rows: _Optional[int] = ..., rejected: _Optional[_Iterable[_Union[NamedCount, _Mapping]]] = ..., degraded: _Optional[_Iterable[_Union[NamedCount, _Mapping]]] = ..., late_rows: _Optional[int] = ..., untimed_rows: _Optional[int] = ..., future_rows: _Optional[int] = ..., dropped_rows: _Optional[int] = ..., panes: _Optional[_Iterable[_Union[Pane, _Mapping]]] = ..., positions: _Optional[_Iterable[_Union[Position, _Mapping]]] = ..., tags: _Optional[_Iterable[_Union[Pair, _Mapping]]] = ..., metadata: _Optional[_Iterable[_Union[Pair, _Mapping]]] = ..., versions: _Optional[_Iterable[_Union[Pair, _Mapping]]] = ..., spec_json: _Optional[str] = ..., columns: _Optional[_Iterable[_Union[ColumnEntry, _Mapping]]] = ..., writers: _Optional[_Iterable[_Union[Writer, _Mapping]]] = ...) -> None: ...
+    foreign: _containers.RepeatedCompositeFieldContainer[ForeignFigure]
+    incomplete: _containers.RepeatedCompositeFieldContainer[Pair]
+    def __init__(self, dataset: _Optional[str] = ..., window_start_us: _Optional[int] = ..., window_end_us: _Optional[int] = ..., first_event_us: _Optional[int] = ..., last_event_us: _Optional[int] = ..., rows: _Optional[int] = ..., rejected: _Optional[_Iterable[_Union[NamedCount, _Mapping]]] = ..., degraded: _Optional[_Iterable[_Union[NamedCount, _Mapping]]] = ..., late_rows: _Optional[int] = ..., untimed_rows: _Optional[int] = ..., future_rows: _Optional[int] = ..., dropped_rows: _Optional[int] = ..., panes: _Optional[_Iterable[_Union[Pane, _Mapping]]] = ..., positions: _Optional[_Iterable[_Union[Position, _Mapping]]] = ..., tags: _Optional[_Iterable[_Union[Pair, _Mapping]]] = ..., metadata: _Optional[_Iterable[_Union[Pair, _Mapping]]] = ..., versions: _Optional[_Iterable[_Union[Pair, _Mapping]]] = ..., spec_json: _Optional[str] = ..., columns: _Optional[_Iterable[_Union[ColumnEntry, _Mapping]]] = ..., writers: _Optional[_Iterable[_Union[Writer, _Mapping]]] = ..., foreign: _Optional[_Iterable[_Union[ForeignFigure, _Mapping]]] = ..., incomplete: _Optional[_Iterable[_Union[Pair, _Mapping]]] = ...) -> None: ...
+
+class ForeignFigure(_message.Message):
+    __slots__ = ("column", "component", "integer", "fractional", "text")
+    COLUMN_FIELD_NUMBER: _ClassVar[int]
+    COMPONENT_FIELD_NUMBER: _ClassVar[int]
+    INTEGER_FIELD_NUMBER: _ClassVar[int]
+    FRACTIONAL_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    column: str
+    component: str
+    integer: int
+    fractional: float
+    text: str
+    def __init__(self, column: _Optional[str] = ..., component: _Optional[str] = ..., integer: _Optional[int] = ..., fractional: _Optional[float] = ..., text: _Optional[str] = ...) -> None: ...
 
 class Writer(_message.Message):
     __slots__ = ("id", "counters")
@@ -128,7 +146,7 @@ class Group(_message.Message):
     def __init__(self, name: _Optional[str] = ..., counters: _Optional[_Union[Counters, _Mapping]] = ..., extremes: _Optional[_Union[Extremes, _Mapping]] = ..., moments: _Optional[_Union[Moments, _Mapping]] = ..., quantiles: _Optional[_Union[Quantiles, _Mapping]] = ..., distinct: _Optional[_Union[Distinct, _Mapping]] = ..., frequent_items: _Optional[_Union[FrequentItems, _Mapping]] = ..., length: _Optional[_Union[Group, _Mapping]] = ...) -> None: ...
 
 class Counters(_message.Message):
-    __slots__ = ("count", "integral", "nan", "positive_infinity", "negative_infinity", "zero", "negative", "true", "empty")
+    __slots__ = ("count", "integral", "nan", "positive_infinity", "negative_infinity", "zero", "negative", "true", "empty", "unexamined")
     COUNT_FIELD_NUMBER: _ClassVar[int]
     INTEGRAL_FIELD_NUMBER: _ClassVar[int]
     NAN_FIELD_NUMBER: _ClassVar[int]
@@ -138,6 +156,7 @@ class Counters(_message.Message):
     NEGATIVE_FIELD_NUMBER: _ClassVar[int]
     TRUE_FIELD_NUMBER: _ClassVar[int]
     EMPTY_FIELD_NUMBER: _ClassVar[int]
+    UNEXAMINED_FIELD_NUMBER: _ClassVar[int]
     count: int
     integral: int
     nan: int
@@ -147,7 +166,8 @@ class Counters(_message.Message):
     negative: int
     true: int
     empty: int
-    def __init__(self, count: _Optional[int] = ..., integral: _Optional[int] = ..., nan: _Optional[int] = ..., positive_infinity: _Optional[int] = ..., negative_infinity: _Optional[int] = ..., zero: _Optional[int] = ..., negative: _Optional[int] = ..., true: _Optional[int] = ..., empty: _Optional[int] = ...) -> None: ...
+    unexamined: int
+    def __init__(self, count: _Optional[int] = ..., integral: _Optional[int] = ..., nan: _Optional[int] = ..., positive_infinity: _Optional[int] = ..., negative_infinity: _Optional[int] = ..., zero: _Optional[int] = ..., negative: _Optional[int] = ..., true: _Optional[int] = ..., empty: _Optional[int] = ..., unexamined: _Optional[int] = ...) -> None: ...
 
 class Value(_message.Message):
     __slots__ = ("integer", "big_integer", "fractional", "text", "binary")
@@ -172,7 +192,7 @@ class Extremes(_message.Message):
     def __init__(self, minimum: _Optional[_Union[Value, _Mapping]] = ..., maximum: _Optional[_Union[Value, _Mapping]] = ...) -> None: ...
 
 class Moments(_message.Message):
-    __slots__ = ("n", "integer_sum", "float_sum", "float_sum_error", "mean", "m2", "m3", "m4")
+    __slots__ = ("n", "integer_sum", "float_sum", "float_sum_error", "mean", "m2", "m3", "m4", "rounded")
     N_FIELD_NUMBER: _ClassVar[int]
     INTEGER_SUM_FIELD_NUMBER: _ClassVar[int]
     FLOAT_SUM_FIELD_NUMBER: _ClassVar[int]
@@ -181,6 +201,7 @@ class Moments(_message.Message):
     M2_FIELD_NUMBER: _ClassVar[int]
     M3_FIELD_NUMBER: _ClassVar[int]
     M4_FIELD_NUMBER: _ClassVar[int]
+    ROUNDED_FIELD_NUMBER: _ClassVar[int]
     n: int
     integer_sum: Value
     float_sum: float
@@ -189,7 +210,8 @@ class Moments(_message.Message):
     m2: float
     m3: float
     m4: float
-    def __init__(self, n: _Optional[int] = ..., integer_sum: _Optional[_Union[Value, _Mapping]] = ..., float_sum: _Optional[float] = ..., float_sum_error: _Optional[float] = ..., mean: _Optional[float] = ..., m2: _Optional[float] = ..., m3: _Optional[float] = ..., m4: _Optional[float] = ...) -> None: ...
+    rounded: int
+    def __init__(self, n: _Optional[int] = ..., integer_sum: _Optional[_Union[Value, _Mapping]] = ..., float_sum: _Optional[float] = ..., float_sum_error: _Optional[float] = ..., mean: _Optional[float] = ..., m2: _Optional[float] = ..., m3: _Optional[float] = ..., m4: _Optional[float] = ..., rounded: _Optional[int] = ...) -> None: ...
 
 class Quantiles(_message.Message):
     __slots__ = ("kll_doubles",)

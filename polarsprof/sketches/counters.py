@@ -27,6 +27,7 @@ COUNTERS: Final = (
     "negative",
     "true",
     "empty",
+    "unexamined",
 )
 _COUNTS_OF: Final = attrgetter(*COUNTERS)
 
@@ -59,8 +60,8 @@ class Counters:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Name → count, zeros included."""
-        return dict(self._counts)
+        """Name → count, zeros included; `unexamined` only where there are such values."""
+        return {name: count for name, count in self._counts.items() if count or name != "unexamined"}
 
     def update(self, batch: ColumnBatch) -> None:
         """Add the counts of a batch."""

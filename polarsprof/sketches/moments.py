@@ -2,6 +2,8 @@
 
 Integral values sum exactly at any size; fractional sums carry their rounding error along (Neumaier 1974), so that the
 order of merges changes the last digit at most. Central moments merge by Pébay's formulas (SAND2008-6212, eq. 2.1–3.1).
+A moment that is not known, because another tool did not keep it, is NaN inside, whatever it is merged with, and None
+outside.
 """
 
 from __future__ import annotations
@@ -29,13 +31,22 @@ _CENTRAL_OF: Final = attrgetter("n", "mean", "m2", "m3", "m4")
 
 
 class Moments:
-    """Sum, mean, variance, skewness and kurtosis of the finite values."""
+    """Sum, mean, variance, skewness and kurtosis of the finite values.
 
-    __slots__ = ("_central", "_float_sum", "_float_sum_error", "integer_sum")
+    Attributes
+    ----------
+    integer_sum
+        Sum of the integral values.
+    rounded
+        Number of values of which it is only the nearest integer to a rounded sum.
+    """
+
+    __slots__ = ("_central", "_float_sum", "_float_sum_error", "integer_sum", "rounded")
 
     def __init__(self, spec: ProfileSpec) -> None:
         del spec  # nothing about a moment can be chosen
         self.integer_sum = 0
+        self.rounded = 0
         self._float_sum = 0.0
         self._float_sum_error = 0.0
         self._central: Central = (0, 0.0, 0.0, 0.0, 0.0)
@@ -57,12 +68,12 @@ class Moments:
         if not self.n:
             return None
         total = as_float(self.integer_sum) + self.float_sum
-        return total / self.n if math.isfinite(total) else self._central[1]
+        return known(total / self.n if math.isfinite(total) else self._central[1])
 
     @property
     def variance(self) -> float | None:
         """Sample variance (divided by n - 1); None below two values."""
-        return self._central[2] / (self.n - 1) if self.n > 1 else None
+        return known(self._central[2] / (self.n - 1)) if self.n > 1 else None
 
     @property
     def skewness(self) -> float | None:
@@ -92,6 +103,7 @@ class Moments:
         """Take in the sums and moments of others."""
         for other in others:
             self._add(other.integer_sum, other._float_sum, other._float_sum_error)
+            self.rounded += other.rounded
         self._central = reduce(_combined, [other._central for other in others], self._central)
 
     def _add(self, integer_sum: int, float_sum: float, error: float) -> None:
@@ -106,17 +118,20 @@ class Moments:
         if self.integer_sum:
             write_value(message.integer_sum, self.integer_sum)
         message.float_sum, message.float_sum_error = self._float_sum, self._float_sum_error
+        message.rounded = self.rounded
         message.n, message.mean, message.m2, message.m3, message.m4 = self._central
 
     def from_message(self, message: pb.Moments) -> None:
         """Take the state of a message."""
         self.integer_sum, self._float_sum, self._float_sum_error = _sums_of(message)
+        self.rounded = message.rounded
         self._central = _central_of(message)
 
     def merge_messages(self, messages: Sequence[pb.Moments]) -> None:
         """Take in the sums and moments of messages."""
         for sums in [_sums_of(message) for message in messages]:
             self._add(*sums)
+        self.rounded += sum([message.rounded for message in messages])
         self._central = reduce(_combined, [_central_of(message) for message in messages], self._central)
 
 
@@ -142,6 +157,11 @@ def as_float(number: float) -> float:
         return float(number)
     except OverflowError:
         return math.inf if number > 0 else -math.inf
+
+
+def known(figure: float) -> float | None:
+    """The figure, None for NaN."""
+    return None if math.isnan(figure) else figure
 
 
 def _figure(numerator: float, denominator: float) -> float | None:

@@ -12,11 +12,12 @@ import os
 from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path, PurePath, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from polarsprof.clock import SystemClock
 from polarsprof.errors import CorruptProfile, PolarsprofError, UnsupportedVersion, argument_error, plain_text
 from polarsprof.merging import names_of_columns
+from polarsprof.profiles import Profile
 from polarsprof.store.catalog import by_window
 from polarsprof.store.compaction import Compaction, Compactor, Rules
 from polarsprof.store.folder import Folder
@@ -30,13 +31,12 @@ from polarsprof.views.timeline import timeline
 from polarsprof.window import Interval, Tumbling, duration_us
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import timedelta
 
     import polars as pl
 
     from polarsprof.clock import Clock
-    from polarsprof.profiles import Profile
     from polarsprof.store.catalog import Catalog
     from polarsprof.store.names import Moment
     from polarsprof.store.place import Place
@@ -61,18 +61,29 @@ class ProfileStore:
         `client_options`, `retry_config`; what is not given comes from the environment (`AWS_ACCESS_KEY_ID` and the
         like). Requests that fail on the way are repeated up to 5 times within 30 seconds, unless `retry_config` says
         otherwise.
+    format
+        "polarsprof", or "whylogs": every pane is written as a file that whylogs 1.6 opens, which makes a mirror of a
+        session during a migration; it is read like any other, with what whylogs has a place for. Not compacted.
 
     Raises
     ------
     ArgumentError
-        For another kind of URL, a path that is a file, and options of a folder.
+        For another kind of URL, a path that is a file, options of a folder, and an unknown format.
     PolarsprofError
         Where the URL needs a package that is not installed; the text names the extra.
     """
 
     def __init__(
-        self, url: str | os.PathLike[str], *, spool: str | os.PathLike[str] | None = None, **options: Any
+        self,
+        url: str | os.PathLike[str],
+        *,
+        spool: str | os.PathLike[str] | None = None,
+        format: str = "polarsprof",  # noqa: A002 - what it is called
+        **options: Any,
     ) -> None:
+        if format not in _FORMATS:
+            raise argument_error("format", format, f"one of {', '.join(_FORMATS)}")
+        self._written = _FORMATS[format]
         self._place = _place_of(url, spool, options)
         self._listings = Listings(self._place)
 
@@ -274,7 +285,8 @@ class ProfileStore:
             Where the store does not take it; nothing but complete panes is left behind.
         """
         names = [plain_name(pane), own_name(pane)] if self._place.plain_names else [own_name(pane)]
-        return self._path(self._place.put(names, pane.data, temporary_of(pane), lambda name: self._holds(name, pane)))
+        data = self._written(pane.data)
+        return self._path(self._place.put(names, data, temporary_of(pane), lambda name: self._holds(name, pane)))
 
     def compact(
         self,
@@ -323,7 +335,12 @@ class ProfileStore:
             For a data set without any pane, and for durations that are none.
         CorruptProfile, UnsupportedVersion, OSError
             For a file that cannot be read or written; the text names it. What was done before stays done.
+        PolarsprofError
+            For a store of the format of another tool.
         """
+        if self._written is not _as_it_is:
+            msg = f"{self.url} holds copies in the format of another tool, which are not compacted"
+            raise PolarsprofError(msg)
         rules = _rules(into, keep, zone, settle, SystemClock() if clock is None else clock)
         self._catalog(name)
         return Compactor(self._place, self._listings, name).run(rules, tell or _untold)
@@ -357,6 +374,17 @@ class ProfileStore:
 
     def _path(self, file: str) -> PurePath:
         return self._place.path / file if isinstance(self._place, Folder) else PurePosixPath(file)
+
+
+def _as_it_is(pane: bytes) -> bytes:
+    return pane
+
+
+def _as_whylogs(pane: bytes) -> bytes:
+    return Profile.from_bytes(pane).to_whylogs()
+
+
+_FORMATS: Final[Mapping[str, Callable[[bytes], bytes]]] = {"polarsprof": _as_it_is, "whylogs": _as_whylogs}
 
 
 def _place_of(url: object, spool: str | os.PathLike[str] | None, options: dict[str, Any]) -> Place:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from polarsprof.codec import Sections
-from polarsprof.merging import named, naming
+from polarsprof.merging import named, naming, sections_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from polarsprof.codec import Sections
     from polarsprof.profiles import Profile
 
     Stamp = tuple[int, int, int]
@@ -118,6 +118,6 @@ def opened_file(place: Place, name: str, columns: Iterable[str] | None) -> Secti
     first_bytes = None if columns is None else _HEAD_BYTES
     where = place.where(name)
     with place.opened(name, first_bytes) as (part, file_bytes), naming(where):
-        sections = Sections(part, file_bytes, where)
+        sections = sections_of(part, file_bytes, where)
         sections.keep(sections.wanted(columns))
     return sections

@@ -56,7 +56,8 @@ def summary(profile: Profile) -> pl.DataFrame:
             Rows (for `name[]` elements); values that are not null, NaN included; nulls, also as a share in [0, 1],
             null of no rows.
         `nan_count`, `infinite_count`, `true_count`, `zeros`, `negatives`, `empties`
-            NaN; ±inf; booleans that are true; numbers that are 0, below 0; strings of length 0.
+            NaN; ±inf; booleans that are true; numbers that are 0, below 0; strings of length 0. The last three are null
+            where some values came from a profile of another tool that does not know it.
         `distinct`, `distinct_lower`, `distinct_upper`
             Estimated number of distinct values, with bounds two standard errors away.
         `min`, `max`
@@ -96,8 +97,8 @@ def _row(path: str, column: ColumnProfile) -> dict[str, Any]:
     }
 
 
-def _counts(column: ColumnProfile) -> dict[str, int]:
-    numbers = column.group("number").counters
+def _counts(column: ColumnProfile) -> dict[str, int | None]:
+    numbers, strings = column.group("number").counters, column.group("string").counters
     return {
         "rows": column.rows,
         "count": column.count,
@@ -105,9 +106,9 @@ def _counts(column: ColumnProfile) -> dict[str, int]:
         "nan_count": column.nan_count,
         "infinite_count": numbers["positive_infinity"] + numbers["negative_infinity"],
         "true_count": column.true_count,
-        "zeros": numbers["zero"],
-        "negatives": numbers["negative"],
-        "empties": column.group("string").counters["empty"],
+        "zeros": None if numbers["unexamined"] else numbers["zero"],
+        "negatives": None if numbers["unexamined"] else numbers["negative"],
+        "empties": None if strings["unexamined"] else strings["empty"],
     }
 
 

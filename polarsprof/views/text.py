@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from polarsprof.column import ColumnProfile, GroupProfile
     from polarsprof.profiles import Profile
     from polarsprof.sketches import FrequentItem
+    from polarsprof.window import Window
 
 LONGEST_VALUE: Final = 200
 # Controls, formats (bidirectional overrides and zero-width characters among them), surrogates, line and paragraph ends:
@@ -170,14 +171,23 @@ def facts(profile: Profile) -> list[str]:
         "dropped": profile.dropped_rows,
         "degraded values": profile.degraded.total(),
     }
-    window = profile.window
+    window, foreign = profile.window, sum(map(len, profile.foreign.values()))
     return [
         *([clean(profile.dataset, 60)] if profile.dataset else []),
-        *([f"{shown(window.start)} – {shown(window.end)}"] if window else []),
+        *([_span(window)] if window else []),
         _counted(profile.rows, "row"),
         _counted(len(profile.columns), "column"),
         *(f"{number(count)} {what}" for what, count in counts.items() if count),
+        *([f"{_counted(len(profile.incomplete), 'column')} incomplete"] if profile.incomplete else []),
+        *([f"{_counted(foreign, 'figure')} without a counterpart here"] if foreign else []),
     ]
+
+
+def _span(window: Window) -> str:
+    """Start and end; of less than a second, such as the timestamp of another tool, the start alone."""
+    if window.end_us - window.start_us < 1_000_000:
+        return f"from {shown(window.start)}"
+    return f"{shown(window.start)} – {shown(window.end)}"
 
 
 def _counted(count: int, noun: str) -> str:

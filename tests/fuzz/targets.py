@@ -6,7 +6,9 @@ what is taken has been asked, merged, updated and written as well.
 
 from __future__ import annotations
 
+import math
 import struct
+import warnings
 import zlib
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -18,12 +20,22 @@ import datasketches
 import numpy as np
 import polars as pl
 from fuzz.mutations import mutate_message, mutated
+from whylogs_files import cardinality, distribution, ends, frequent, integers, v0, v0_message, v1
 
 import polarsprof as pp
 from polarsprof.codec import Sections, encode
-from polarsprof.errors import CorruptProfile, PolarsprofError, SpecMismatch, UnsupportedVersion
+from polarsprof.errors import (
+    ArgumentError,
+    CorruptProfile,
+    DataWarning,
+    PolarsprofError,
+    SpecMismatch,
+    UnsupportedVersion,
+)
 from polarsprof.frames import typed_columns
+from polarsprof.interop.whylogs.wire import varint
 from polarsprof.proto import profile_pb2 as pb
+from polarsprof.proto import whylogs_pb2 as wl
 from polarsprof.sketches.counters import MAX_COUNT
 from polarsprof.sketches.images import adopted_distinct, adopted_frequent_items, adopted_quantiles, theta_estimate
 
@@ -365,6 +377,56 @@ def _adopted(images: dict[str, bytes], group: str = "number") -> str:
     return "taken"
 
 
+def whylogs(seed: int) -> str:
+    """Files of whylogs, changed in their bytes or in the fields of the messages in them."""
+    chance = Random(seed)
+    data = _whylogs_file(chance)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DataWarning)
+            profile = pp.read(data)
+            profile.merge(pp.read(profile.to_whylogs(dataset_timestamp=datetime(2026, 1, 1, tzinfo=UTC))))
+    except (CorruptProfile, UnsupportedVersion):
+        return "refused"
+    except ArgumentError as error:
+        assert "in this profile already" in str(error)  # noqa: PT017 - its own panes
+    exercise(profile)
+    return "taken"
+
+
+def _whylogs_file(chance: Random) -> bytes:
+    match chance.randrange(3):
+        case 0:
+            files = whylogs_files()
+            return mutated(chance.choice(files), chance, [*files, *every_image()])
+        case 1:
+            column = wl.ColumnV0.FromString(chance.choice(whylogs_columns()))
+            mutate_message(column, chance, every_image())
+            return v0(v0_message({"x": column}))
+    numbers = chance.choices([1.0, -2.0, 0.5, math.inf], k=chance.randrange(1, 9))
+    components = integers(counts__n=9, counts__null=1, types__fractional=len(numbers), types__string=3)
+    components |= integers(types__integral=2, types__boolean=3, counts__true=3)
+    components |= ends(-2, 1) | distribution(numbers) | cardinality(numbers) | frequent({"1": 2, "a": 1, "True": 3})
+    components |= {"x/any": wl.Component(cpc=wl.Sketch(image=b"abc"))}
+    for name in chance.sample(sorted(components), k=3):
+        mutate_message(components[name], chance, every_image())
+    return v1({"x": components})
+
+
+@cache
+def whylogs_columns() -> list[bytes]:
+    data = (GOLDEN.parent / "whylogs" / "flights_v0.bin").read_bytes()
+    _, start = varint(data, 0)
+    entries = map(wl.ColumnEntryV0.FromString, wl.ProfileV0.FromString(data[start:]).columns)
+    return [entry.value for entry in entries]
+
+
+@cache
+def whylogs_files() -> list[bytes]:
+    performance = GOLDEN.parent / "whylogs" / "performance_v1.bin"
+    return [performance.read_bytes(), *(pp.read(file).to_whylogs() for file in small_files())]
+
+
 # Name → what makes a case of a seed, and its share of the cases.
 TARGETS: dict[str, tuple[Callable[[int], str], float]] = {
     "flips": (flips, 0.15),
@@ -376,4 +438,5 @@ TARGETS: dict[str, tuple[Callable[[int], str], float]] = {
     "distinct": (distinct, 0.15),
     "items": (items, 0.1),
     "theta": (theta, 0.05),
+    "whylogs": (whylogs, 0.1),
 }

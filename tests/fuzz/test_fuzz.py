@@ -15,7 +15,7 @@ from fuzz.targets import TARGETS
 
 TESTS = Path(__file__).parent.parent
 CASES_OF_A_CHILD = 20_000
-SHORT = {"flips": 1_500, "cuts": 1_000, "files": 1_500, "theta": 1_500, "columns": 200, "headers": 100}
+SHORT = {"flips": 1_500, "cuts": 1_000, "files": 1_500, "theta": 1_500, "columns": 200, "headers": 100, "whylogs": 200}
 
 
 def child(target: str, first: int, cases: int, place: Path) -> tuple[dict[str, object], str]:
