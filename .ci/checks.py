@@ -6,6 +6,7 @@ Usage: checks.py readme-command NAME | top-level | extra NAME | wheel FILE | gen
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -89,7 +90,10 @@ def notebooks() -> None:
     for path in sorted(Path("notebooks").glob("*.ipynb")):
         with tempfile.TemporaryDirectory() as directory:
             notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
-            resources = {"metadata": {"path": directory}}
+            place = Path(directory, "notebooks")
+            place.mkdir()
+            shutil.copytree("tests/whylogs", Path(directory, "tests/whylogs"))  # which one of them reads
+            resources = {"metadata": {"path": str(place)}}
             NotebookClient(notebook, timeout=NOTEBOOK_SECONDS, kernel_name="python3", resources=resources).execute()
         print(f"{path}: {len(notebook.cells)} cells")
 

@@ -10,10 +10,8 @@ import click
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from datetime import datetime
 
     from polarsprof.profiles import Profile
-    from polarsprof.window import Window
 
 
 def _to_parquet(profiles: Iterable[Profile], output: Path) -> str:
@@ -92,16 +90,4 @@ def _profiles(place: str, dataset: str | None) -> Iterator[Profile]:
         return
     store = store_at(place)
     for name in store.datasets() if dataset is None else [dataset]:
-        for start, end in _spans(store.windows(name)):
-            yield store.read(name, start, end)
-
-
-def _spans(windows: Iterable[Window]) -> list[tuple[datetime, datetime]]:
-    """The windows; those that overlap become one, because a range is read with all that overlap it."""
-    spans: list[tuple[datetime, datetime]] = []
-    for window in windows:
-        if spans and window.start < spans[-1][1]:
-            spans[-1] = spans[-1][0], max(spans[-1][1], window.end)
-        else:
-            spans.append((window.start, window.end))
-    return spans
+        yield from store.profiles(name)
