@@ -152,6 +152,12 @@ def test_html_has_a_strip_per_metric_and_a_tooltip_per_window() -> None:
     assert fragment.isascii()
 
 
+def test_a_window_of_rows_without_a_pane_is_not_missing() -> None:
+    found = timeline([5, 4]).with_columns(panes=pl.lit(0, pl.Int64))
+    assert "missing" not in str(strip(found))
+    assert "missing" not in strip(found)._repr_html_()
+
+
 def test_nothing_is_said_to_be_nothing() -> None:
     empty = strip(timeline([]))
     assert str(empty) == "no windows"

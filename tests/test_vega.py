@@ -99,7 +99,7 @@ def test_nothing_has_an_empty_plot(kind: str) -> None:
     assert checked(Profile().column("v").to_vega(kind))["data"]["values"] == []
 
 
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(dataframes(max_cols=2, max_size=12, allow_null=True))
 def test_any_column_has_valid_plots(frame: pl.DataFrame) -> None:
     for column in profile_of(frame).columns.values():

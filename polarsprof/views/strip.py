@@ -174,7 +174,7 @@ def _tooltips(timeline: pl.DataFrame) -> str:
 
 
 def _window_text(fact: Mapping[str, Any]) -> str:
-    if not fact["panes"]:
+    if not fact["panes"] and not fact["rows"]:
         return f"{text.shown(fact['window_start'])}: missing"
     wrong = {"late": fact["late_rows"], "rejected": fact["rejected_rows"]}
     notes = "".join(f", {count:,} {what}" for what, count in wrong.items() if count)
