@@ -36,7 +36,7 @@ def merge_figures(mine: Figures, theirs: Mapping[str, Mapping[str, Figure]]) -> 
 def _both(component: str, one: Figure, other: Figure) -> Figure:
     *within, kind = component.split("/")
     if isinstance(one, int | float) and isinstance(other, int | float):
-        if kind in _ADDED or (within and within[-1] in _ADDED_IN):
+        if kind in _ADDED or (within and within[-1].rpartition(":")[2] in _ADDED_IN):
             return one + other
         if kind in ("min", "max"):
             return min(one, other) if kind == "min" else max(one, other)

@@ -7,32 +7,29 @@ is refused its column says so while the rest is read.
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from polarsprof.codec import MAX_DATASET_CHARACTERS, encode
-from polarsprof.errors import CorruptProfile, PolarsprofError
+from polarsprof.errors import PolarsprofError
 from polarsprof.foreign import write_figures
 from polarsprof.interop.whylogs.items import Items, Sorted, number_cut, shortened, sorted_items, write_items
+from polarsprof.interop.whylogs.numbers import SPEC, adopted, number_group
 from polarsprof.interop.whylogs.wire import corrupt
 from polarsprof.kernels.texts import LONGEST_EXTREME
 from polarsprof.proto import profile_pb2 as pb
-from polarsprof.sketches import Quantiles
 from polarsprof.sketches.counters import MAX_COUNT
 from polarsprof.sketches.extremes import write_value
-from polarsprof.sketches.images import adopted_distinct, adopted_quantiles
+from polarsprof.sketches.images import adopted_distinct
 from polarsprof.spec import ProfileSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from polarsprof.batch import Item
-    from polarsprof.interop.whylogs.observed import Extremes, Numbers, Observed, ObservedProfile
+    from polarsprof.interop.whylogs.observed import Observed, ObservedProfile
 
-_SPEC: Final = ProfileSpec(k=1024, lg_items=10)  # those of whylogs
-_LARGEST: Final = 2.0**1023
 _MAX_FIGURES: Final = 20_000
 _LONGEST_TEXT: Final = 1_000
 _MOST: Final = MAX_COUNT // 16  # so that the counts of a column add up to no more than a count may be
@@ -114,10 +111,10 @@ def _spec_of(columns: Sequence[pb.Column]) -> ProfileSpec:
     lg_ks = [group.distinct.hll[3] for group in groups if group.distinct.hll]
     lg_items = [group.frequent_items.items[3] for group in groups if group.frequent_items.items]
     return ProfileSpec(
-        k=max(ks, default=_SPEC.k),
-        lg_k=max(lg_ks, default=_SPEC.lg_k),
-        lg_items=max(lg_items, default=_SPEC.lg_items),
-        max_columns=max(_SPEC.max_columns, len(columns)),
+        k=max(ks, default=SPEC.k),
+        lg_k=max(lg_ks, default=SPEC.lg_k),
+        lg_items=max(lg_items, default=SPEC.lg_items),
+        max_columns=max(SPEC.max_columns, len(columns)),
     )
 
 
@@ -129,7 +126,7 @@ def _column(observed: Observed) -> tuple[pb.Column, list[str]]:
     numbers = observed.numbers
     if numbers.count:
         group = message.groups.add(name="number")
-        _number_group(group, numbers, _every(found.numbers, items, numbers.count), reasons)
+        number_group(group, numbers, _every(found.numbers, items, numbers.count), reasons)
         _write_items(found.numbers, items, group, reasons)
     if observed.strings:
         if observed.text_items is not None:
@@ -153,21 +150,10 @@ def _check_counts(observed: Observed) -> None:
         raise corrupt(f"counts that no values have, of column {observed.path!r:.80}")
 
 
-def _adopted(adopt: Callable[[bytes], Any], image: bytes | None, what: str, reasons: list[str]) -> Any:
-    """What the image holds; None where there is none, or none that is valid, which is said."""
-    if image is None:
-        return None
-    try:
-        return adopt(image)
-    except CorruptProfile as error:
-        reasons.append(f"{what} refused: {error}".replace(";", ","))
-        return None
-
-
 def _items(observed: Observed, reasons: list[str]) -> tuple[Items, Sorted]:
     """The frequent values as text, and as what they are."""
     of_all = observed.items if observed.text_items is None or observed.numbers.count or observed.booleans else None
-    items = _adopted(Items.of_image, of_all, "frequent items", reasons) or Items()
+    items = adopted(Items.of_image, of_all, "frequent items", reasons) or Items()
     cut = number_cut(items.weights)
     if cut:
         reasons.append(f"whylogs cuts text at 128 characters, {cut} frequent items among it")
@@ -177,7 +163,7 @@ def _items(observed: Observed, reasons: list[str]) -> tuple[Items, Sorted]:
 
 
 def _text_items(observed: Observed, found: Sorted, reasons: list[str]) -> tuple[Items, Sorted]:
-    items: Items = _adopted(Items.of_image, observed.text_items, "frequent strings", reasons) or Items()
+    items: Items = adopted(Items.of_image, observed.text_items, "frequent strings", reasons) or Items()
     strings: dict[Item, int] = dict(items.weights.items())
     return items.covering(observed.strings), replace(found, strings=strings)
 
@@ -200,7 +186,7 @@ def _write_distinct(message: pb.Column, observed: Observed, reasons: list[str]) 
     """Put the one sketch that whylogs has of a column with the first of the groups that count distinct values."""
     if not message.groups:
         return
-    image = _adopted(adopted_distinct, observed.distinct, "distinct count", reasons)
+    image = adopted(adopted_distinct, observed.distinct, "distinct count", reasons)
     if image is None and observed.distinct is None:
         reasons.append("no distinct count")
     if image is not None:
@@ -239,149 +225,4 @@ def _string_group(
     _write_items(shortened(weights), items, group, reasons)
     group.length.name = "number"
     if observed.lengths.count:
-        _number_group(group.length, observed.lengths, None, reasons)
-
-
-# -------------------------------------------------------------------------------------------------------------- numbers
-
-
-def _number_group(group: pb.Group, numbers: Numbers, every: Mapping[Any, int] | None, reasons: list[str]) -> None:
-    """Write the numbers; `every` has all of them with their counts, where these are known."""
-    group.name = "number"
-    image = _adopted(adopted_quantiles, numbers.histogram, "quantiles", reasons)
-    quantiles = Quantiles(_SPEC)
-    if image is not None:
-        quantiles.from_message(pb.Quantiles(kll_doubles=image))
-    if quantiles.n > numbers.count - min(numbers.nan, numbers.count):
-        reasons.append("quantiles left out: they speak of more than its numbers, such as its booleans, as 0 and 1")
-    elif quantiles.n:
-        quantiles.to_message(group.quantiles)
-    elif numbers.histogram is None:
-        reasons.append("no quantiles")
-    extremes = _extremes(numbers, quantiles, every)
-    if extremes is not None and extremes[0] <= extremes[1]:
-        write_value(group.extremes.minimum, extremes[0])
-        write_value(group.extremes.maximum, extremes[1])
-    elif extremes is not None or numbers.count > numbers.nan:
-        reasons.append("no minimum and maximum")
-        extremes = None
-    _write_counters(group.counters, numbers, quantiles, extremes, every)
-    _write_moments(group, numbers, quantiles, reasons)
-
-
-def _extremes(numbers: Numbers, quantiles: Quantiles, every: Mapping[Any, int] | None) -> Extremes | None:
-    """Of integers the exact ones; where there are fractions, the doubles of the histogram beside them."""
-    values = [value for value in every or () if value == value]  # noqa: PLR0124 - not NaN
-    if values:
-        return min(values), max(values)
-    if numbers.extremes is not None:
-        return None if any(math.isnan(value) for value in numbers.extremes) else numbers.extremes
-    whole = numbers.integer_extremes
-    ends = quantiles.quantiles([0.0, 1.0])
-    if ends is not None and numbers.booleans and not (ends[0] < 0 and ends[1] > 1):
-        ends = None  # which of them is a boolean nobody knows
-    if whole is not None and (not numbers.fractional or ends is None):
-        return whole
-    if ends is None:
-        return None
-    return (ends[0], ends[1]) if whole is None else (min(ends[0], whole[0]), max(ends[1], whole[1]))
-
-
-def _write_counters(
-    counters: pb.Counters,
-    numbers: Numbers,
-    quantiles: Quantiles,
-    extremes: Extremes | None,
-    every: Mapping[Any, int] | None,
-) -> None:
-    counters.count, counters.integral = numbers.count, numbers.integral
-    counters.nan = min(numbers.nan, numbers.count)
-    infinite = min(numbers.infinite, numbers.count - counters.nan)
-    counters.negative_infinity = _negative_infinities(infinite, quantiles, extremes)
-    counters.positive_infinity = infinite - counters.negative_infinity
-    known = _zero_and_negative(numbers.count - counters.nan, numbers, quantiles, extremes, every)
-    if known is None:
-        counters.unexamined = numbers.count
-    else:
-        counters.zero, counters.negative = known
-
-
-def _negative_infinities(infinite: int, quantiles: Quantiles, extremes: Extremes | None) -> int:
-    """How many of them are negative: for sure where one end is finite, else by their rank."""
-    if not infinite or extremes is None or extremes[0] != -math.inf:
-        return 0
-    if extremes[1] != math.inf:
-        return infinite
-    return min(max(round((quantiles.cdf(-math.inf) or 0.0) * quantiles.n), 1), infinite - 1) if infinite > 1 else 0
-
-
-def _zero_and_negative(
-    values: int,
-    numbers: Numbers,
-    quantiles: Quantiles,
-    extremes: Extremes | None,
-    every: Mapping[Any, int] | None,
-) -> tuple[int, int] | None:
-    """How many values are 0, and how many below it; None where the file does not tell."""
-    if not values:
-        return 0, 0
-    if extremes is not None and (extremes[0] > 0 or extremes[1] < 0):
-        return 0, values if extremes[1] < 0 else 0
-    if every is not None:
-        return every.get(0, 0), sum(weight for value, weight in every.items() if value < 0)
-    below, upto = quantiles.cdf(-math.ulp(0.0)), quantiles.cdf(0.0)
-    if below is None or upto is None or numbers.booleans or quantiles.rank_error or quantiles.n != values:
-        return None
-    return round((upto - below) * values), round(below * values)
-
-
-def _write_moments(group: pb.Group, numbers: Numbers, quantiles: Quantiles, reasons: list[str]) -> None:
-    counters, moments = group.counters, group.moments
-    finite = numbers.count - counters.nan - counters.positive_infinity - counters.negative_infinity
-    if not finite:
-        return
-    moments.n = finite
-    mean, m2 = _without_booleans(numbers, finite)
-    total: int | float | None = numbers.total
-    if not (abs(mean) < _LARGEST and 0 <= m2 < math.inf):
-        mean, m2, total = _of_all(quantiles, numbers, finite)
-        if math.isnan(mean):
-            reasons.append("mean, variance and sum are not known, as where a NaN or an infinity went into them")
-    moments.mean, moments.m2 = mean, m2
-    moments.m3, moments.m4 = (0.0, 0.0) if m2 == 0 else (math.nan, math.nan)
-    _write_sum(moments, mean * finite if total is None else total, finite, all_integral=not numbers.fractional)
-
-
-def _write_sum(moments: pb.Moments, total: float, finite: int, *, all_integral: bool) -> None:
-    """Write the sum; that of integers is an exact one only where the file had it."""
-    if isinstance(total, int):
-        write_value(moments.integer_sum, total)
-    elif all_integral and math.isfinite(total):
-        write_value(moments.integer_sum, round(total))
-        moments.rounded = finite
-    else:
-        moments.float_sum = total
-        moments.rounded = finite if all_integral else 0
-
-
-def _without_booleans(numbers: Numbers, finite: int) -> tuple[float, float]:
-    """Mean and m2 of the numbers alone; Pébay's formula for two parts, solved for one."""
-    if not numbers.booleans:
-        return numbers.mean, numbers.m2
-    n, other = finite + numbers.booleans, numbers.booleans
-    mean = (numbers.mean * n - numbers.true) / finite
-    delta = numbers.true / other - mean
-    of_booleans = numbers.true * (other - numbers.true) / other
-    return mean, max(0.0, numbers.m2 - of_booleans - delta * delta * finite * other / n)
-
-
-def _of_all(quantiles: Quantiles, numbers: Numbers, finite: int) -> tuple[float, float, float]:
-    """Mean, m2 and sum from a quantile sketch that has every value; NaN where it has not."""
-    n = quantiles.n
-    if not n or quantiles.rank_error or numbers.booleans or n != numbers.count - numbers.nan:
-        return math.nan, math.nan, math.nan
-    values = [v for v in quantiles.quantiles([(i + 0.5) / n for i in range(n)]) or [] if math.isfinite(v)]
-    if len(values) != finite:
-        return math.nan, math.nan, math.nan
-    total = math.fsum(values)
-    return total / finite, math.fsum((value - total / finite) ** 2 for value in values), total
+        number_group(group.length, observed.lengths, None, reasons)
