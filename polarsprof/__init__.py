@@ -6,7 +6,8 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from polarsprof.column import ColumnProfile, GroupProfile
+    from polarsprof.column import ColumnProfile
+    from polarsprof.group import GroupProfile
     from polarsprof.logger import Logger
     from polarsprof.merging import merge, read
     from polarsprof.oneshot import profile
@@ -48,7 +49,7 @@ _HOMES: Final = {
     "ColumnProfile": "column",
     "Estimate": "sketches",
     "FrequentItem": "sketches",
-    "GroupProfile": "column",
+    "GroupProfile": "group",
     "Logger": "logger",
     "Profile": "profiles",
     "ProfileSpec": "spec",

@@ -19,7 +19,7 @@ from polarsprof.sketches.images import adopted_distinct, adopted_frequent_items,
 
 if TYPE_CHECKING:
     from polarsprof.batch import Item
-    from polarsprof.column import GroupProfile
+    from polarsprof.group import GroupProfile
 
 _MARK: Final = "…#"  # between the start of a long text and its hash
 _MARKED_CHARACTERS: Final = LONGEST_ITEM + len(_MARK) + 16

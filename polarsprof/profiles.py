@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from polarsprof.codec import MAX_DATASET_CHARACTERS, MAX_PATHS_BYTES, MAX_TEXT_BYTES, Sections, encode
-from polarsprof.column import ColumnProfile, read_groups
+from polarsprof.column import ColumnProfile
 from polarsprof.errors import (
     ArgumentError,
     CorruptProfile,
@@ -28,6 +28,7 @@ from polarsprof.errors import (
     plain_text,
 )
 from polarsprof.foreign import merge_figures, merge_reasons, read_figures, write_figures
+from polarsprof.group import read_groups
 from polarsprof.interop.whylogs import whylogs_file
 from polarsprof.kernels import column_batches
 from polarsprof.proto import profile_pb2 as pb
@@ -43,8 +44,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from polarsprof.batch import ColumnBatch, TypedColumns
-    from polarsprof.column import GroupProfile
     from polarsprof.foreign import Figures
+    from polarsprof.group import GroupProfile
 
 _LONGEST_PATH: Final = 512
 _READ_AT_ONCE: Final = 32  # columns whose messages are in memory together

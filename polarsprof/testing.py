@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from polarsprof.clock import Work
-    from polarsprof.column import GroupProfile
+    from polarsprof.group import GroupProfile
     from polarsprof.profiles import Profile
     from polarsprof.sketches import FrequentItem
 

@@ -21,8 +21,9 @@ from strategies import KINDS, through_bytes
 import polarsprof as pp
 from polarsprof import merging
 from polarsprof.batch import ColumnBatch
-from polarsprof.column import ColumnProfile, read_groups
+from polarsprof.column import ColumnProfile
 from polarsprof.errors import ArgumentError, CorruptProfile, SpecMismatch
+from polarsprof.group import read_groups
 from polarsprof.hashing import hash_integers
 from polarsprof.merging import merge_files, opened
 from polarsprof.proto import profile_pb2 as pb

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 import polarsprof as pp
-from polarsprof.column import STATISTICS
 from polarsprof.errors import ArgumentError
+from polarsprof.group import STATISTICS
 
 UTC = dt.UTC
 MOMENT = dt.datetime(2026, 1, 31, 23, 59, 59, 999_999)

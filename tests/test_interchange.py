@@ -17,8 +17,8 @@ from strategies import frames
 
 import polarsprof as pp
 from polarsprof.cli import main
-from polarsprof.column import TEMPORAL_GROUPS
 from polarsprof.errors import ArgumentError, CorruptProfile
+from polarsprof.group import TEMPORAL_GROUPS
 from polarsprof.interop import parquet
 from polarsprof.interop.parquet import sketch_rows, write_parquet
 

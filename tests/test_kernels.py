@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from strategies import KINDS, columns, floats
 
 from polarsprof.batch import ColumnBatch, TypedColumns
-from polarsprof.column import STATISTICS
+from polarsprof.group import STATISTICS
 from polarsprof.kernels import column_batches, numbers, texts
 from polarsprof.profiles import Profile
 from polarsprof.spec import ProfileSpec

@@ -19,7 +19,8 @@ from polarsprof.views import text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from polarsprof.column import ColumnProfile, GroupProfile
+    from polarsprof.column import ColumnProfile
+    from polarsprof.group import GroupProfile
     from polarsprof.profiles import Profile
 
 _ROW_GROUP_BYTES: Final = 16 << 20  # of sketches

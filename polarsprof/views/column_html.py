@@ -15,7 +15,8 @@ from polarsprof.views.summary import QUANTILES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from polarsprof.column import ColumnProfile, GroupProfile
+    from polarsprof.column import ColumnProfile
+    from polarsprof.group import GroupProfile
     from polarsprof.sketches import FrequentItem
 
 _TOP: Final = 5

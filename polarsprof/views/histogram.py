@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from polarsprof.column import GroupProfile
+    from polarsprof.group import GroupProfile
 
 RANKS: Final = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 _US: Final = timedelta(microseconds=1)

@@ -13,7 +13,8 @@ from polarsprof.views import text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from polarsprof.column import ColumnProfile, GroupProfile
+    from polarsprof.column import ColumnProfile
+    from polarsprof.group import GroupProfile
     from polarsprof.profiles import Profile
 
 QUANTILES: Final = {"q01": 0.01, "q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95, "q99": 0.99}

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from polarsprof.column import ColumnProfile, GroupProfile
+    from polarsprof.column import ColumnProfile
+    from polarsprof.group import GroupProfile
     from polarsprof.profiles import Profile
     from polarsprof.sketches import FrequentItem
     from polarsprof.window import Window

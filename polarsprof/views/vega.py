@@ -22,7 +22,8 @@ from polarsprof.views.timeline import WINDOW_SCHEMA
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from polarsprof.column import ColumnProfile, GroupProfile
+    from polarsprof.column import ColumnProfile
+    from polarsprof.group import GroupProfile
 
 SCHEMA: Final = "https://vega.github.io/schema/vega-lite/v6.json"
 _WIDTH, _HEIGHT = 420, 160

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
-    from polarsprof.column import ColumnProfile, GroupProfile
+    from polarsprof.column import ColumnProfile
+    from polarsprof.group import GroupProfile
     from polarsprof.profiles import Profile
 
     Components = dict[str, wl.Component]

@@ -16,7 +16,8 @@ from polarsprof.views.drift.masses import classes, curves, edges_of_bins, ordere
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from polarsprof.column import ColumnProfile, GroupProfile
+    from polarsprof.column import ColumnProfile
+    from polarsprof.group import GroupProfile
     from polarsprof.profiles import Profile
     from polarsprof.sketches import Distribution, Estimate
     from polarsprof.views.drift.masses import Classes

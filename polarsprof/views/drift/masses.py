@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from polarsprof.column import GroupProfile
+    from polarsprof.group import GroupProfile
     from polarsprof.sketches import Distribution, FrequentItem
 
     Doubles = NDArray[np.float64]
