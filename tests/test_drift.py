@@ -611,6 +611,17 @@ def windows_of(store: pp.ProfileStore) -> list[pp.Profile]:
     return [store.read("s", window.start, window.end) for window in store.windows("s")]
 
 
+def test_the_time_of_the_events_moves_with_the_windows_and_is_no_drift(tmp_path: Path) -> None:
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    rows = [{"at": noon + timedelta(minutes=i), "sent": noon + timedelta(minutes=i - 1)} for i in range(2_880)]
+    with pp.Session(tmp_path) as session, session.logger(with_rotation_time="d", timestamp="at") as logger:
+        logger.log_records(rows)
+    before, *_, after = session.store.profiles("dataset")
+    found = pp.drift(before, after)
+    assert dict(found.select("column", "drifted").iter_rows()) == {"at": False, "sent": True}
+    assert "time of the events" in found["reasons"][0][0]
+
+
 def test_windows_are_compared_with_a_fixed_reference(store: pp.ProfileStore) -> None:
     windows = windows_of(store)
     found = pp.drift_timeline(iter(windows), windows[0], columns=["x"])
@@ -727,7 +738,7 @@ def test_the_command_compares_ranges_of_a_store(store: pp.ProfileStore) -> None:
     ("arguments", "part", "code"),
     [
         (["A", "nowhere"], "nowhere", 1),
-        (["A", "STORE"], "--dataset", 2),
+        (["A", "EMPTY"], "--dataset", 2),
         (["A", "STORE", "--dataset", "other"], "other", 1),
         (["A", "B", "--from", "2026-01-01"], "need a store", 2),
         (["A", "B", "--reference-to", "2026-01-01"], "need a store", 2),
@@ -741,7 +752,8 @@ def test_the_command_compares_ranges_of_a_store(store: pp.ProfileStore) -> None:
 def test_wrong_usage_of_the_command_is_one_clear_error(
     files: tuple[Path, Path], store: pp.ProfileStore, arguments: list[str], part: str, code: int
 ) -> None:
-    places = {"A": files[0], "B": files[1], "STORE": store.folder}
+    (files[0].parent / "empty").mkdir(exist_ok=True)
+    places = {"A": files[0], "B": files[1], "STORE": store.folder, "EMPTY": files[0].parent / "empty"}
     result = run(*(places.get(argument, argument) for argument in arguments))
     assert result.exit_code == code, result.output
     assert part in result.stderr

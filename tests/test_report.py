@@ -318,6 +318,18 @@ def test_files_of_one_window_are_one_window_of_the_page(store: Path, tmp_path: P
     assert output.read_text("utf-8") == pp.report(pp.ProfileStore(store).profiles("prices"))
 
 
+def test_the_command_compares_with_a_reference(store: Path, tmp_path: Path) -> None:
+    reference, output = tmp_path / "reference.bin", tmp_path / "report.html"
+    pp.profile([{"price": 10_000 + i} for i in range(500)]).write(reference)
+    assert run("report", store, "--reference", reference, "-o", output).exit_code == 0
+    page = output.read_text("utf-8")
+    found = pp.ProfileStore(store)
+    assert page == pp.report(found.profiles("prices"), drift=pp.drift(pp.read(reference), found.read("prices")))
+    assert "drifted" in Page(page).texts
+    assert run("report", store, "--reference", store, "--reference-to", "2026-01-01T01:00", "-o", output).exit_code == 0
+    assert run("report", store, "--reference", reference, "-o", reference).exit_code == 2
+
+
 def test_a_window_of_panes_that_do_not_merge_is_a_profile_for_each_spec(tmp_path: Path) -> None:
     folder, output = tmp_path / "store", tmp_path / "report.html"
     for quantiles in (True, False):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from polarsprof.cli.convert import convert_command
-from polarsprof.cli.outcome import CommandGroup, store_at
+from polarsprof.cli.outcome import CommandGroup, only_dataset, store_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -128,7 +128,7 @@ def show_command(
 @main.command("timeline")
 @click.argument("place", metavar="STORE")
 @click.argument("column")
-@click.option("--dataset", required=True, help="Name of the data set.")
+@click.option("--dataset", help="Data set of the store; default: its only one.")
 @click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Such as mean, null_share, q95; repeatable.")
 @_FROM
 @_TO
@@ -142,9 +142,11 @@ def timeline_command(
     from polarsprof.views.csv import csv_text
 
     _refuse_both(as_json=as_json, as_csv=as_csv)
-    found = store_at(place).timeline(range_["dataset"], column, metrics or None, range_["start"], range_["end"])
+    store = store_at(place)
+    dataset = range_["dataset"] or only_dataset(store)
+    found = store.timeline(dataset, column, metrics or None, range_["start"], range_["end"])
     if as_json:
-        _print_json({"dataset": range_["dataset"], "column": column, "windows": timeline_json(found)})
+        _print_json({"dataset": dataset, "column": column, "windows": timeline_json(found)})
     elif as_csv:
         click.echo(csv_text(found), nl=False)
     else:
@@ -178,7 +180,7 @@ def report_command(
     from polarsprof.cli.drift import Range, profile_at
     from polarsprof.cli.looking import profiles_at, write_report
 
-    _refuse_overwriting(output, places)
+    _refuse_overwriting(output, [*places, *([reference] if reference else [])])
     before = Range(range_["dataset"], reference_start, reference_end, "--reference-from and --reference-to")
     compared = None if reference is None else profile_at(reference, before)
     size_bytes = write_report(profiles_at(places, **range_), output, title, compared)
@@ -233,7 +235,7 @@ def compact_command(place: str, dataset: str, *, as_json: bool, **options: Any) 
 @main.command("drift")
 @click.argument("reference", metavar="REFERENCE")
 @click.argument("current", metavar="CURRENT")
-@click.option("--dataset", help="Data set of the stores.")
+@click.option("--dataset", help="Data set of the stores; default: the only one of each.")
 @click.option("--from", "start", metavar="TIME", help="First instant of CURRENT in its store, ISO 8601.")
 @click.option("--to", "end", metavar="TIME", help="Instant before which CURRENT ends.")
 @click.option("--reference-dataset", help="Data set of REFERENCE; default: that of --dataset.")

@@ -36,7 +36,7 @@ class Range:
 
 def profile_at(place: str, wanted: Range, columns: Sequence[str] = ()) -> Profile:
     """The profile of a file, or the merged windows of a data set of a store, with all columns or those named."""
-    from polarsprof.cli.outcome import store_at
+    from polarsprof.cli.outcome import only_dataset, store_at
     from polarsprof.merging import read
 
     named = list(columns) or None
@@ -45,9 +45,8 @@ def profile_at(place: str, wanted: Range, columns: Sequence[str] = ()) -> Profil
             raise click.UsageError(f"{wanted.options} need a store; {place} is a file")
         return read(place, columns=named)
     store = store_at(place)
-    if wanted.dataset is None:
-        raise click.UsageError(f"{place} is a store: --dataset is needed, one of {store.datasets()!r:.500}")
-    return store.read(wanted.dataset, wanted.start, wanted.end, columns=named)
+    dataset = only_dataset(store) if wanted.dataset is None else wanted.dataset
+    return store.read(dataset, wanted.start, wanted.end, columns=named)
 
 
 def thresholds_of(given: Sequence[str]) -> dict[str, float | None]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from polarsprof.cli.outcome import console, counted, store_at
+from polarsprof.cli.outcome import console, counted, only_dataset, store_at
 from polarsprof.merging import merge_windows
 from polarsprof.views import strip
 from polarsprof.views.csv import plain
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from polarsprof.profiles import Profile
-    from polarsprof.store import ProfileStore
 
 _FEWEST_CELLS: Final = 20
 _BESIDE_CELLS: Final = 48
@@ -52,14 +51,7 @@ def profiles_at(places: Sequence[str], dataset: str | None, start: str | None, e
     if len(places) > 1:
         raise click.UsageError(f"expected files, or one store; {places[0]} and others are not files all")
     store = store_at(places[0])
-    return store.profiles(_only_dataset(store) if dataset is None else dataset, start, end)
-
-
-def _only_dataset(store: ProfileStore) -> str:
-    names = store.datasets()
-    if len(names) != 1:
-        raise click.UsageError(f"--dataset is needed: {store.url} has {', '.join(map(repr, names)) or 'none'}")
-    return names[0]
+    return store.profiles(only_dataset(store) if dataset is None else dataset, start, end)
 
 
 def write_report(profiles: Iterator[Profile], output: Path, title: str | None, reference: Profile | None) -> int:

@@ -150,6 +150,14 @@ def store_at(place: str) -> ProfileStore:
     return ProfileStore(place)
 
 
+def only_dataset(store: ProfileStore) -> str:
+    """The one data set of a store; wrong use where it has none or several."""
+    names = store.datasets()
+    if len(names) != 1:
+        raise click.UsageError(f"--dataset is needed: {store.url} has {', '.join(map(repr, names)) or 'none'}")
+    return names[0]
+
+
 def profile_facts(profile: Profile) -> dict[str, Any]:
     """A profile as plain data for JSON: facts, and the rows of its summary, where what is not finite is null."""
     window = profile.window

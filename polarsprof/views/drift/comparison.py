@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -49,6 +50,8 @@ class Side:
         Statistics group → its statistics.
     is_missing
         Whether the profile does not have the column.
+    is_event_time
+        Whether its values lie exactly between the first and the last event time of the profile.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Side:
     distinct: Estimate | None = None
     groups: Mapping[str, GroupProfile] = field(default_factory=dict)
     is_missing: bool = True
+    is_event_time: bool = False
 
     @property
     def null_count(self) -> int:
@@ -117,7 +121,13 @@ def side(name: str, profile: Profile, columns: Mapping[str, ColumnProfile], path
         distinct=column.distinct,
         groups={group: column.group(group) for group in column.groups},
         is_missing=False,
+        is_event_time=_is_event_time(profile, column),
     )
+
+
+def _is_event_time(profile: Profile, column: ColumnProfile) -> bool:
+    ends = [end.replace(tzinfo=end.tzinfo or UTC) for end in (column.min, column.max) if isinstance(end, datetime)]
+    return bool(ends) and ends == [profile.first_event, profile.last_event]
 
 
 def compared(reference: Side, current: Side) -> Found:
@@ -125,6 +135,8 @@ def compared(reference: Side, current: Side) -> Found:
     name = _group_of_both(reference, current)
     if name is None or not reference.count or not current.count:
         return Found(why_not=_why_not(reference, current))
+    if reference.is_event_time and current.is_event_time:
+        return Found(why_not="not compared: the time of the events, which moves with the windows")
     return _compared(reference.groups[name], current.groups[name])
 
 
