@@ -70,17 +70,16 @@ CHANGED: Final[Mapping[str, tuple[Draw, Draw]]] = {
     "nulls from 0 to 10 %": (_with_nulls(0.0), _with_nulls(0.1)),
 }
 SIZES: Final = ((20, 20), (100, 100), (1_000, 1_000), (10_000, 10_000), (10_000, 100), (100_000, 100_000))
-_LARGE: Final = 100_000
 _POWER_SIZES: Final = (100, 1_000, 10_000, 100_000)
 
 
 def tables(progress: Progress, *, draws: int) -> str:
-    """The three tables in Markdown; of 100,000 rows and of what changed a tenth of the draws."""
+    """The three tables in Markdown; of what changed a tenth of the draws."""
     task = progress.add_task("", total=len(SIZES) + len(_POWER_SIZES) + 1)
     same, changed, few = [], [], max(draws // 10, 1)
     for n, m in SIZES:
         progress.update(task, description=f"no drift, {n:,} and {m:,} rows")
-        same.append(_alarms({name: (draw, draw) for name, draw in SAME.items()}, n, m, draws if n < _LARGE else few))
+        same.append(_alarms({name: (draw, draw) for name, draw in SAME.items()}, n, m, draws))
         progress.advance(task)
     for n in _POWER_SIZES:
         progress.update(task, description=f"drift, {n:,} rows")
@@ -88,7 +87,7 @@ def tables(progress: Progress, *, draws: int) -> str:
         progress.advance(task)
     progress.update(task, description="intervals")
     parts = [
-        f"Found where there is none, in % of {draws:,} draws each, of {_LARGE:,} rows {few:,}:",
+        f"Found where there is none, in % of {draws:,} draws each:",
         _table("distribution", [f"{n:,} and {m:,} rows" for n, m in SIZES], same),
         f"Found where there is some, in % of {few:,} draws each:",
         _table("what changed", [f"{n:,} rows each" for n in _POWER_SIZES], changed),
