@@ -309,6 +309,8 @@ class GroupProfile:
 
     def _boolean_counts(self) -> dict[bool, int]:
         true = self.counters["true"]
+        if self.counters["unexamined"]:
+            return {}
         return {value: count for value, count in ((False, self.count - true), (True, true)) if count}
 
     def _present(self, value: Any) -> Any:
@@ -463,9 +465,10 @@ class ColumnProfile:
         return self.group("number").counters["nan"]
 
     @property
-    def true_count(self) -> int:
-        """Number of booleans that are true."""
-        return self.group("boolean").counters["true"]
+    def true_count(self) -> int | None:
+        """Number of booleans that are true; None where some came from a profile of another tool that does not know."""
+        counters = self.group("boolean").counters
+        return None if counters["unexamined"] else counters["true"]
 
     @property
     def types(self) -> dict[str, int]:

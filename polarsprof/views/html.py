@@ -126,7 +126,7 @@ def _values(column: ColumnProfile) -> str:
     }
     if column.length is not None and column.length.count:
         figures |= {"length": f"{text.number(column.length.min)} – {text.number(column.length.max)}"}
-    if column.types.get("boolean"):
+    if column.types.get("boolean") and column.true_count is not None:
         figures |= {"true": text.share(column.true_count, column.types["boolean"])}
     texts = {name: _escaped(text.shown(value)) for name, value in figures.items() if value is not None}
     pairs = [f'<dt>{name}</dt><dd title="{value}">{value}</dd>' for name, value in texts.items()]
