@@ -103,9 +103,9 @@ class ColumnProfile:
         return self._counted("number", "nan")
 
     @property
-    def true_count(self) -> int:
-        """Number of booleans that are true."""
-        return self._counted("boolean", "true")
+    def true_count(self) -> int | None:
+        """Number of booleans that are true; None where some came from a profile of another tool that does not know."""
+        return None if self._counted("boolean", "unexamined") else self._counted("boolean", "true")
 
     @property
     def types(self) -> dict[str, int]:

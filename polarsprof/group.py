@@ -329,6 +329,8 @@ class GroupProfile:
 
     def _boolean_counts(self) -> dict[bool, int]:
         true = self.counters["true"]
+        if self.counters["unexamined"]:
+            return {}
         return {value: count for value, count in ((False, self.count - true), (True, true)) if count}
 
     def _present(self, value: Any) -> Any:

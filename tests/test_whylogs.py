@@ -10,6 +10,7 @@ import warnings
 from collections import Counter
 from pathlib import Path
 
+import datasketches
 import numpy as np
 import polars as pl
 import pytest
@@ -422,6 +423,41 @@ def test_several_profiles_in_one_file_merge_and_one_may_stand_without_its_length
     assert pp.read(v0(message)).to_bytes() == single.to_bytes()
     three = pp.read(v0(message, message, message))
     assert (three.rows, three["number"].sum, three["number"].null_count) == (96, 3 * single["number"].sum, 6)
+
+
+def test_theta_sketches_are_estimated_where_nothing_else_counts_distinct_values():
+    sketch = datasketches.update_theta_sketch(12)
+    for value in range(40_000):
+        sketch.update(float(value))
+    column = wl.ColumnV0(schema=schema(fractional=5), numbers=doubles([1.0, 2.0, 3.0, 4.0, 5.0]))
+    column.counters.count, column.numbers.compact_theta = 5, sketch.compact().serialize()
+    column.strings.compact_theta = b"\x01\x03"
+    with pytest.warns(DataWarning, match="no distinct count"):
+        profile = pp.read(v0(v0_message({"x": column})))
+    assert profile.foreign["x"]["numbers/theta"] == sketch.get_estimate()
+    assert profile.foreign["x"]["strings/theta"].startswith("refused: ")
+    column.cardinality.image = hll([1.0, 2.0, 3.0, 4.0, 5.0])
+    assert pp.read(v0(v0_message({"x": column}))).foreign == {}
+
+
+def test_booleans_of_which_the_file_does_not_tell_how_many_are_true_say_so():
+    column = wl.ColumnV0(schema=schema(boolean=4))
+    column.counters.count, column.cardinality.image = 4, hll([0, 1])
+    with pytest.warns(DataWarning, match="how many of its booleans are true is not known"):
+        profile = pp.read(v0(v0_message({"x": column})))
+    assert profile["x"].types == {"boolean": 4}
+    column = profile["x"]
+    assert (column.true_count, column.distinct, column.frequent_items(2)) == (None, None, [])
+    assert pp.read(profile.to_whylogs())["x"].count == 4
+
+
+def test_texts_that_look_like_numbers_never_weigh_more_than_there_are_numbers():
+    figures = integers(counts__n=5, types__integral=1, types__string=4) | ends(7, 7) | distribution([7])
+    data = v1({"x": figures | cardinality([7, "5"]) | frequent({"7": 1, "5": 4})})
+    with pytest.warns(DataWarning, match="frequent items of group number left out"):
+        column = pp.read(data)["x"]
+    assert column.frequent_items(5) == []
+    assert (column.min, column.max) == (7, 7)
 
 
 def test_fields_of_a_newer_whylogs_are_skipped():

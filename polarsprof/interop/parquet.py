@@ -108,7 +108,7 @@ def _figures(group: GroupProfile) -> dict[str, Any]:
             figures |= {"zeros": counts["zero"], "negatives": counts["negative"]}
     elif group.extremes is not None:
         figures |= {"min_text": text.extreme(group, "min"), "max_text": text.extreme(group, "max")}
-    if group.name == "boolean":
+    if group.name == "boolean" and not counts["unexamined"]:
         figures["true_count"] = counts["true"]
     if group.name in ("string", "binary") and not counts["unexamined"]:
         figures["empties"] = counts["empty"]

@@ -67,7 +67,7 @@ def values(column: ColumnProfile) -> str:
     }
     if column.length is not None and column.length.count:
         figures["length"] = text.number(column.length.mean)
-    if column.types.get("boolean"):
+    if column.types.get("boolean") and column.true_count is not None:
         figures["true"] = text.share(column.true_count, column.types["boolean"])
     return _pairs(figures)
 

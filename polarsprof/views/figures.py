@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from polarsprof.column import ColumnProfile
 
-COUNTS: Final[Mapping[str, Callable[[ColumnProfile], int]]] = {
+COUNTS: Final[Mapping[str, Callable[[ColumnProfile], int | None]]] = {
     "count": lambda column: column.count,
     "null_count": lambda column: column.null_count,
     "nan_count": lambda column: column.nan_count,
@@ -143,5 +143,5 @@ def _length(column: ColumnProfile, name: str) -> float | None:
     return None if length is None else getattr(length, name)
 
 
-def _share(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
+def _share(part: int | None, whole: int) -> float | None:
+    return part / whole if whole and part is not None else None

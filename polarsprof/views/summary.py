@@ -57,8 +57,8 @@ def summary(profile: Profile) -> pl.DataFrame:
             Rows (for `name[]` elements); values that are not null, NaN included; nulls, also as a share in [0, 1],
             null of no rows.
         `nan_count`, `infinite_count`, `true_count`, `zeros`, `negatives`, `empties`
-            NaN; ±inf; booleans that are true; numbers that are 0, below 0; strings of length 0. The last three are null
-            where some values came from a profile of another tool that does not know it.
+            NaN; ±inf; booleans that are true; numbers that are 0, below 0; strings of length 0. All but the first two
+            are null where some values came from a profile of another tool that does not know it.
         `distinct`, `distinct_lower`, `distinct_upper`
             Estimated number of distinct values, with bounds two standard errors away.
         `min`, `max`

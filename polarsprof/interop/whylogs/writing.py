@@ -121,7 +121,7 @@ def _counts(column: ColumnProfile) -> Components:
     counters = column.group("number").counters
     infinite = counters["positive_infinity"] + counters["negative_infinity"]
     counts = {"null": column.null_count + counters["nan"], "nan": counters["nan"], "inf": infinite}
-    return _named("counts", {"n": column.null_count + column.count, **counts, "true": column.true_count})
+    return _named("counts", {"n": column.null_count + column.count, **counts, "true": column.true_count or 0})
 
 
 def _types(column: ColumnProfile) -> Components:
@@ -152,7 +152,7 @@ def _distribution(column: ColumnProfile) -> Components:
     if numbers.count or not booleans.count:
         quantiles.from_message(_quantiles_message(numbers.quantile_sketch))
         moments.merge(numbers.moments)
-    if booleans.count:
+    if booleans.count and column.true_count is not None:
         _add_booleans(quantiles, moments, booleans.count, column.true_count)
     mean, variance = moments.mean, moments.variance if moments.n > 1 else 0.0
     unknown = 0.0 if not moments.n else math.nan
