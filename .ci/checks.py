@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path("polarsprof")
 TOP_LEVEL = {"LICENSE", "README.md", "benchmarks", "docs", "notebooks", "polarsprof", "pyproject.toml", "tests"}
+TOP_LEVEL |= {".ci", ".gitignore"}
 NOTEBOOK_SECONDS = 300
 
 
@@ -35,9 +36,9 @@ def readme_command(name: str) -> str:
 
 
 def top_level() -> None:
-    """Nothing but the known entries and dotfiles stands at the top."""
+    """Nothing but the known entries stands at the top."""
     listed = _output("git", "ls-files", "--cached", "--others", "--exclude-standard").splitlines()
-    foreign = {name for name in (path.split("/")[0] for path in listed) if not name.startswith(".")} - TOP_LEVEL
+    foreign = {path.split("/")[0] for path in listed} - TOP_LEVEL
     if foreign:
         sys.exit(f"top level: move or remove {sorted(foreign)}")
 
