@@ -210,8 +210,9 @@ class Logger:
         Parameters
         ----------
         frame
-            A Polars frame or lazy frame, anything with an Arrow C stream (pandas, pyarrow, DuckDB, …), a path of a
-            Parquet, CSV, NDJSON or Arrow IPC file, or an iterable of these. Taken in batches, so memory stays bounded.
+            A Polars frame or lazy frame, anything with an Arrow C stream (pandas, pyarrow, DuckDB, narwhals, …), a
+            cursor of ADBC, a file or data set of pyarrow, a path of a Parquet, CSV, NDJSON or Arrow IPC file, or an
+            iterable of these. Taken in batches, so memory stays bounded.
         positions
             As of `log_records`; then all batches are in memory together.
 

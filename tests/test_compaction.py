@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from stores import LATER, assert_answers, at, filled, hourly, window_of, written
 
 import polarsprof as pp
-from polarsprof.errors import ArgumentError, CorruptProfile
+from polarsprof.errors import ArgumentError, CorruptProfile, PolarsprofError
 from polarsprof.store.objects import Objects
 from polarsprof.testing import SettableClock, assert_profile_equal
 
@@ -187,6 +187,19 @@ def test_a_damaged_merge_deletes_nothing_it_was_made_of(tmp_path):
     with pytest.raises(CorruptProfile, match=merged.name):
         compact(store)
     assert len(store.files("clicks")) == 6
+
+
+def test_a_forged_pane_that_no_merge_can_hold_stops_it_and_nothing_is_deleted(store):
+    """Its file is valid; with one more row the merged one would not be."""
+    forged = pp.Profile(dataset="clicks", window=window_of(0, 1))
+    forged.rows, forged.panes = 2**48, frozenset([("b", 1)])
+    filled(store, hourly(1))
+    store.put(pp.store.Pane(forged.to_bytes(), "clicks", "2026-01-05_00-00", "b", 1, 1))
+    before = store.files("clicks")
+    with pytest.raises(PolarsprofError, match="fits no file"):
+        compact(store)
+    assert store.files("clicks") == before
+    assert store.read("clicks").rows == 2**48 + 1
 
 
 def test_panes_that_track_different_things_are_left_as_they_are(store):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binom, norm
 
 from polarsprof.errors import CorruptProfile
 from polarsprof.sketches.images import (
@@ -259,6 +260,25 @@ def test_the_bounds_of_few_hashes_hold_the_estimate_and_are_near_those_of_the_li
     assert found.lower <= found.estimate <= found.upper
     assert abs(found.lower - sketch.get_lower_bound(2)) <= 2 + 0.03 * n
     assert abs(found.upper - sketch.get_upper_bound(2)) <= 2 + 0.03 * n
+
+
+@pytest.mark.parametrize("n", [0, 1, 7, 120])
+@pytest.mark.parametrize("share", [0.9, 0.2, 1e-3, 1e-12])
+def test_the_bounds_of_few_hashes_are_those_of_the_binomial_distribution(n, share):
+    bound = 1 << 63
+    limit = round(share * bound)
+    hashes = np.arange(1, n + 1, dtype="<u8")
+    image = struct.pack("<BBBBBBHIIQ", 3, 3, 3, 0, 0, 8 | 16, 0, n, 0, limit) + hashes.tobytes()
+    found = theta_estimate(image)
+    tail = norm.sf(2)
+    assert near(found.estimate, n / (limit / bound))
+    for values, is_inside in ((found.lower, True), (found.lower - 1, False)):
+        if n and values >= n and share > 1e-6:  # beyond, one value more makes no difference that doubles show
+            assert (binom.sf(n - 1, values, limit / bound) > tail) == is_inside
+    for values, is_inside in ((found.upper, True), (found.upper + 1, False)):
+        if share > 1e-6:
+            assert (binom.cdf(n, values, limit / bound) > tail) == is_inside
+    assert binom.cdf(n, int(1.001 * found.upper + 1), limit / bound) < tail * (1 + 1e-6)
 
 
 def test_nothing_has_no_estimate():

@@ -76,6 +76,8 @@ def convert_command(place: str, output: Path, target: str, dataset: str | None) 
     """
     from polarsprof.cli.outcome import counted
 
+    if output.exists() and Path(place).exists() and output.samefile(place):
+        raise click.BadParameter(f"{output} is what is to be converted", param_hint="OUT")
     profiles = counted(_profiles(place, dataset), "converting", what="windows")
     click.echo(f"{place}: {TARGETS[target](profiles, output)} → {output}")
 

@@ -1,7 +1,8 @@
 """A process that runs cases of one target and may die of one: `python -m fuzz.child TARGET FIRST_SEED CASES FILE`.
 
-FILE always holds the seed at work, so that whoever started this knows what killed it. The counts of all go to standard
-output, with each case that raised what it must not, took too long or wanted too much memory.
+FILE always holds the seed at work and the bytes that were made of it, so that whoever started this knows what killed
+it. The counts of all go to standard output, with each case that raised what it must not, took too long or wanted too
+much memory.
 """
 
 from __future__ import annotations
@@ -26,48 +27,66 @@ def address_space() -> int:
 
 
 def main(name: str, first: int, cases: int, file: str) -> None:
-    from fuzz.targets import TARGETS, exercise, files
+    from fuzz.targets import LISTENERS, TARGETS, WARM_UP_SEED, exercise, files, naughty
 
     from polarsprof import read
 
-    run = TARGETS[name][0]
+    run = naughty if name == "naughty" else TARGETS[name][0]
     for data in files():
         exercise(read(data))
     for seed in range(WARM_UP):  # code is compiled and caches are filled before time and memory count
         signal.alarm(HUNG_SECONDS)
         try:
-            run(10**9 + seed)
+            run(WARM_UP_SEED + seed)
         except Exception:  # noqa: BLE001, S112 - it is told of where it is counted
             continue
     resource.setrlimit(resource.RLIMIT_AS, (address_space() + MOST_BYTES, resource.RLIM_INFINITY))
     outcomes: Counter[str] = Counter()
     failures: list[str] = []
     slowest = 0.0
-    with Path(file).open("r+b", buffering=0) as place:
-        for seed in range(first, first + cases):
-            place.seek(0)
-            place.write(b"%20d" % seed)
-            signal.alarm(HUNG_SECONDS)  # not caught: it ends the process also where that is in native code
-            taken, outcome = _timed(run, seed, failures)
-            if taken > SLOW_SECONDS:  # once more: the machine may have been busy
-                taken, outcome = _timed(run, seed, failures)
-            outcomes[outcome] += 1
-            slowest = max(slowest, taken)
-            if taken > SLOW_SECONDS:
-                failures.append(f"seed {seed}: {taken:.3f} s")
+    noted = Noted(file)
+    LISTENERS.append(noted.note)
+    for seed in range(first, first + cases):
+        noted.begin(seed)
+        signal.alarm(HUNG_SECONDS)  # not caught: it ends the process also where that is in native code
+        taken, outcome = _timed(run, noted, failures)
+        if taken > SLOW_SECONDS:  # once more: the machine may have been busy
+            taken, outcome = _timed(run, noted, failures)
+        outcomes[outcome] += 1
+        slowest = max(slowest, taken)
+        if taken > SLOW_SECONDS:
+            failures.append(f"seed {seed}: {taken:.3f} s")
     sys.stdout.write(json.dumps({"outcomes": outcomes, "failures": failures, "slowest_ms": slowest * 1_000}))
 
 
-def _timed(run, seed, failures):
+class Noted:
+    """The case at work, here and in the file."""
+
+    def __init__(self, file):
+        self.seed, self.data = 0, b""
+        self._file = Path(file).open("r+b", buffering=0)  # noqa: SIM115 - open as long as the process lives
+
+    def begin(self, seed):
+        self.seed = seed
+        self.note(b"")
+
+    def note(self, data):
+        self.data = data
+        self._file.seek(0)
+        self._file.write(b"%20d" % self.seed + data)
+        self._file.truncate()
+
+
+def _timed(run, noted, failures):
     start = time.process_time()
     try:
-        outcome = run(seed)
+        outcome = run(noted.seed)
     except MemoryError:
         outcome = "failed"
-        failures.append(f"seed {seed}: more than {MOST_BYTES:,} bytes")
+        failures.append(f"seed {noted.seed}: more than {MOST_BYTES:,} bytes")
     except BaseException:  # noqa: BLE001 - whatever it is, panics of Polars among them, is a finding
         outcome = "failed"
-        failures.append(f"seed {seed}: {traceback.format_exc(limit=-4)}")
+        failures.append(f"seed {noted.seed}: {traceback.format_exc(limit=-4)}\n{noted.data.hex()}")
     return time.process_time() - start, outcome
 
 

@@ -7,7 +7,10 @@ what is taken has been asked, merged, updated and written as well.
 from __future__ import annotations
 
 import math
+import os
+import signal
 import struct
+import time
 import warnings
 import zlib
 from collections.abc import Callable
@@ -41,6 +44,16 @@ from polarsprof.sketches.images import adopted_distinct, adopted_frequent_items,
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 RANKS = [0.0, 0.01, 0.5, 0.99, 1.0]
+WARM_UP_SEED = 10**9
+LISTENERS: list[Callable[[bytes], None]] = []  # are told of the bytes of a case before these are read
+
+
+def tried(data: bytes) -> bytes:
+    """The bytes; sketches draw random bits, so that a seed alone does not bring them back."""
+    for tell in LISTENERS:
+        tell(data)
+    return data
+
 
 # ----------------------------------------------------------------------------------------------------------- the corpus
 
@@ -241,7 +254,7 @@ def whole_files(seed: int) -> str:
 
 def _refused_file(data: bytes) -> str:
     try:
-        pp.read(data)
+        pp.read(tried(data))
     except (CorruptProfile, UnsupportedVersion):
         return "refused"
     assert data in files(), "an altered file was read"
@@ -296,7 +309,7 @@ def headers(seed: int) -> str:
 
 def _taken(data: bytes) -> str:
     try:
-        profile = pp.read(data)
+        profile = pp.read(tried(data))
     except (CorruptProfile, UnsupportedVersion):
         return "refused"
     exercise(profile)
@@ -306,7 +319,7 @@ def _taken(data: bytes) -> str:
 def quantiles(seed: int) -> str:
     """Foreign KLL images; what is adopted the native library takes."""
     chance = Random(seed)
-    image = mutated(chance.choice(kll_images()), chance, every_image())
+    image = tried(mutated(chance.choice(kll_images()), chance, every_image()))
     try:
         adopted = adopted_quantiles(image)
     except CorruptProfile:
@@ -330,7 +343,7 @@ def quantiles(seed: int) -> str:
 def distinct(seed: int) -> str:
     """Foreign HLL images; what is adopted the native library takes."""
     chance = Random(seed)
-    image = mutated(chance.choice(hll_images()), chance, every_image())
+    image = tried(mutated(chance.choice(hll_images()), chance, every_image()))
     try:
         adopted = adopted_distinct(image)
     except CorruptProfile:
@@ -349,7 +362,7 @@ def distinct(seed: int) -> str:
 def items(seed: int) -> str:
     """Foreign images of frequent strings."""
     chance = Random(seed)
-    image = mutated(chance.choice(items_images()), chance, every_image())
+    image = tried(mutated(chance.choice(items_images()), chance, every_image()))
     try:
         adopted_frequent_items(image)
     except CorruptProfile:
@@ -361,7 +374,7 @@ def theta(seed: int) -> str:
     """Theta images, of which the estimate is read."""
     chance = Random(seed)
     try:
-        found = theta_estimate(mutated(chance.choice(theta_images()), chance, every_image()))
+        found = theta_estimate(tried(mutated(chance.choice(theta_images()), chance, every_image())))
     except CorruptProfile:
         return "refused"
     assert found is None or found.lower <= found.estimate <= found.upper
@@ -380,7 +393,7 @@ def _adopted(images: dict[str, bytes], group: str = "number") -> str:
 def whylogs(seed: int) -> str:
     """Files of whylogs, changed in their bytes or in the fields of the messages in them."""
     chance = Random(seed)
-    data = _whylogs_file(chance)
+    data = tried(_whylogs_file(chance))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DataWarning)
@@ -425,6 +438,24 @@ def whylogs_columns() -> list[bytes]:
 def whylogs_files() -> list[bytes]:
     performance = GOLDEN.parent / "whylogs" / "performance_v1.bin"
     return [performance.read_bytes(), *(pp.read(file).to_whylogs() for file in small_files())]
+
+
+def naughty(seed: int) -> str:
+    """For the test of the harness: what no case may do."""
+    tried(b"bytes of %d" % seed)
+    if seed < WARM_UP_SEED:
+        match seed % 5:
+            case 1:
+                raise RuntimeError("not expected")
+            case 2:
+                bytearray(100 << 20)
+            case 3:
+                end = time.process_time() + 0.15
+                while time.process_time() < end:
+                    continue
+            case 4:
+                os.kill(os.getpid(), signal.SIGSEGV)
+    return "refused"
 
 
 # Name → what makes a case of a seed, and its share of the cases.
