@@ -393,7 +393,7 @@ def _adopted(images: dict[str, bytes], group: str = "number") -> str:
 def whylogs(seed: int) -> str:
     """Files of whylogs, changed in their bytes or in the fields of the messages in them."""
     chance = Random(seed)
-    data = _whylogs_file(chance)
+    data = tried(_whylogs_file(chance))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DataWarning)
