@@ -1,0 +1,32 @@
+"""Streams from elsewhere, for `Session.run`; each needs the extra that its error names, and imports it when it is made.
+
+A source of your own is a `Source` with a `poll` that returns a `Batch`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+from polarsprof.source import Batch, DeadLetter, Source
+
+if TYPE_CHECKING:
+    from polarsprof.sources.files import FilesSource, TailSource
+    from polarsprof.sources.iterables import IterableSource, LinesSource
+
+__all__ = ["Batch", "DeadLetter", "FilesSource", "IterableSource", "LinesSource", "Source", "TailSource"]
+
+_HOMES: Final = {
+    "FilesSource": "files",
+    "IterableSource": "iterables",
+    "LinesSource": "iterables",
+    "TailSource": "files",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
