@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -113,8 +113,8 @@ class Interrupt:
             raise Interrupted
 
 
-def consume(source: Source, logger: Logger, limits: Limits, interrupt: Interrupt) -> dict[str, int]:
-    """Log a source, seal and publish everything, and close the logger; the source is closed whatever happens.
+def consume(source: Source, open_logger: Callable[[], Logger], limits: Limits, interrupt: Interrupt) -> dict[str, int]:
+    """Log a source, seal and publish everything, close the logger; the source is closed whatever happens.
 
     Returns
     -------
@@ -130,16 +130,15 @@ def consume(source: Source, logger: Logger, limits: Limits, interrupt: Interrupt
         Where not all could be published, as from `Logger.close`.
     """
     checked_source(source)
-    letters = DeadLetters(limits.dead_letters)
-    consumer = _Consumer(source, logger, limits, letters, interrupt)
-    try:
-        with logger:
+    with ExitStack() as stack:
+        stack.callback(source.close)
+        letters = DeadLetters(limits.dead_letters)
+        stack.callback(letters.close)
+        with open_logger() as logger:
+            consumer = _Consumer(source, logger, limits, letters, interrupt)
             consumer.run()
         consumer.acknowledge()
         return consumer.counters()
-    finally:
-        letters.close()
-        source.close()
 
 
 def checked_source(source: Any) -> None:
@@ -167,9 +166,7 @@ class _Consumer:
         self._lag: int | None = None
 
     def run(self) -> None:
-        positions = self._source.seek(self._logger.positions)
-        if positions:
-            self._logger.log_rows([], positions=positions)
+        self._begin()
         try:
             while self._goes_on():
                 batch = self._polled()
@@ -182,6 +179,15 @@ class _Consumer:
         finally:
             with suppress(StoreError):  # closing the logger tries again, and tells
                 self._keep()
+
+    def _begin(self) -> None:
+        """Make durable where the source begins, so that it begins there again if this dies before the first batch."""
+        known = self._logger.positions
+        positions = self._source.seek(known)
+        if not positions.items() <= known.items():
+            self._logger.log_rows([], positions=positions)
+            with suppress(StoreError):  # the logger warned of it
+                self._logger.flush()
 
     def counters(self) -> dict[str, int]:
         lag = -1 if self._lag is None else self._lag

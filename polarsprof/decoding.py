@@ -65,7 +65,7 @@ class Decoder:
         for line, reason in self._taken():
             at = lines.find(line, start[line])  # equal ones are found one after the other
             start[line] = at + 1
-            self._bury(batch, at, reason, line)
+            self._on_dead(DeadLetter(*batch.place(at), reason, line))
         return rows
 
     def _rows_of_messages(self, messages: Sequence[Any], batch: Batch) -> list[RowBatch]:
@@ -78,7 +78,7 @@ class Decoder:
             rows.append(RecordBatch(records))
             for number, record in zip(others, records, strict=True):
                 if (reason := rejection(record)) is not None:
-                    self._bury(batch, number, reason, None)
+                    self._bury(batch, number, reason)
         return rows
 
     def _rows_of_texts(self, values: list[bytes], numbers: Sequence[int], batch: Batch) -> list[RowBatch]:
@@ -93,7 +93,7 @@ class Decoder:
         if refused:
             rows.append(RecordBatch([RejectedRow(reason) for reason in refused.values()]))
             for at, reason in refused.items():
-                self._bury(batch, numbers[at], reason, batch.data[numbers[at]])
+                self._bury(batch, numbers[at], reason)
         return rows
 
     def _bury_each(
@@ -106,16 +106,15 @@ class Decoder:
             if stripped in wanted:
                 places[stripped].append(numbers[at])
         for line, reason in rejected:
-            number = places[line].pop()
-            self._bury(batch, number, reason, batch.data[number])
+            self._bury(batch, places[line].pop(), reason)
 
     def _taken(self) -> list[tuple[bytes, str]]:
         rejected, self._rejected = self._rejected, []
         return rejected
 
-    def _bury(self, batch: Batch, number: int, reason: str, value: bytes | None) -> None:
-        source, position = batch.place(number)
-        self._on_dead(DeadLetter(source, position, reason, value))
+    def _bury(self, batch: Batch, number: int, reason: str) -> None:
+        value = batch.data[number] if batch.original is None else batch.original(number)
+        self._on_dead(DeadLetter(*batch.place(number), reason, value if isinstance(value, bytes) else None))
 
 
 def _record_of(message: Any) -> Any:

@@ -285,7 +285,7 @@ class Session:
         if dataset_name in self._loggers:
             raise argument_error("dataset_name", dataset_name, "a data set without an open logger", "close it first")
         with Interrupt() as interrupt:
-            counters = consume(source, self.logger(dataset_name, **options), limits, interrupt)
+            counters = consume(source, lambda: self.logger(dataset_name, **options), limits, interrupt)
         if interrupt.signal:
             signal.raise_signal(interrupt.signal)
         return counters

@@ -31,6 +31,8 @@ class Batch:
         source that cannot begin at a position.
     place
         Number of a message in `data`, or of a byte in its lines → partition and position, for those that are rejected.
+    original
+        Number of a message in `data` → the bytes that came, where `data` has something else.
     receipt
         Whatever `Source.acknowledge` needs to know of the batch.
     """
@@ -39,6 +41,7 @@ class Batch:
     records: int
     positions: Mapping[str, int] = field(default_factory=dict)
     place: Callable[[int], tuple[str, int]] = lambda number: ("", number)
+    original: Callable[[int], bytes | None] | None = None
     receipt: Any = None
 
 
@@ -89,7 +92,7 @@ class Source(ABC):
         Returns
         -------
         mapping
-            Partition → where it begins, of all that have positions; it is made durable with the first batch, so that
+            Partition → where it begins, of all that have positions; it is made durable before the first batch, so that
             a source that begins "at the end" does not skip what comes before that.
 
         Raises

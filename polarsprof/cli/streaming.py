@@ -35,9 +35,8 @@ def stream(
             behind = f", {counters['lag']:,} behind" if counters["lag"] > 0 else ""
             display.update(task, completed=counters["rows_logged"], description=f"streaming into {dataset}{behind}")
 
-        logger = session.logger(dataset, **options)
         told = tell if not display.disable else None
-        return consume(source, logger, Limits(**limits, tell=told), interrupt)
+        return consume(source, lambda: session.logger(dataset, **options), Limits(**limits, tell=told), interrupt)
 
 
 @contextmanager

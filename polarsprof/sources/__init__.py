@@ -13,13 +13,27 @@ from polarsprof.source import Batch, DeadLetter, Source
 if TYPE_CHECKING:
     from polarsprof.sources.files import FilesSource, TailSource
     from polarsprof.sources.iterables import IterableSource, LinesSource
+    from polarsprof.sources.kafka import KafkaSource
+    from polarsprof.sources.redis import RedisSource
 
-__all__ = ["Batch", "DeadLetter", "FilesSource", "IterableSource", "LinesSource", "Source", "TailSource"]
+__all__ = [
+    "Batch",
+    "DeadLetter",
+    "FilesSource",
+    "IterableSource",
+    "KafkaSource",
+    "LinesSource",
+    "RedisSource",
+    "Source",
+    "TailSource",
+]
 
 _HOMES: Final = {
     "FilesSource": "files",
     "IterableSource": "iterables",
+    "KafkaSource": "kafka",
     "LinesSource": "iterables",
+    "RedisSource": "redis",
     "TailSource": "files",
 }
 

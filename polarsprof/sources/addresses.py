@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO, Final
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from polarsprof.errors import argument_error
 from polarsprof.sources.files import FilesSource, TailSource
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from polarsprof.source import Source
-
-_SCHEMES: Final[Mapping[str, Callable[[str, bool], Source]]] = {}
 
 
 def source_at(address: str, *, from_beginning: bool, stdin: BinaryIO) -> Source:
@@ -44,4 +43,56 @@ def source_at(address: str, *, from_beginning: bool, stdin: BinaryIO) -> Source:
     if scheme not in _SCHEMES:
         known = ", ".join(f"{name}://…" for name in _SCHEMES)
         raise argument_error("source", address, f"-, tail:PATH, a path or pattern, {known}")
-    return _SCHEMES[scheme](address, from_beginning)
+    place = urlsplit(address)
+    return _SCHEMES[scheme](place, dict(parse_qsl(place.query)), from_beginning=from_beginning)
+
+
+def _kafka(place: SplitResult, options: dict[str, str], *, from_beginning: bool) -> Source:
+    from polarsprof.sources.kafka import KafkaSource
+
+    fields = options.pop("fields", "")
+    return KafkaSource(
+        place.netloc,
+        _named(place, "kafka://HOST:PORT/TOPIC"),
+        start="earliest" if from_beginning else "latest",
+        share=_share(options.pop("share", "0/1")),
+        format=options.pop("format", "json"),
+        fields=fields.split(",") if fields else (),
+        group=options.pop("group", None),
+        settings=options,
+    )
+
+
+def _redis(place: SplitResult, options: dict[str, str], *, from_beginning: bool) -> Source:
+    from polarsprof.sources.redis import RedisSource
+
+    stream = _named(place, "redis://HOST:PORT/STREAM?db=0&field=…")
+    server = f"{place.scheme}://{place.netloc}/{options.pop('db', '0')}"
+    _check_known(options, "field", "group", "consumer")
+    start = "earliest" if from_beginning else "latest"
+    field, group, consumer = map(options.get, ("field", "group", "consumer"))
+    return RedisSource(server, stream, start=start, field=field, group=group, consumer=consumer)
+
+
+def _check_known(options: Mapping[str, str], *known: str) -> None:
+    for name in options:
+        if name not in known:
+            raise argument_error("source: option", name, f"one of {', '.join(known)}")
+
+
+def _named(place: SplitResult, expected: str) -> str:
+    """The path of a URL without its slash, which names a topic or stream."""
+    name = unquote(place.path.removeprefix("/"))
+    if not name or not place.netloc:
+        raise argument_error("source", place.geturl(), expected)
+    return name
+
+
+def _share(text: str) -> tuple[int, int]:
+    number, _, of = text.partition("/")
+    if not (number.isdecimal() and of.isdecimal()):
+        raise argument_error("share", text, "NUMBER/OF, such as 0/3, 1/3 and 2/3 for three consumers")
+    return int(number), int(of)
+
+
+_SCHEMES: Final[Mapping[str, Callable[..., Source]]] = {"kafka": _kafka, "redis": _redis, "rediss": _redis}

@@ -123,7 +123,7 @@ class TailSource(Source):
         the file that they opened until they are told.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, settle_s: float = 2.0) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, settle_s: float = 1.0) -> None:
         self._path = Path(path).absolute()
         self._settle_s = settle_s
         self._file: _LinesFile | None = None
@@ -137,6 +137,8 @@ class TailSource(Source):
         self._positions = {name: at for name, at in positions.items() if name.startswith(mine)}
         if self._positions:
             self._rotated = self._unread_siblings(since_ns=None)
+        if self._open_next() and self._file is not None and self._file.has_name:
+            return {self._file.name: self._file.position}
         return {}
 
     def poll(self, most: int, timeout_s: float) -> Batch | None:
@@ -207,13 +209,22 @@ class TailSource(Source):
 
 
 class _LinesFile:
-    """An NDJSON file that is read from a position on, in bytes."""
+    """An NDJSON file that is read from a position on, in bytes.
+
+    Attributes
+    ----------
+    name
+        What its position belongs to.
+    has_name
+        Whether the first line is there, so that the name stays.
+    """
 
     def __init__(self, path: Path, kind: str, named: Path | None = None) -> None:
         self._prefix = _prefix(kind, named or path)
         self._handle: BinaryIO = path.open("rb", buffering=0)
         self.inode = os.fstat(self._handle.fileno()).st_ino
         self.position = 0
+        self.has_name = False
         self.name = self._name()
 
     def __enter__(self) -> Self:
@@ -261,7 +272,8 @@ class _LinesFile:
 
     def _name(self) -> str:
         self._handle.seek(0)
-        line = (self._handle.read(_FIRST_LINE_BYTES) or b"").split(b"\n", 1)[0]
+        line, end, _ = (self._handle.read(_FIRST_LINE_BYTES) or b"").partition(b"\n")
+        self.has_name = bool(end) or len(line) == _FIRST_LINE_BYTES
         return f"{self._prefix}#{self.inode:x}-{zlib.crc32(line):08x}"
 
 
