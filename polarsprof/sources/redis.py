@@ -179,7 +179,7 @@ class RedisSource(Source):
         """Wait for a server that is away, but not for ever, and not for one that will not have us."""
         now = time.monotonic()
         self._away_since = now if self._away_since is None else self._away_since
-        hopeless = isinstance(error, self._redis.AuthenticationError | self._redis.AuthorizationError)
+        hopeless = isinstance(error, self._redis.AuthenticationError)
         if hopeless or now - self._away_since > self._patience_s:
             raise self._broken(error) from error
         self._pending_after = None if self._group is None else 0  # what was on its way is pending now

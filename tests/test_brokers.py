@@ -1,0 +1,343 @@
+"""Kafka and Redis as sources: positions, formats, fields, and errors that say what is wrong."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from functools import partial
+
+import brokers
+import pytest
+
+import polarsprof as pp
+from polarsprof.cli.streaming import stream
+from polarsprof.errors import ArgumentError, DataWarning, SourceError
+from polarsprof.sources import KafkaSource, RedisSource
+
+drink = {"until_idle": "0s"}
+
+
+@pytest.fixture(scope="module")
+def servers():
+    with brokers.kafka() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def redis_port(tmp_path_factory):
+    with brokers.redis(tmp_path_factory.mktemp("redis")) as server:
+        yield server.port
+
+
+@pytest.fixture
+def session(tmp_path):
+    with pp.Session(tmp_path / "store") as opened:
+        yield opened
+
+
+def numbers(count, start=0):
+    return [json.dumps({"n": number}).encode() for number in range(start, start + count)]
+
+
+def of_stream(port, name, entries):
+    redis = pytest.importorskip("redis")
+    with redis.Redis(port=port) as connection, connection.pipeline(transaction=False) as pipeline:
+        for entry in entries:
+            pipeline.xadd(name, entry)
+        return pipeline.execute()
+
+
+# --------------------------------------------------------------------------------------------------------------- Kafka
+
+
+def test_a_topic_is_read_on_from_where_the_data_set_is(servers, session):
+    brokers.fill(servers, "on", numbers(100))
+    source = partial(KafkaSource, servers, "on", start="earliest")
+    assert session.run(source(), max_records=30, **drink)["lag"] == 70
+    assert session.run(source(), until_idle="1s")["records_read"] == 70
+    brokers.fill(servers, "on", numbers(10, 100), first=100)
+    assert session.run(source(), until_idle="1s")["records_read"] == 10
+    assert session.store.read("dataset")["n"].sum == sum(range(110))
+    assert session.store.read("dataset").positions == {f"kafka:on/{at}": 28 - at // 2 for at in range(4)}
+
+
+def test_the_latest_is_what_comes_from_the_first_look_on_though_nothing_came_then(servers, session):
+    brokers.fill(servers, "latest", numbers(40))
+    assert session.run(KafkaSource(servers, "latest"), **drink)["records_read"] == 0
+    brokers.fill(servers, "latest", numbers(5, 40), first=40)
+    assert session.run(KafkaSource(servers, "latest"), until_idle="1s")["records_read"] == 5
+    assert session.store.read("dataset")["n"].min == 40
+
+
+def test_offsets_to_begin_at_and_shares_of_partitions(servers, session):
+    brokers.fill(servers, "shares", numbers(100))
+    starts = {0: 20, 1: 24}
+    counters = session.run(KafkaSource(servers, "shares", start=starts, share=(0, 2)), until_idle="1s")
+    assert counters["records_read"] == 5 + 25  # of partitions 0 and 2
+    assert (
+        session.run(KafkaSource(servers, "shares", start=starts, share=(1, 2)), until_idle="1s")["records_read"] == 26
+    )
+
+
+def test_facts_of_the_message_become_columns_and_its_time_may_cut_windows(servers, session):
+    messages = [(b' {"n": 1}', "a", {"h": "x"}), (b"{}", None, {"h": b"\xff", "i": None}), (b"[1]", "c", {})]
+    messages += [(None, "d", None)] * 2
+    brokers.fill(servers, "facts", messages)
+    letters = []
+    fields = ("key", "headers", "timestamp", "partition", "offset")
+    source = KafkaSource(servers, "facts", start="earliest", fields=fields)
+    with pytest.warns(DataWarning):
+        session.run(
+            source, with_rotation_time="1d", timestamp="kafka.timestamp", until_idle="1s", dead_letters=letters.append
+        )
+    profile = session.store.read("dataset")
+    assert (profile.rows, profile.untimed_rows, profile["n"].sum) == (2, 3, 1)  # untimed are the rejected
+    assert abs(profile["kafka.timestamp"].max / 1e3 - datetime.now(UTC).timestamp()) < 3_600
+    assert (profile["kafka.key"].max, profile["kafka.headers.h"].min, profile["kafka.partition"].max) == ("a", "x", 1)
+    assert sorted((letter.source, letter.position, letter.reason, letter.value) for letter in letters) == [
+        ("kafka:facts/0", 1, "message without a value", None),
+        ("kafka:facts/2", 0, "not a mapping", b"[1]"),
+        ("kafka:facts/3", 0, "message without a value", None),
+    ]
+
+
+def test_other_formats(servers, session):
+    def comma(value):
+        name, number = value.decode().split(",")
+        return {"name": name, "n": int(number)}
+
+    brokers.fill(servers, "formats", [b"a,1", b"b,2", b"junk", b"\xff", None])
+    letters = []
+    source = KafkaSource(servers, "formats", start="earliest", format=comma, fields=["offset"])
+    with pytest.warns(DataWarning):
+        session.run(source, dataset_name="own", until_idle="1s", dead_letters=letters.append)
+    kept = session.store.read("own")
+    assert (kept.rows, kept["n"].sum, kept["kafka.offset"].sum) == (2, 3, 0)
+    assert {letter.value: letter.reason for letter in letters} == {
+        b"junk": "cannot be decoded: ValueError",
+        b"\xff": "cannot be decoded: UnicodeDecodeError",
+        None: "message without a value",
+    }
+    with pytest.warns(DataWarning):
+        session.run(
+            KafkaSource(servers, "formats", start="earliest", format="raw"), dataset_name="raw", until_idle="1s"
+        )
+    assert session.store.read("raw")["value"].length.sum == 11
+
+
+def test_the_offsets_of_a_group_are_those_that_are_durable(servers, session):
+    confluent = pytest.importorskip("confluent_kafka")
+    brokers.fill(servers, "group", numbers(40))
+    session.run(KafkaSource(servers, "group", start="earliest", group="watched"), until_idle="1s")
+    watcher = confluent.Consumer({"bootstrap.servers": servers, "group.id": "watched", "log_level": 0})
+    found = watcher.committed([confluent.TopicPartition("group", at) for at in range(4)], timeout=10)
+    watcher.close()
+    assert [each.offset for each in found] == [10] * 4
+
+
+def test_large_messages_and_many_bytes(servers, session):
+    texts = [json.dumps({"n": at, "text": "x" * (1 << 20) if at < 8 else "x" * 300}).encode() for at in range(3_000)]
+    brokers.fill(servers, "large", texts, **{"message.max.bytes": 20 << 20})
+    session.run(KafkaSource(servers, "large", start="earliest"), until_idle="1s")
+    assert session.store.read("dataset")["n"].sum == sum(range(3_000))
+    assert session.store.read("dataset")["text"].length.max == 1 << 20
+
+
+def test_positions_beyond_the_end_are_refused_and_records_that_are_gone_told_of(servers, session):
+    brokers.fill(servers, "anew", numbers(8))
+    source = KafkaSource(servers, "anew")
+    with pytest.raises(SourceError, match=r"kafka:anew/1: offset 50 .* ends at 2; .* another data set"):
+        source.seek({"kafka:anew/1": 50})
+    with pytest.warns(DataWarning, match="kafka:anew/0: 7 records were deleted"):
+        source.seek({"kafka:anew/0": -7})
+    source.close()
+
+
+def test_what_is_not_there_is_said_at_the_start(servers, session):
+    with pytest.raises(SourceError, match=r"topic 'absent': .*Unknown topic"):
+        session.run(KafkaSource(servers, "absent"))
+    with pytest.raises(SourceError, match="No such configuration property"):
+        KafkaSource(servers, "absent", settings={"nonsense": 1})
+    assert session.store.datasets() == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"start": "middle"},
+        {"start": {0: -1}},
+        {"share": (3, 3)},
+        {"share": "1/3"},
+        {"format": "avro"},
+        {"fields": ["keys"]},
+        {"fields": "keys"},
+        {"topic": 5},
+    ],
+)
+def test_arguments_of_a_topic_that_do_not_fit_are_named(given):
+    with pytest.raises(ArgumentError, match=next(iter(given))):
+        KafkaSource(**{"servers": "localhost:1", "topic": "t", **given})
+
+
+def test_a_client_that_is_missing_is_said_to_come_with_an_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "confluent_kafka", None)
+    with pytest.raises(SourceError, match=r"pip install 'polarsprof\[kafka\]'"):
+        KafkaSource("localhost:1", "t")
+
+
+# --------------------------------------------------------------------------------------------------------------- Redis
+
+
+def test_a_stream_is_read_on_from_where_the_data_set_is(redis_port, session):
+    source = partial(RedisSource, f"redis://127.0.0.1:{redis_port}", "on", start="earliest", field="data")
+    of_stream(redis_port, "on", ({"data": value} for value in numbers(100)))
+    assert session.run(source(), max_records=30)["records_read"] == 30
+    assert session.run(source(), **drink)["records_read"] == 70
+    of_stream(redis_port, "on", ({"data": value} for value in numbers(10, 100)))
+    assert session.run(source(), **drink)["records_read"] == 10
+    assert session.store.read("dataset")["n"].sum == sum(range(110))
+
+
+def test_the_latest_entries_are_those_from_the_first_look_on(redis_port, session):
+    url = f"redis://127.0.0.1:{redis_port}"
+    assert session.run(RedisSource(url, "late", field="data"), **drink)["records_read"] == 0  # it is not there yet
+    of_stream(redis_port, "late", ({"data": value} for value in numbers(5)))
+    assert session.run(RedisSource(url, "late", field="data"), **drink)["records_read"] == 5
+    assert session.run(RedisSource(url, "late", field="data"), dataset_name="d", **drink)["records_read"] == 0
+
+
+def test_fields_are_columns_of_text_and_a_field_that_is_missing_a_dead_letter(redis_port, session):
+    url = f"redis://127.0.0.1:{redis_port}"
+    ids = of_stream(redis_port, "fields", [{"a": "1", "b": "x"}, {"a": b"\xff"}, {"data": "{}"}])
+    session.run(RedisSource(url, "fields", start="earliest"), **drink)
+    kept = session.store.read("dataset")
+    assert (kept.rows, kept["a"].max, kept["b"].count) == (3, "\N{REPLACEMENT CHARACTER}", 1)
+    letters = []
+    with pytest.warns(DataWarning):
+        session.run(
+            RedisSource(url, "fields", start="earliest", field="data"), dataset_name="json",
+            dead_letters=letters.append, **drink,
+        )  # fmt: skip
+    milliseconds, sequence = map(int, ids[0].split(b"-"))
+    assert letters[0].position == milliseconds * 2**20 + sequence
+    assert [letter.reason for letter in letters] == ["message without a value"] * 2
+
+
+@pytest.mark.parametrize("entry", ["5-2000000", f"{1 << 44}-0"])
+def test_an_id_that_is_no_position_is_an_error(redis_port, session, entry):
+    redis = pytest.importorskip("redis")
+    name = f"strange {entry}"
+    with redis.Redis(port=redis_port) as connection:
+        connection.xadd(name, {"a": 1}, id=entry)
+    with pytest.raises(SourceError, match=f"{entry}.* no position"):
+        session.run(RedisSource(f"redis://127.0.0.1:{redis_port}", name, start="earliest"), **drink)
+
+
+def test_members_of_a_group_share_a_stream(redis_port, session, tmp_path):
+    of_stream(redis_port, "shared", ({"data": value} for value in numbers(90)))
+    url = f"redis://127.0.0.1:{redis_port}"
+    for member in "abc":
+        source = RedisSource(url, "shared", start="earliest", field="data", group="g", consumer=member)
+        assert session.run(source, max_records=30)["records_read"] == 30
+    assert session.store.read("dataset")["n"].sum == sum(range(90))
+    redis = pytest.importorskip("redis")
+    with redis.Redis(port=redis_port) as connection:
+        assert connection.xpending("shared", "g")["pending"] == 0
+
+
+def test_what_was_counted_but_not_acknowledged_is_not_counted_again(redis_port, session):
+    class Dies(RedisSource):
+        def acknowledge(self, batches):
+            """Nothing reaches the server."""
+
+    of_stream(redis_port, "pending", ({"data": value} for value in numbers(20)))
+    given = (f"redis://127.0.0.1:{redis_port}", "pending")
+    options = {"start": "earliest", "field": "data", "group": "g", "consumer": "c"}
+    assert session.run(Dies(*given, **options), max_records=10)["records_read"] == 10
+    assert session.run(RedisSource(*given, **options), **drink)["records_read"] == 10
+    assert session.store.read("dataset")["n"].sum == sum(range(20))
+    redis = pytest.importorskip("redis")
+    with redis.Redis(port=redis_port) as connection:
+        assert connection.xpending("pending", "g")["pending"] == 0
+
+
+def test_a_server_that_is_not_there_or_will_not_have_us_is_said_at_the_start(redis_port, session):
+    with pytest.raises(SourceError, match=r"redis: stream 's': .*refused"):
+        session.run(RedisSource(f"redis://127.0.0.1:{brokers.free_port()}", "s"))
+    with pytest.raises(SourceError, match="redis: stream 's': "):
+        session.run(RedisSource(f"redis://:wrong@127.0.0.1:{redis_port}", "s"))
+    of_stream(redis_port, "stream", [{"a": 1}])
+    redis = pytest.importorskip("redis")
+    with redis.Redis(port=redis_port) as connection:
+        connection.set("text", 1)
+    with pytest.raises(SourceError, match="WRONGTYPE"):
+        session.run(RedisSource(f"redis://127.0.0.1:{redis_port}", "text"))
+
+
+def test_a_server_that_stays_away_ends_the_run_after_some_time(tmp_path, session):
+    with brokers.redis(tmp_path) as server:
+        of_stream(server.port, "s", ({"data": value} for value in numbers(10)))
+        source = RedisSource(f"redis://127.0.0.1:{server.port}", "s", start="earliest", field="data", patience_s=0.5)
+        poll = source.poll
+
+        def poll_then_kill(most, timeout_s):
+            batch = poll(most, timeout_s)
+            if batch is not None:
+                server.kill()
+            return batch
+
+        source.poll = poll_then_kill
+        with pytest.raises(SourceError, match="redis"):
+            session.run(source)
+    assert session.store.read("dataset").rows == 10
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"start": 5}, "start"),
+        ({"group": "g"}, "consumer"),
+        ({"consumer": "c"}, "consumer"),
+        ({"url": "http://x"}, "url"),
+    ],
+)
+def test_arguments_of_a_stream_that_do_not_fit_are_named(given, named):
+    with pytest.raises(ArgumentError, match=named):
+        RedisSource(**{"url": "redis://localhost", "stream": "s", **given})
+
+
+# ----------------------------------------------------------------------------------------------------- the command line
+
+
+def streamed(address, store, **limits):
+    return stream(address, str(store), "d", from_beginning=True, limits={"until_idle": "1s", **limits})
+
+
+def test_addresses_of_the_command_line(servers, redis_port, tmp_path):
+    brokers.fill(servers, "cli", numbers(20))
+    assert streamed(f"kafka://{servers}/cli?share=0/2&fields=key,offset", tmp_path)["records_read"] == 10
+    assert (
+        streamed(f"kafka://{servers}/cli?share=1/2&group=g&client.id=me", tmp_path, max_records=4)["records_read"] == 4
+    )
+    of_stream(redis_port, "cli", ({"data": value} for value in numbers(5)))
+    assert streamed(f"redis://127.0.0.1:{redis_port}/cli?field=data", tmp_path)["records_read"] == 5
+    assert pp.ProfileStore(tmp_path).read("d").rows == 19
+
+
+@pytest.mark.parametrize(
+    ("address", "named"),
+    [
+        ("ftp://host/x", "source"),
+        ("kafka://host:9092", "TOPIC"),
+        ("kafka:///topic", "TOPIC"),
+        ("kafka://host/topic?share=3", "share"),
+        ("kafka://host/topic?format=xml", "format"),
+        ("redis://host", "STREAM"),
+        ("redis://host/s?fields=a", "option"),
+        ("nowhere/*.parquet", "path"),
+    ],
+)
+def test_an_address_that_means_nothing_is_named(address, named, tmp_path):
+    with pytest.raises(ArgumentError, match=named):
+        streamed(address, tmp_path)
