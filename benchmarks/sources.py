@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from contextlib import contextmanager
-from itertools import count
+from functools import partial
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _PARTITIONS: Final = 4
 _MOST_MESSAGES: Final = 60_000  # the mock of Kafka drops what is beyond 5 MB of a partition
-_names = count()
 
 
 def throughput(setup: Setup) -> Iterator[Line]:
@@ -34,7 +33,7 @@ def throughput(setup: Setup) -> Iterator[Line]:
         what = f"{name}, {len(messages):,} messages of 10 fields"
         try:
             with opened(messages) as (made, theirs):
-                line = paired(lambda made=made: _run(made(), len(messages)), theirs, setup)
+                line = paired(partial(_run, made, len(messages)), theirs, setup)
         except Skip as reason:
             yield Line(suite="sources", what=what, against=against, skipped=str(reason))
             continue
@@ -43,9 +42,9 @@ def throughput(setup: Setup) -> Iterator[Line]:
         yield Line(suite="sources", what=f"{name}, messages of 10 fields per second", unit="", ours=speed)
 
 
-def _run(source: Source, messages: int) -> None:
+def _run(made: Callable[[], Source], messages: int) -> None:
     with TemporaryDirectory() as folder, pp.Session(folder) as session:
-        counters = session.run(source, dataset_name=f"d{next(_names)}", max_records=messages)
+        counters = session.run(made(), max_records=messages)
     assert counters["rows_profiled"] == messages
 
 
@@ -72,7 +71,7 @@ def _kafka(messages: list[bytes]) -> Iterator[tuple[Callable[[], Source], Callab
         read = 0
         while read < len(messages):
             for message in consumer.consume(10_000, 0.1):
-                json.loads(message.value())
+                json.loads(message.value() or b"")
                 read += 1
         consumer.close()
 
