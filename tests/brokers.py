@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import shutil
 import socket
 import subprocess
+import sysconfig
 import time
 from contextlib import contextmanager
 
@@ -90,3 +93,43 @@ def redis(folder):
         yield server
     finally:
         server.kill()
+
+
+@contextmanager
+def nats(folder):
+    """A NATS server with JetStream on files."""
+    pytest.importorskip("nats")
+    scripts = sysconfig.get_path("scripts")
+    program = shutil.which("nats-server", path=os.pathsep.join([scripts, os.environ["PATH"]]))
+    if program is None:
+        pytest.skip("nats-server is not installed")
+    port = free_port()
+
+    def is_up():
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+                return b"INFO" in connection.recv(100)
+        except OSError:
+            return False
+
+    command = [program, "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", str(folder)]
+    server = Server(command, folder, port, is_up)
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+def publish(port, stream, messages, subject="events.a"):
+    """Send messages to a stream, which is made where it is missing."""
+    import nats as client
+
+    async def send():
+        connection = await client.connect(f"nats://127.0.0.1:{port}")
+        jetstream = connection.jetstream()
+        await jetstream.add_stream(name=stream, subjects=[f"{stream}.>"])
+        for message in messages:
+            await jetstream.publish(f"{stream}.{subject}", message)
+        await connection.close()
+
+    asyncio.run(send())

@@ -13,7 +13,7 @@ import pytest
 import polarsprof as pp
 from polarsprof.cli.streaming import stream
 from polarsprof.errors import ArgumentError, DataWarning, SourceError
-from polarsprof.sources import KafkaSource, RedisSource
+from polarsprof.sources import KafkaSource, NatsSource, RedisSource
 
 drink = {"until_idle": "0s"}
 
@@ -305,6 +305,54 @@ def test_a_server_that_stays_away_ends_the_run_after_some_time(tmp_path, session
 def test_arguments_of_a_stream_that_do_not_fit_are_named(given, named):
     with pytest.raises(ArgumentError, match=named):
         RedisSource(**{"url": "redis://localhost", "stream": "s", **given})
+
+
+# ---------------------------------------------------------------------------------------------------------------- NATS
+
+
+@pytest.fixture(scope="module")
+def nats_port(tmp_path_factory):
+    with brokers.nats(tmp_path_factory.mktemp("nats")) as server:
+        yield server.port
+
+
+def test_a_stream_of_nats_is_read_on_from_where_the_data_set_is(nats_port, session):
+    source = partial(NatsSource, f"nats://127.0.0.1:{nats_port}", "on", start="earliest")
+    brokers.publish(nats_port, "on", numbers(100))
+    counters = session.run(source(), max_records=30)
+    assert (counters["records_read"], counters["lag"]) == (30, 70)
+    assert session.run(source(), **drink)["records_read"] == 70
+    brokers.publish(nats_port, "on", numbers(10, 100))
+    assert session.run(source(), **drink)["records_read"] == 10
+    assert session.store.read("dataset")["n"].sum == sum(range(110))
+
+
+def test_the_latest_messages_of_a_subject(nats_port, session):
+    url = f"nats://127.0.0.1:{nats_port}"
+    brokers.publish(nats_port, "late", numbers(5), subject="a")
+    source = partial(NatsSource, url, "late", subject="late.b")
+    assert session.run(source(), **drink)["records_read"] == 0
+    brokers.publish(nats_port, "late", numbers(5), subject="a")
+    brokers.publish(nats_port, "late", [b"", b'{"n": 1}'], subject="b")
+    letters = []
+    with pytest.warns(DataWarning):
+        assert session.run(source(), dead_letters=letters.append, **drink)["rows_profiled"] == 1
+    assert [(letter.position, letter.reason) for letter in letters] == [(11, "empty message")]
+
+
+def test_what_nats_has_not_got_is_said_at_the_start(nats_port, session):
+    url = f"nats://127.0.0.1:{nats_port}"
+    with pytest.raises(SourceError, match=r"stream 'absent': .*not found"):
+        session.run(NatsSource(url, "absent"))
+    with pytest.raises(SourceError, match="nats: nats://127"):
+        session.run(NatsSource(f"nats://127.0.0.1:{brokers.free_port()}", "s"))
+    brokers.publish(nats_port, "anew", numbers(5))
+    source = NatsSource(url, "anew")
+    with pytest.raises(SourceError, match=r"message 50 is to be read next, .* ends at 5; .* another data set"):
+        source.seek({"nats:anew/>": 50})
+    source.close()
+    with pytest.raises(ArgumentError, match="start"):
+        NatsSource(url, "anew", start="middle")
 
 
 # ----------------------------------------------------------------------------------------------------- the command line

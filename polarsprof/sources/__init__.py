@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from polarsprof.sources.files import FilesSource, TailSource
     from polarsprof.sources.iterables import IterableSource, LinesSource
     from polarsprof.sources.kafka import KafkaSource
+    from polarsprof.sources.nats import NatsSource
     from polarsprof.sources.redis import RedisSource
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "IterableSource",
     "KafkaSource",
     "LinesSource",
+    "NatsSource",
     "RedisSource",
     "Source",
     "TailSource",
@@ -33,6 +35,7 @@ _HOMES: Final = {
     "IterableSource": "iterables",
     "KafkaSource": "kafka",
     "LinesSource": "iterables",
+    "NatsSource": "nats",
     "RedisSource": "redis",
     "TailSource": "files",
 }

@@ -74,6 +74,15 @@ def _redis(place: SplitResult, options: dict[str, str], *, from_beginning: bool)
     return RedisSource(server, stream, start=start, field=field, group=group, consumer=consumer)
 
 
+def _nats(place: SplitResult, options: dict[str, str], *, from_beginning: bool) -> Source:
+    from polarsprof.sources.nats import NatsSource
+
+    stream = _named(place, "nats://HOST:PORT/STREAM?subject=…")
+    _check_known(options, "subject")
+    start = "earliest" if from_beginning else "latest"
+    return NatsSource(f"{place.scheme}://{place.netloc}", stream, subject=options.get("subject", ">"), start=start)
+
+
 def _check_known(options: Mapping[str, str], *known: str) -> None:
     for name in options:
         if name not in known:
@@ -95,4 +104,9 @@ def _share(text: str) -> tuple[int, int]:
     return int(number), int(of)
 
 
-_SCHEMES: Final[Mapping[str, Callable[..., Source]]] = {"kafka": _kafka, "redis": _redis, "rediss": _redis}
+_SCHEMES: Final[Mapping[str, Callable[..., Source]]] = {
+    "kafka": _kafka,
+    "nats": _nats,
+    "redis": _redis,
+    "rediss": _redis,
+}

@@ -133,3 +133,20 @@ def test_a_redis_stream_whose_server_is_killed_too(tmp_path, torture, records, o
         kills = drink(tmp_path / "store", [address], torture.rounds(short=6, share=100), torture.seed, kill)
     torture.tell("consumers of Redis", {"kills": kills, "records": len(records)})
     assert_all_counted_once(tmp_path / "store", records)
+
+
+def test_a_stream_of_nats_whose_server_is_killed_too(tmp_path, torture, records):
+    (tmp_path / "nats").mkdir()
+    with brokers.nats(tmp_path / "nats") as server:
+
+        def kill():
+            time.sleep(0.6)
+            server.kill()
+            server.start()
+            brokers.publish(server.port, "events", lines_of(records[len(records) // 2 :]))
+
+        brokers.publish(server.port, "events", lines_of(records[: len(records) // 2]))
+        address = f"nats://127.0.0.1:{server.port}/events"
+        kills = drink(tmp_path / "store", [address], torture.rounds(short=6, share=100), torture.seed, kill)
+    torture.tell("consumers of NATS", {"kills": kills, "records": len(records)})
+    assert_all_counted_once(tmp_path / "store", records)
