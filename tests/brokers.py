@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import sysconfig
 import time
 from contextlib import contextmanager
@@ -133,3 +134,30 @@ def publish(port, stream, messages, subject="events.a"):
         await connection.close()
 
     asyncio.run(send())
+
+
+@contextmanager
+def aws(folder):
+    """Moto's server, and what boto3 has to know of it."""
+    pytest.importorskip("moto.server", reason="moto[server] is not installed")
+    pytest.importorskip("boto3")
+    port = free_port()
+    command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+
+    def is_up():
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    server = Server(command, folder, port, is_up)
+    try:
+        yield {
+            "endpoint_url": f"http://127.0.0.1:{port}",
+            "region_name": "eu-west-1",
+            "aws_access_key_id": "test",
+            "aws_secret_access_key": "test",
+        }
+    finally:
+        server.kill()

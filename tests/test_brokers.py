@@ -13,7 +13,7 @@ import pytest
 import polarsprof as pp
 from polarsprof.cli.streaming import stream
 from polarsprof.errors import ArgumentError, DataWarning, SourceError
-from polarsprof.sources import KafkaSource, NatsSource, RedisSource
+from polarsprof.sources import KafkaSource, NatsSource, RedisSource, SqsSource
 
 drink = {"until_idle": "0s"}
 
@@ -353,6 +353,68 @@ def test_what_nats_has_not_got_is_said_at_the_start(nats_port, session):
     source.close()
     with pytest.raises(ArgumentError, match="start"):
         NatsSource(url, "anew", start="middle")
+
+
+# ----------------------------------------------------------------------------------------------------------------- SQS
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory):
+    with brokers.aws(tmp_path_factory.mktemp("aws")) as options:
+        yield options
+
+
+@pytest.fixture
+def queue(aws, request):
+    """A function that sends bodies to a queue of the test's own, and its URL."""
+    boto3 = pytest.importorskip("boto3")
+    service = boto3.client("sqs", **aws)
+    url = service.create_queue(QueueName=request.node.name[:80].strip("_"), Attributes={"VisibilityTimeout": "60"})[
+        "QueueUrl"
+    ]
+
+    def send(bodies):
+        for body in bodies:
+            service.send_message(QueueUrl=url, MessageBody=body.decode())
+
+    yield send, url
+    service.close()
+
+
+def test_a_queue_is_emptied_as_far_as_it_is_durable(aws, queue, session):
+    send, url = queue
+    send([*numbers(25), b"oops"])
+    letters = []
+    with pytest.warns(DataWarning):
+        counters = session.run(SqsSource(url, options=aws), dead_letters=letters.append, **drink)
+    assert (counters["rows_profiled"], counters["dead_letters"], letters[0].value) == (25, 1, b"oops")
+    assert session.run(SqsSource(url, options=aws), **drink)["records_read"] == 0
+    assert session.store.read("dataset")["n"].sum == sum(range(25))
+
+
+def test_what_is_not_acknowledged_stays_in_the_queue_and_what_comes_again_counts_once(aws, queue):
+    send, url = queue
+    send(numbers(12))
+    source = SqsSource(url, options=aws)
+    source.seek({})
+    first = source.poll(12, 0.5)
+    boto3 = pytest.importorskip("boto3")
+    service = boto3.client("sqs", **aws)
+    for handle in source._receipts.values():  # as if the time were over
+        service.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=0)
+    assert source.poll(12, 0.5) is None
+    source.acknowledge([first])
+    assert source._receipts == {}
+    assert source.poll(12, 0.1) is None
+    source.close()
+    service.close()
+
+
+def test_a_queue_that_is_not_there_is_said_at_the_start(aws, session):
+    with pytest.raises(SourceError, match=r"sqs: .*/absent: .*does not exist"):
+        session.run(SqsSource(f"{aws['endpoint_url']}/123456789012/absent", options=aws))
+    with pytest.raises(SourceError, match="sqs: u: "):
+        SqsSource("u", options={"nonsense": 1})
 
 
 # ----------------------------------------------------------------------------------------------------- the command line

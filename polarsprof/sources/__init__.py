@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from polarsprof.sources.kafka import KafkaSource
     from polarsprof.sources.nats import NatsSource
     from polarsprof.sources.redis import RedisSource
+    from polarsprof.sources.sqs import SqsSource
 
 __all__ = [
     "Batch",
@@ -27,6 +28,7 @@ __all__ = [
     "NatsSource",
     "RedisSource",
     "Source",
+    "SqsSource",
     "TailSource",
 ]
 
@@ -37,6 +39,7 @@ _HOMES: Final = {
     "LinesSource": "iterables",
     "NatsSource": "nats",
     "RedisSource": "redis",
+    "SqsSource": "sqs",
     "TailSource": "files",
 }
 

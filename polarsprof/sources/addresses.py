@@ -83,6 +83,22 @@ def _nats(place: SplitResult, options: dict[str, str], *, from_beginning: bool) 
     return NatsSource(f"{place.scheme}://{place.netloc}", stream, subject=options.get("subject", ">"), start=start)
 
 
+def _sqs(place: SplitResult, options: dict[str, str], *, from_beginning: bool) -> Source:
+    from polarsprof.sources.sqs import SqsSource
+
+    del from_beginning  # a queue has no other
+    queue = _named(place, "sqs://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE")
+    _check_known(options, "region", "endpoint")
+    server = options.get("endpoint", f"https://{place.netloc}")
+    given = {"region_name": options.get("region") or _region(place.netloc), "endpoint_url": options.get("endpoint")}
+    return SqsSource(f"{server}/{queue}", options={name: value for name, value in given.items() if value})
+
+
+def _region(host: str) -> str | None:
+    service, _, rest = host.partition(".")
+    return rest.partition(".")[0] if service == "sqs" and rest.endswith("amazonaws.com") else None
+
+
 def _check_known(options: Mapping[str, str], *known: str) -> None:
     for name in options:
         if name not in known:

@@ -1,8 +1,9 @@
-"""Clients that come with an extra: imported where they are needed, with one error where they are missing."""
+"""What sources with a client share: its import, with one error where it is missing, and patience with a server."""
 
 from __future__ import annotations
 
 import importlib
+import time
 from typing import Any
 
 from polarsprof.errors import SourceError
@@ -21,3 +22,27 @@ def client(module: str, extra: str) -> Any:
     except ModuleNotFoundError as error:
         msg = f"{module} is not installed: pip install 'polarsprof[{extra}]'"
         raise SourceError(msg) from error
+
+
+class Patience:
+    """For how long a server may be away before that is an error.
+
+    Parameters
+    ----------
+    seconds
+        So long, from the first failure on.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._away_since: float | None = None
+
+    def lasts(self) -> bool:
+        """Take note of a failure; whether it is to be borne."""
+        now = time.monotonic()
+        self._away_since = now if self._away_since is None else self._away_since
+        return now - self._away_since <= self._seconds
+
+    def renew(self) -> None:
+        """Take note that the server is there."""
+        self._away_since = None

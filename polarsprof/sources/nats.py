@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from polarsprof.errors import SourceError, argument_error, plain_text
 from polarsprof.source import Batch, Source
-from polarsprof.sources.extras import client
+from polarsprof.sources.extras import Patience, client
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
@@ -66,7 +66,7 @@ class NatsSource(Source):
         self._servers = plain_text("url", url).split(",")
         self._stream, self._subject = plain_text("stream", stream), plain_text("subject", subject)
         self._start = start
-        self._patience_s = patience_s
+        self._patience = Patience(patience_s)
         self._options = {"connect_timeout": _CONNECT_S, "error_cb": _quiet, **(options or {})}
         self._name = f"nats:{stream}/{subject}"
         self._loop = asyncio.new_event_loop()
@@ -75,7 +75,7 @@ class NatsSource(Source):
         self._delivered = 0  # messages by this subscription, as the server counts them
         self._next = 0
         self._lag: int | None = None
-        self._heard = self._away_since = 0.0
+        self._heard = 0.0
 
     def seek(self, positions: Mapping[str, int]) -> Mapping[str, int]:
         """Begin after the messages that the data set has."""
@@ -90,11 +90,12 @@ class NatsSource(Source):
         try:
             messages = self._await(self._messages(min(most, _MOST_MESSAGES), timeout_s))
         except (self._nats.errors.Error, OSError) as error:
-            self._be_patient(error)
+            if not self._patience.lasts():
+                raise self._broken(error) from error
             self._subscription = None
             time.sleep(min(timeout_s, _PAUSE_S))
             return None
-        self._away_since = 0.0
+        self._patience.renew()
         return self._batch(messages) if messages else None
 
     def lag(self) -> int | None:
@@ -168,12 +169,6 @@ class NatsSource(Source):
             {self._name: self._next},
             lambda number: (self._name, sequences[number]),
         )
-
-    def _be_patient(self, error: Exception) -> None:
-        now = time.monotonic()
-        self._away_since = self._away_since or now
-        if now - self._away_since > self._patience_s:
-            raise self._broken(error) from error
 
     def _broken(self, error: Exception) -> SourceError:
         said = error if str(error) else type(error).__name__

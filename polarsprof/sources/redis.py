@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from polarsprof.errors import SourceError, argument_error, plain_text
 from polarsprof.source import Batch, Source
-from polarsprof.sources.extras import client
+from polarsprof.sources.extras import Patience, client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -73,8 +73,7 @@ class RedisSource(Source):
         self._start = start
         self._field = None if field is None else field.encode()
         self._group, self._consumer = group, consumer
-        self._patience_s = patience_s
-        self._away_since: float | None = None
+        self._patience = Patience(patience_s)
         self._name = f"redis:{stream}" if group is None else f"redis:{stream}/{group}/{consumer}"
         self._next = 0  # the position of the data set
         self._pending_after: int | None = None  # of what was delivered before, the last that was read again
@@ -102,7 +101,7 @@ class RedisSource(Source):
             return None
         except self._redis.RedisError as error:
             raise self._broken(error) from error
-        self._away_since = None
+        self._patience.renew()
         return self._batch(entries) if entries else None
 
     def acknowledge(self, batches: Sequence[Batch]) -> None:
@@ -177,10 +176,7 @@ class RedisSource(Source):
 
     def _be_patient(self, error: Exception) -> None:
         """Wait for a server that is away, but not for ever, and not for one that will not have us."""
-        now = time.monotonic()
-        self._away_since = now if self._away_since is None else self._away_since
-        hopeless = isinstance(error, self._redis.AuthenticationError)
-        if hopeless or now - self._away_since > self._patience_s:
+        if isinstance(error, self._redis.AuthenticationError) or not self._patience.lasts():
             raise self._broken(error) from error
         self._pending_after = None if self._group is None else 0  # what was on its way is pending now
 
