@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from datetime import UTC, datetime
 from functools import partial
 
@@ -13,7 +14,8 @@ import pytest
 import polarsprof as pp
 from polarsprof.cli.streaming import stream
 from polarsprof.errors import ArgumentError, DataWarning, SourceError
-from polarsprof.sources import KafkaSource, NatsSource, RedisSource, SqsSource
+from polarsprof.sources import KafkaSource, KinesisSource, NatsSource, RedisSource, SqsSource
+from polarsprof.sources.kinesis import _Shard as Shard
 
 drink = {"until_idle": "0s"}
 
@@ -415,6 +417,82 @@ def test_a_queue_that_is_not_there_is_said_at_the_start(aws, session):
         session.run(SqsSource(f"{aws['endpoint_url']}/123456789012/absent", options=aws))
     with pytest.raises(SourceError, match="sqs: u: "):
         SqsSource("u", options={"nonsense": 1})
+
+
+# ------------------------------------------------------------------------------------------------------------- Kinesis
+
+
+@pytest.fixture
+def shards(aws, request):
+    """A function that puts records into a stream of two shards, and the stream's name."""
+    boto3 = pytest.importorskip("boto3")
+    service = boto3.client("kinesis", **aws)
+    name = request.node.name.replace("[", "_").strip("]")[:80]
+    service.create_stream(StreamName=name, ShardCount=2)
+
+    def put(values):
+        records = [{"Data": value, "PartitionKey": str(number)} for number, value in enumerate(values)]
+        service.put_records(StreamName=name, Records=records)
+
+    yield put, name
+    service.close()
+
+
+def test_a_kinesis_stream_is_read_on_within_a_second_of_arrivals(aws, shards, session):
+    put, name = shards
+    source = partial(KinesisSource, name, start="earliest", options=aws)
+    put(numbers(100))  # most of them within a second, so that the number decides
+    assert session.run(source(), max_records=30)["records_read"] == 30
+    time.sleep(1.1)
+    put([*numbers(20, 100), b"oops"])
+    letters = []
+    with pytest.warns(DataWarning):
+        read = 0
+        while counters := session.run(source(), max_records=25, until_idle="1s", dead_letters=letters.append):
+            if not counters["records_read"]:
+                break
+            read += counters["records_read"]
+    assert (read, [letter.value for letter in letters]) == (91, [b"oops"])
+    assert session.store.read("dataset")["n"].sum == sum(range(120))
+    with pytest.warns(DataWarning):
+        for shard in (0, 1):
+            share = KinesisSource(name, start="earliest", share=(shard, 2), options=aws)
+            session.run(share, dataset_name="shares", until_idle="1s")
+    assert session.store.read("shares").rows == 120
+
+
+def test_the_latest_records_of_shards(aws, shards, session):
+    put, name = shards
+    put(numbers(5))
+    time.sleep(1.1)
+    assert session.run(KinesisSource(name, options=aws), **drink)["records_read"] == 0
+    put(numbers(7))
+    assert session.run(KinesisSource(name, options=aws), until_idle="1s")["records_read"] == 7
+
+
+def test_a_kinesis_stream_that_is_not_there_is_said_at_the_start(aws, session):
+    with pytest.raises(SourceError, match=r"kinesis: stream 'absent': .*not found"):
+        session.run(KinesisSource("absent", options=aws))
+    with pytest.raises(ArgumentError, match="share"):
+        KinesisSource("s", share=(1, 1), options=aws)
+
+
+def test_a_position_of_a_shard_never_goes_back_and_says_how_many_to_leave_out():
+    """Arrival times may be out of order; whoever begins again sees the same records from the same second on."""
+    arrivals = [5, 5, 7, 6, 7, 9, 8, 8, 9, 12]
+    for stop in range(1, len(arrivals) + 1):
+        first = Shard("s")
+        positions = [first.take(arrived(second)) and first.position for second in arrivals[:stop]]
+        assert positions == sorted(set(positions))
+        again = Shard("s", first.second, first.number, skip=first.number)
+        from_there = next(at for at, second in enumerate(arrivals) if second >= first.second)
+        assert [at for at in range(from_there, len(arrivals)) if again.take(arrived(arrivals[at]))] == [
+            *range(stop, len(arrivals))
+        ]
+
+
+def arrived(second):
+    return {"ApproximateArrivalTimestamp": datetime.fromtimestamp(second + 0.25, UTC)}
 
 
 # ----------------------------------------------------------------------------------------------------- the command line

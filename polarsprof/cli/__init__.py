@@ -75,7 +75,8 @@ def stream_command(
 ) -> None:
     """Log the rows of SOURCE into window files.
 
-    SOURCE is - for NDJSON on standard input; a file, folder or pattern; or tail:PATH, an NDJSON file that grows.
+    SOURCE is - for NDJSON on standard input; a file, folder or pattern; tail:PATH, an NDJSON file that grows; or
+    kafka://HOST:PORT/TOPIC, redis://HOST:PORT/STREAM, nats://HOST:PORT/STREAM, kinesis://REGION/STREAM, sqs://HOST/QUEUE.
 
     A source that was read before into the data set is read on from there. Ctrl-C ends it cleanly: everything read so
     far is written.

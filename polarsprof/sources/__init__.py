@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from polarsprof.sources.files import FilesSource, TailSource
     from polarsprof.sources.iterables import IterableSource, LinesSource
     from polarsprof.sources.kafka import KafkaSource
+    from polarsprof.sources.kinesis import KinesisSource
     from polarsprof.sources.nats import NatsSource
     from polarsprof.sources.redis import RedisSource
     from polarsprof.sources.sqs import SqsSource
@@ -24,6 +25,7 @@ __all__ = [
     "FilesSource",
     "IterableSource",
     "KafkaSource",
+    "KinesisSource",
     "LinesSource",
     "NatsSource",
     "RedisSource",
@@ -36,6 +38,7 @@ _HOMES: Final = {
     "FilesSource": "files",
     "IterableSource": "iterables",
     "KafkaSource": "kafka",
+    "KinesisSource": "kinesis",
     "LinesSource": "iterables",
     "NatsSource": "nats",
     "RedisSource": "redis",

@@ -94,6 +94,19 @@ def _sqs(place: SplitResult, options: dict[str, str], *, from_beginning: bool) -
     return SqsSource(f"{server}/{queue}", options={name: value for name, value in given.items() if value})
 
 
+def _kinesis(place: SplitResult, options: dict[str, str], *, from_beginning: bool) -> Source:
+    from polarsprof.sources.kinesis import KinesisSource
+
+    _check_known(options, "endpoint", "share")
+    given = {"region_name": place.netloc, "endpoint_url": options.get("endpoint")}
+    return KinesisSource(
+        _named(place, "kinesis://REGION/STREAM"),
+        start="earliest" if from_beginning else "latest",
+        share=_share(options.get("share", "0/1")),
+        options={name: value for name, value in given.items() if value},
+    )
+
+
 def _region(host: str) -> str | None:
     service, _, rest = host.partition(".")
     return rest.partition(".")[0] if service == "sqs" and rest.endswith("amazonaws.com") else None
@@ -122,6 +135,7 @@ def _share(text: str) -> tuple[int, int]:
 
 _SCHEMES: Final[Mapping[str, Callable[..., Source]]] = {
     "kafka": _kafka,
+    "kinesis": _kinesis,
     "nats": _nats,
     "redis": _redis,
     "rediss": _redis,

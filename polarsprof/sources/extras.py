@@ -1,4 +1,4 @@
-"""What sources with a client share: its import, with one error where it is missing, and patience with a server."""
+"""What sources with a client share: its import, with one error where it is missing, patience, shares of partitions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import importlib
 import time
 from typing import Any
 
-from polarsprof.errors import SourceError
+from polarsprof.errors import SourceError, argument_error, positive_integer
 
 
 def client(module: str, extra: str) -> Any:
@@ -46,3 +46,18 @@ class Patience:
     def renew(self) -> None:
         """Take note that the server is there."""
         self._away_since = None
+
+
+def checked_share(share: Any) -> tuple[int, int]:
+    """A share of partitions, (number, of): those whose number leaves `number` when divided by `of`.
+
+    Raises
+    ------
+    ArgumentError
+        For anything else.
+    """
+    if isinstance(share, tuple) and len(share) == 2 and all(type(part) is int for part in share):
+        number, of = share
+        if 0 <= number < positive_integer("share", of):
+            return number, of
+    raise argument_error("share", share, "(number, of) with 0 <= number < of")

@@ -12,10 +12,10 @@ import warnings
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from polarsprof.errors import DataWarning, SourceError, argument_error, plain_text, positive_integer
+from polarsprof.errors import DataWarning, SourceError, argument_error, plain_text
 from polarsprof.records import RejectedRow
 from polarsprof.source import Batch, Source
-from polarsprof.sources.extras import client
+from polarsprof.sources.extras import checked_share, client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -85,7 +85,7 @@ class KafkaSource(Source):
         self._servers = plain_text("servers", servers)
         self._topic = plain_text("topic", topic)
         self._start = _checked_start(start)
-        self._share = _checked_share(share)
+        self._share = checked_share(share)
         self._encoded = _encoder(format, fields)
         self._group = group
         self._error: str | None = None
@@ -234,14 +234,6 @@ def _checked_start(start: Any) -> str | Mapping[int, int]:
     ):
         return start  # type: ignore[no-any-return]
     raise argument_error("start", start, '"latest", "earliest" or a mapping of partitions to offsets')
-
-
-def _checked_share(share: Any) -> tuple[int, int]:
-    if isinstance(share, tuple) and len(share) == 2 and all(type(part) is int for part in share):
-        number, of = share
-        if 0 <= number < positive_integer("share", of):
-            return number, of
-    raise argument_error("share", share, "(number, of) with 0 <= number < of")
 
 
 def _encoder(
