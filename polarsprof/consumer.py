@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from polarsprof.claims import Claims
 from polarsprof.deadletters import DeadLetters
 from polarsprof.decoding import Decoder
 from polarsprof.errors import StoreError, argument_error, positive_integer
@@ -135,8 +136,10 @@ def consume(source: Source, open_logger: Callable[[], Logger], limits: Limits, i
         letters = DeadLetters(limits.dead_letters)
         stack.callback(letters.close)
         with open_logger() as logger:
+            claims = Claims(logger.settings)
+            stack.callback(claims.release)
             consumer = _Consumer(source, logger, limits, letters, interrupt)
-            consumer.run()
+            consumer.run(claims)
         consumer.acknowledge()
         return consumer.counters()
 
@@ -165,8 +168,8 @@ class _Consumer:
         self._records = 0
         self._lag: int | None = None
 
-    def run(self) -> None:
-        self._begin()
+    def run(self, claims: Claims) -> None:
+        self._begin(claims)
         try:
             while self._goes_on():
                 batch = self._polled()
@@ -180,10 +183,11 @@ class _Consumer:
             with suppress(StoreError):  # closing the logger tries again, and tells
                 self._keep()
 
-    def _begin(self) -> None:
+    def _begin(self, claims: Claims) -> None:
         """Make durable where the source begins, so that it begins there again if this dies before the first batch."""
         known = self._logger.positions
         positions = self._source.seek(known)
+        claims.take(positions)
         if not positions.items() <= known.items():
             self._logger.log_rows([], positions=positions)
             with suppress(StoreError):  # the logger warned of it

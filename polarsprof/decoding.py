@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 from polarsprof.errors import argument_error
 from polarsprof.frames import is_tabular
 from polarsprof.jsonlines import JsonLines, row_batches
-from polarsprof.records import INVALID_JSON, TOO_DEEP, RecordBatch, RejectedRow, rejection
+from polarsprof.records import INVALID_JSON, TOO_DEEP, RecordBatch, RecordBuffer, RejectedRow, rejection
 from polarsprof.source import DeadLetter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from polarsprof.batch import RowBatch
     from polarsprof.source import Batch
@@ -75,7 +75,7 @@ class Decoder:
         if len(numbers) < len(messages):
             records = [_record_of(message) for message in messages if not isinstance(message, bytes)]
             others = [number for number, message in enumerate(messages) if not isinstance(message, bytes)]
-            rows.append(RecordBatch(records))
+            rows += _batches(records)
             for number, record in zip(others, records, strict=True):
                 if (reason := rejection(record)) is not None:
                     self._bury(batch, number, reason)
@@ -121,6 +121,15 @@ def _record_of(message: Any) -> Any:
     if message is None:
         return RejectedRow(NO_VALUE)
     return message if isinstance(message, Mapping | RejectedRow) else RejectedRow("not a mapping")
+
+
+def _batches(records: list[Any]) -> Iterator[RecordBatch]:
+    buffer = RecordBuffer()
+    for record in records:
+        if buffer.append(record) and buffer.full:
+            yield buffer.swap()
+    if len(buffer):
+        yield buffer.swap()
 
 
 def _one_line(message: bytes, at: int, refused: dict[int, str]) -> bytes:

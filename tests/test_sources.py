@@ -263,6 +263,36 @@ def test_a_data_set_with_an_open_logger_is_refused(tmp_path):
         session.run(Topic([]), dataset_name="d")
 
 
+def test_a_partition_is_read_by_one_process_at_a_time(tmp_path):
+    def begin_another():
+        if topic.at == 50:
+            with pp.Session(tmp_path, handle_sigterm=False) as other:
+                with pytest.raises(SourceError, match=r"topic/0: another process .* data set 'dataset'"):
+                    other.run(Topic(messages_of(100)))
+                assert other.run(Topic(messages_of(10), name="topic/1"))["records_read"] == 10
+                assert other.run(Topic(messages_of(10)), dataset_name="other")["records_read"] == 10
+
+    topic = Topic(messages_of(100), most=50, before=begin_another)
+    with pp.Session(tmp_path) as session:
+        session.run(topic)
+        assert session.run(Topic(messages_of(100)))["records_read"] == 0
+    assert session.store.read("dataset").rows == 110
+
+
+def test_what_another_read_since_the_positions_were_looked_up_is_not_read_again(tmp_path):
+    class Slow(Topic):
+        def seek(self, positions):
+            with pp.Session(tmp_path, handle_sigterm=False) as other:
+                other.run(Topic(messages_of(30)))
+            return super().seek(positions)
+
+    with pp.Session(tmp_path) as session:
+        with pytest.raises(SourceError, match="topic/0"):
+            session.run(Slow(messages_of(100)))
+        session.run(Topic(messages_of(100)))
+    assert counted(session.store) == (dict.fromkeys(range(50), 2), sum(range(100)))
+
+
 # ------------------------------------------------------------------------------------------- iterators, standard input
 
 
@@ -271,6 +301,19 @@ def test_an_iterable_may_mix_mappings_bytes_and_text(tmp_path):
         counters = session.run(IterableSource([{"a": 1}, b'{"a": 2}', '{"a": 3}', None, 5, {"a": 4}]))
     assert (counters["rows_profiled"], counters["rows_rejected"], counters["dead_letters"]) == (4, 2, 2)
     assert session.store.read("dataset")["a"].sum == 10
+
+
+def test_a_generator_may_use_one_record_again(tmp_path):
+    def items():
+        record = {"n": 0, "list": [0]}
+        for number in range(100):
+            record["n"] = record["list"][0] = number
+            yield record
+
+    with pp.Session(tmp_path) as session:
+        session.run(IterableSource(items()))
+    kept = session.store.read("dataset")
+    assert kept["n"].sum == kept["list[]"].sum == sum(range(100))
 
 
 @pytest.mark.parametrize("items", [5, "text", b"bytes", {"a": 1}, None])

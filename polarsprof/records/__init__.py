@@ -5,7 +5,7 @@ becomes one series per kind of value (`lanes`). JSON lines are decoded here too.
 """
 
 from polarsprof.records.batch import RecordBatch
-from polarsprof.records.buffer import RecordBuffer
+from polarsprof.records.buffer import RecordBuffer, copied
 from polarsprof.records.columns import typed_columns
 from polarsprof.records.json_lines import INVALID_JSON, TOO_DEEP, RejectedRow, decode_json
 from polarsprof.records.nesting import rejection
@@ -17,6 +17,7 @@ __all__ = [
     "RecordBatch",
     "RecordBuffer",
     "RejectedRow",
+    "copied",
     "decode_json",
     "packed",
     "rejection",

@@ -194,9 +194,15 @@ def rejection(record: object, *, max_depth: int = 32) -> str | None:
     """Why a record would be rejected; None where it would not."""
     if type(record) is RejectedRow:
         return record.reason
+    if type(record) is dict and _is_flat(record):
+        return None
     untangler = Untangler(max_depth)
     untangler.plain(record)
     return next(iter(untangler.rejected), None)
+
+
+def _is_flat(record: dict[Any, Any]) -> bool:
+    return {str}.issuperset(map(type, record)) and FLAT_IDS.issuperset(map(id, map(type, record.values())))
 
 
 def _drop_duplicate_paths(record: dict[str, Any]) -> int:

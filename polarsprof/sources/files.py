@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-_CHUNK_BYTES: Final = 24 << 20
+_CHUNK_BYTES: Final = 12 << 20
 _LONGEST_LINE_BYTES: Final = 64 << 20
 _FIRST_LINE_BYTES: Final = 64 << 10  # of it, what tells files apart
 _PAUSE_S: Final = 0.25

@@ -12,13 +12,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from polarsprof.errors import argument_error
+from polarsprof.records import copied
 from polarsprof.source import Batch, Interrupted, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _CHUNK_BYTES: Final = 4 << 20
-_ENOUGH_BYTES: Final = 16 << 20  # for a batch
+_ENOUGH_BYTES: Final = 12 << 20  # for a batch
 _PIPE_BYTES: Final = 1 << 20  # what a user may ask for on Linux
 _LONGEST_LINE_BYTES: Final = 64 << 20
 
@@ -31,7 +32,7 @@ class IterableSource(Source):
     Parameters
     ----------
     items
-        The records; a generator that waits for more is fine.
+        The records; a generator that waits for more is fine. They are copied, so it may use one again.
 
     Raises
     ------
@@ -52,6 +53,7 @@ class IterableSource(Source):
             raise argument_error("items", items, "an iterable of records")
         self._items = iter(items)
         self._taken: list[Any] = []
+        self._count = 0
 
     def poll(self, most: int, timeout_s: float) -> Batch | None:
         """As many items as come within the time, at least one."""
@@ -59,13 +61,20 @@ class IterableSource(Source):
         with suppress(Interrupted):
             while len(self._taken) < most and time.monotonic() < until:
                 try:
-                    self._taken.append(next(self._items))
+                    self._taken.append(_kept(next(self._items)))
                 except StopIteration:
                     self.ended = True
                     break
         taken, self._taken = self._taken, []
-        messages = [item.encode(errors="replace") if isinstance(item, str) else item for item in taken]
-        return Batch(messages, len(messages)) if messages else None
+        start, self._count = self._count, self._count + len(taken)
+        return Batch(taken, len(taken), place=lambda number: ("items", start + number)) if taken else None
+
+
+def _kept(item: Any) -> Any:
+    """An item that whoever made it may change now."""
+    if isinstance(item, str):
+        return item.encode(errors="replace")
+    return bytes(item) if isinstance(item, bytearray | memoryview) else copied(item)
 
 
 class LinesSource(Source):

@@ -123,7 +123,7 @@ class RedisSource(Source):
             self._make_group()
             self._pending_after = 0
             self._next = found or 0
-            return {}
+            return {self._name: self._next}
         latest = self._latest() if found is None and self._start == "latest" else 0
         self._next = latest + 1 if found is None else found
         return {self._name: self._next}
