@@ -57,9 +57,9 @@ def test_a_topic_is_read_on_from_where_the_data_set_is(servers, session):
     brokers.fill(servers, "on", numbers(100))
     source = partial(KafkaSource, servers, "on", start="earliest")
     assert session.run(source(), max_records=30, **drink)["lag"] == 70
-    assert session.run(source(), until_idle="1s")["records_read"] == 70
+    assert session.run(source(), max_records=70)["lag"] == 0
     brokers.fill(servers, "on", numbers(10, 100), first=100)
-    assert session.run(source(), until_idle="1s")["records_read"] == 10
+    assert session.run(source(), max_records=10)["lag"] == 0
     assert session.store.read("dataset")["n"].sum == sum(range(110))
     assert session.store.read("dataset").positions == {f"kafka:on/{at}": 28 - at // 2 for at in range(4)}
 
@@ -68,18 +68,16 @@ def test_the_latest_is_what_comes_from_the_first_look_on_though_nothing_came_the
     brokers.fill(servers, "latest", numbers(40))
     assert session.run(KafkaSource(servers, "latest"), **drink)["records_read"] == 0
     brokers.fill(servers, "latest", numbers(5, 40), first=40)
-    assert session.run(KafkaSource(servers, "latest"), until_idle="1s")["records_read"] == 5
+    assert session.run(KafkaSource(servers, "latest"), max_records=5)["lag"] == 0
     assert session.store.read("dataset")["n"].min == 40
 
 
 def test_offsets_to_begin_at_and_shares_of_partitions(servers, session):
     brokers.fill(servers, "shares", numbers(100))
     starts = {0: 20, 1: 24}
-    counters = session.run(KafkaSource(servers, "shares", start=starts, share=(0, 2)), until_idle="1s")
-    assert counters["records_read"] == 5 + 25  # of partitions 0 and 2
-    assert (
-        session.run(KafkaSource(servers, "shares", start=starts, share=(1, 2)), until_idle="1s")["records_read"] == 26
-    )
+    counters = session.run(KafkaSource(servers, "shares", start=starts, share=(0, 2)), max_records=5 + 25)
+    assert counters["lag"] == 0  # of partitions 0 and 2
+    assert session.run(KafkaSource(servers, "shares", start=starts, share=(1, 2)), max_records=26)["lag"] == 0
 
 
 def test_facts_of_the_message_become_columns_and_its_time_may_cut_windows(servers, session):
@@ -91,7 +89,7 @@ def test_facts_of_the_message_become_columns_and_its_time_may_cut_windows(server
     source = KafkaSource(servers, "facts", start="earliest", fields=fields)
     with pytest.warns(DataWarning):
         session.run(
-            source, with_rotation_time="1d", timestamp="kafka.timestamp", until_idle="1s", dead_letters=letters.append
+            source, with_rotation_time="1d", timestamp="kafka.timestamp", max_records=5, dead_letters=letters.append
         )
     profile = session.store.read("dataset")
     assert (profile.rows, profile.untimed_rows, profile["n"].sum) == (2, 3, 1)  # untimed are the rejected
@@ -113,7 +111,7 @@ def test_other_formats(servers, session):
     letters = []
     source = KafkaSource(servers, "formats", start="earliest", format=comma, fields=["offset"])
     with pytest.warns(DataWarning):
-        session.run(source, dataset_name="own", until_idle="1s", dead_letters=letters.append)
+        session.run(source, dataset_name="own", max_records=5, dead_letters=letters.append)
     kept = session.store.read("own")
     assert (kept.rows, kept["n"].sum, kept["kafka.offset"].sum) == (2, 3, 0)
     assert {letter.value: letter.reason for letter in letters} == {
@@ -122,16 +120,14 @@ def test_other_formats(servers, session):
         None: "message without a value",
     }
     with pytest.warns(DataWarning):
-        session.run(
-            KafkaSource(servers, "formats", start="earliest", format="raw"), dataset_name="raw", until_idle="1s"
-        )
+        session.run(KafkaSource(servers, "formats", start="earliest", format="raw"), dataset_name="raw", max_records=5)
     assert session.store.read("raw")["value"].length.sum == 11
 
 
 def test_the_offsets_of_a_group_are_those_that_are_durable(servers, session):
     confluent = pytest.importorskip("confluent_kafka")
     brokers.fill(servers, "group", numbers(40))
-    session.run(KafkaSource(servers, "group", start="earliest", group="watched"), until_idle="1s")
+    session.run(KafkaSource(servers, "group", start="earliest", group="watched"), max_records=40)
     watcher = confluent.Consumer({"bootstrap.servers": servers, "group.id": "watched", "log_level": 0})
     found = watcher.committed([confluent.TopicPartition("group", at) for at in range(4)], timeout=10)
     watcher.close()
@@ -141,7 +137,7 @@ def test_the_offsets_of_a_group_are_those_that_are_durable(servers, session):
 def test_large_messages_and_many_bytes(servers, session):
     texts = [json.dumps({"n": at, "text": "x" * (1 << 20) if at < 8 else "x" * 300}).encode() for at in range(3_000)]
     brokers.fill(servers, "large", texts, **{"message.max.bytes": 20 << 20})
-    session.run(KafkaSource(servers, "large", start="earliest"), until_idle="1s")
+    session.run(KafkaSource(servers, "large", start="earliest"), max_records=3_000)
     assert session.store.read("dataset")["n"].sum == sum(range(3_000))
     assert session.store.read("dataset")["text"].length.max == 1 << 20
 
@@ -499,17 +495,17 @@ def arrived(second):
 
 
 def streamed(address, store, **limits):
-    return stream(address, str(store), "d", from_beginning=True, limits={"until_idle": "1s", **limits})
+    return stream(address, str(store), "d", from_beginning=True, limits=limits)
 
 
 def test_addresses_of_the_command_line(servers, redis_port, tmp_path):
     brokers.fill(servers, "cli", numbers(20))
-    assert streamed(f"kafka://{servers}/cli?share=0/2&fields=key,offset", tmp_path)["records_read"] == 10
+    assert streamed(f"kafka://{servers}/cli?share=0/2&fields=key,offset", tmp_path, max_records=10)["lag"] == 0
     assert (
         streamed(f"kafka://{servers}/cli?share=1/2&group=g&client.id=me", tmp_path, max_records=4)["records_read"] == 4
     )
     of_stream(redis_port, "cli", ({"data": value} for value in numbers(5)))
-    assert streamed(f"redis://127.0.0.1:{redis_port}/cli?field=data", tmp_path)["records_read"] == 5
+    assert streamed(f"redis://127.0.0.1:{redis_port}/cli?field=data", tmp_path, max_records=5)["records_read"] == 5
     assert pp.ProfileStore(tmp_path).read("d").rows == 19
 
 
