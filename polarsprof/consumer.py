@@ -225,7 +225,7 @@ class _Consumer:
         self._records += batch.records
         self._heard_us = self._clock.now_us()
         if batch.positions or batch.receipt is not None:
-            self._unacknowledged.append(replace(batch, data=None, place=_nowhere))
+            self._unacknowledged.append(replace(batch, data=None, place=_nowhere, original=None))
         if self._limits.tell is not None:
             self._lag = self._source.lag()
             self._limits.tell(self.counters())

@@ -250,7 +250,7 @@ class Session:
         Parameters
         ----------
         source
-            One of `polarsprof.sources`, or of your own. It is closed in any case.
+            One of `polarsprof.sources`, or of your own. It is closed at the end.
         dataset_name
             The data set, of which no logger may be open.
         until_idle

@@ -509,10 +509,30 @@ def test_addresses_of_the_command_line(servers, redis_port, tmp_path):
     assert pp.ProfileStore(tmp_path).read("d").rows == 19
 
 
+def test_addresses_of_aws_and_nats(aws, shards, queue, nats_port, tmp_path, monkeypatch):  # noqa: PLR0917 - fixtures
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", aws["aws_access_key_id"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", aws["aws_secret_access_key"])
+    (put, name), (send, url) = shards, queue
+    put(numbers(4))
+    send(numbers(3))
+    endpoint = f"endpoint={aws['endpoint_url']}"
+    region = aws["region_name"]
+    assert streamed(f"kinesis://{region}/{name}?{endpoint}", tmp_path, max_records=4)["records_read"] == 4
+    place = f"sqs.{region}.amazonaws.com{url.removeprefix(aws['endpoint_url'])}"
+    assert streamed(f"sqs://{place}?{endpoint}", tmp_path, max_records=3)["records_read"] == 3
+    brokers.publish(nats_port, "cli", numbers(2))
+    assert streamed(f"nats://127.0.0.1:{nats_port}/cli?subject=cli.>", tmp_path, max_records=2)["records_read"] == 2
+    assert pp.ProfileStore(tmp_path).read("d").rows == 9
+
+
 @pytest.mark.parametrize(
     ("address", "named"),
     [
         ("ftp://host/x", "source"),
+        ("nats://host", "STREAM"),
+        ("sqs://host", "QUEUE"),
+        ("kinesis://region", "STREAM"),
+        ("kinesis://region/s?start=latest", "option"),
         ("kafka://host:9092", "TOPIC"),
         ("kafka:///topic", "TOPIC"),
         ("kafka://host/topic?share=3", "share"),

@@ -139,4 +139,5 @@ _SCHEMES: Final[Mapping[str, Callable[..., Source]]] = {
     "nats": _nats,
     "redis": _redis,
     "rediss": _redis,
+    "sqs": _sqs,
 }
