@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _OWNER_ONLY: Final = 0o700
 _ATTEMPTS: Final = 20  # for others look into each lock for a moment, when they look for dead writers
 _PAUSE_S: Final = 0.05
+_MOST: Final = 256  # because each holds a file open
 
 
 class Claims:
@@ -40,7 +41,7 @@ class Claims:
         self._locks: list[Lock] = []
 
     def take(self, positions: Mapping[str, int]) -> None:
-        """Claim partitions that are about to be read from positions.
+        """Claim partitions that are about to be read from positions, the first 256 of them by name.
 
         Raises
         ------
@@ -49,7 +50,7 @@ class Claims:
         """
         try:
             make_folder(self._settings.stores[0].state_folder, _OWNER_ONLY)
-            for name in positions:
+            for name in sorted(positions)[:_MOST]:
                 self._locks.append(self._taken(name))
             known = known_positions(self._settings)
         except SourceError:
