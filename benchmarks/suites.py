@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 import polarsprof as pp
-from benchmarks import data, durability, peers, scaling, stores
+from benchmarks import data, durability, peers, scaling, sources, stores
 from benchmarks.measure import Line, Setup, Skip, median_ms, paired
 from benchmarks.real import DATA_SETS
 from polarsprof.proto import profile_pb2 as pb
@@ -181,6 +181,7 @@ SUITES: Final[Mapping[str, Callable[[Setup], Iterator[Line]]]] = {
     "merge": merge,
     "store": stores.ranges,
     "durability": durability.losses,
+    "sources": sources.throughput,
     "state": state,
     "real": real,
     "scaling": scaling.slopes,

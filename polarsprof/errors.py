@@ -46,6 +46,10 @@ class StoreError(PolarsprofError, OSError):
     """A store could not make panes durable; they are kept for another try within a bound."""
 
 
+class SourceError(PolarsprofError, OSError):
+    """A source cannot be reached, is not there, or has not got any more what is to be read next."""
+
+
 class DataWarning(UserWarning):
     """Some data could not be profiled as it came; it is counted in the profile."""
 

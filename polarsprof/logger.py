@@ -227,6 +227,10 @@ class Logger:
 
     log_dataframe = log_frame
 
+    def log_rows(self, batches: Iterable[RowBatch], *, positions: Mapping[str, int] | None = None) -> None:
+        """Log what was decoded already, as the other ways do; for `consumer`."""
+        self._add(batches, positions)
+
     def flush(self) -> None:
         """Return once everything logged before would survive the death of the process and the loss of power.
 

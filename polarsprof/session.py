@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import threading
 import tomllib
 import weakref
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from polarsprof.clock import SystemClock
+from polarsprof.consumer import Interrupt, Limits, checked_source, consume
 from polarsprof.errors import ClosedError, StoreError, argument_error, raise_one
 from polarsprof.logger import Logger
 from polarsprof.options import LoggerOptions
@@ -23,10 +25,11 @@ from polarsprof.store import ProfileStore
 from polarsprof.writer import WriterSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime, timedelta
 
     from polarsprof.clock import Clock
+    from polarsprof.source import DeadLetter, Source
 
 _CONFIG_VARIABLE: Final = "POLARSPROF_CONFIG"
 _CONFIG_FILE: Final = "polarsprof.toml"
@@ -224,6 +227,68 @@ class Session:
                     "dataset_name", dataset_name, "a data set without an open logger of other options", hint
                 )
             return found
+
+    def run(
+        self,
+        source: Source,
+        *,
+        dataset_name: str = "dataset",
+        until_idle: str | timedelta | None = None,
+        max_records: int | None = None,
+        dead_letters: str | os.PathLike[str] | Callable[[DeadLetter], object] | None = None,
+        stop: threading.Event | None = None,
+        **options: Any,
+    ) -> dict[str, int]:
+        """Log a source until it ends or is told to stop, then seal and publish everything.
+
+        Reads on where the data set was left. Of a source with positions each record counts exactly once, also where the
+        process is killed; of others see `polarsprof.sources`.
+
+        SIGTERM and Ctrl-C end it cleanly: the batch at hand is logged, all becomes durable and is acknowledged; then
+        the signal does what it would have done.
+
+        Parameters
+        ----------
+        source
+            One of `polarsprof.sources`, or of your own. It is closed at the end.
+        dataset_name
+            The data set, of which no logger may be open.
+        until_idle
+            Stop when nothing came for so long, a timedelta or text such as "30s"; default: never.
+        max_records
+            Stop after so many records.
+        dead_letters
+            Where messages go that are no records: a file, to which JSON lines of source, position, reason and value are
+            appended, or a function of a `DeadLetter`. They are counted as rejected in any case.
+        stop
+            An event that stops it, from another thread.
+        **options
+            Those of `logger`: `with_rotation_time`, `timestamp` and so on.
+
+        Returns
+        -------
+        dict
+            `Logger.counters`; and `records_read`, `dead_letters`, `lag`, what is there that was not read (-1:
+            unknown), and `interrupted_by`, the number of a signal whose handler returned, or 0.
+
+        Raises
+        ------
+        ArgumentError
+            For what is no source, an option that does not fit, and a data set with an open logger.
+        SourceError
+            Where the source cannot be read; what came before is durable.
+        StoreError
+            As from `Logger.close`.
+        """
+        checked_source(source)
+        limits = Limits(until_idle=until_idle, max_records=max_records, dead_letters=dead_letters, stop=stop)
+        if dataset_name in self._loggers:
+            raise argument_error("dataset_name", dataset_name, "a data set without an open logger", "close it first")
+        with Interrupt() as interrupt:
+            counters = consume(source, lambda: self.logger(dataset_name, **options), limits, interrupt)
+        if interrupt.signal:
+            signal.raise_signal(interrupt.signal)
+        return counters
 
     def get_logger(self, name: str) -> Logger:
         """The open logger of a data set.

@@ -19,7 +19,6 @@ from click.testing import CliRunner, Result
 import polarsprof
 from polarsprof.cli import main
 from polarsprof.cli.outcome import CommandGroup
-from polarsprof.cli.streaming import whole_lines
 from polarsprof.merging import merge, read
 from polarsprof.oneshot import profile
 from polarsprof.profiles import Profile
@@ -156,33 +155,6 @@ def test_stream_reads_epoch_numbers_in_the_unit_given(tmp_path: Path) -> None:
     kept = printed_json(run("stream", "-", *options, "--json", data=data))
     assert kept["rows_rejected"] == 0
     assert [w.start.year for w in ProfileStore(tmp_path).windows("d")] == [1970, 1970]
-
-
-class Chunks:
-    """A stream that hands out the given chunks, one per read."""
-
-    def __init__(self, chunks: list[bytes]) -> None:
-        self._chunks = iter(chunks)
-        self.signal = 0
-
-    def read(self, _: object) -> bytes:
-        return next(self._chunks, b"")
-
-
-@pytest.mark.parametrize("size", [1, 2, 7, 1_000])
-def test_lines_stay_whole_however_they_are_cut(size: int) -> None:
-    data = b'{"a": 1}\n\n{"b": "\xc3\xa9"}\r\n{"c": 3}'
-    source = Chunks([data[i : i + size] for i in range(0, len(data), size)])
-    parts = list(whole_lines(source, None))  # type: ignore[arg-type]
-    assert b"".join(parts) == data
-    assert all(part.endswith(b"\n") for part in parts[:-1])
-
-
-def test_an_endless_line_is_cut() -> None:
-    source = Chunks([b"x" * (1 << 20)] * 130)
-    parts = list(whole_lines(source, None))  # type: ignore[arg-type]
-    assert sum(map(len, parts)) == 130 << 20
-    assert max(map(len, parts)) <= 65 << 20
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")

@@ -66,17 +66,32 @@ def profile_command(paths: Sequence[str], output: Path | None, *, as_json: bool,
 @click.option("--max-out-of-orderness", default="0s", show_default=True, metavar="INTERVAL", help="Lag to wait for.")
 @click.option("--allowed-lateness", metavar="INTERVAL", help="Reject rows that come later; default: none.")
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Text to keep in every file; repeatable.")
+@click.option("--until-idle", metavar="INTERVAL", help="Stop when nothing came for so long; default: wait for more.")
+@click.option("--max-records", type=click.IntRange(1), metavar="N", help="Stop after so many records.")
+@click.option(
+    "--from-beginning",
+    is_flag=True,
+    help="Read a topic that was never read from its oldest record on.",
+)
+@click.option("--dead-letter", type=_OUT, help="Append messages that are no records to this file, with the reason.")
 @_JSON
 def stream_command(
-    source: str, dataset: str, rotate: str | None, store: str, tags: Sequence[str], *, as_json: bool, **options: Any
+    source: str, dataset: str, store: str, tags: Sequence[str], *, from_beginning: bool, as_json: bool, **options: Any
 ) -> None:
-    """Log the rows of SOURCE into window files: - for NDJSON on standard input, or a file, folder or pattern.
+    """Log the rows of SOURCE into window files.
 
-    Ctrl-C ends it cleanly: everything read so far is written.
+    SOURCE is - for NDJSON on standard input; a file, folder or pattern; tail:PATH, an NDJSON file that grows; or
+    kafka://HOST:PORT/TOPIC, redis://HOST:PORT/STREAM, nats://HOST:PORT/STREAM, kinesis://REGION/STREAM, sqs://HOST/QUEUE.
+
+    A source that was read before into the data set is read on from there. Ctrl-C ends it cleanly: everything read so
+    far is written.
     """
     from polarsprof.cli.streaming import closing_line, stream
 
-    counters = stream(source, store, dataset, tags=_pairs(tags), with_rotation_time=rotate, **options)
+    limits = {name: options.pop(name) for name in ("until_idle", "max_records")}
+    limits["dead_letters"] = options.pop("dead_letter")
+    options |= {"tags": _pairs(tags), "with_rotation_time": options.pop("rotate")}
+    counters = stream(source, store, dataset, from_beginning=from_beginning, limits=limits, **options)
     if as_json:
         _print_json({"dataset": dataset, "store": store, **counters})
     else:

@@ -31,6 +31,8 @@ _OPTIONS = {
     "max_out_of_orderness": "--max-out-of-orderness",
     "allowed_lateness": "--allowed-lateness",
     "dataset_name": "--dataset",
+    "until_idle": "--until-idle",
+    "dead_letters": "--dead-letter",
     "start": "--from",
     "end": "--to",
     "into": "--into",

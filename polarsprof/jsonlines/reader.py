@@ -20,10 +20,10 @@ import polars as pl
 from polarsprof.frames import JSON_LINES, FrameBatch, frames, is_tabular, paths
 from polarsprof.jsonlines.batch import LineBatch, ReadLines
 from polarsprof.jsonlines.columnar import ColumnarReader, RefusedError
-from polarsprof.records import RecordBatch, RejectedRow, decode_json
+from polarsprof.records import RecordBatch, RejectedRow, decode_json, rejection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from polarsprof.batch import RowBatch
@@ -48,11 +48,18 @@ class _Block:
 
 
 class JsonLines:
-    """A reader of newline-delimited JSON; one per stream, because it learns what to expect. Thread-safe."""
+    """A reader of newline-delimited JSON; one per stream, because it learns what to expect. Thread-safe.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    on_rejected
+        Hears of each line that is rejected, without blanks around it, and of the reason.
+    """
+
+    def __init__(self, on_rejected: Callable[[bytes, str], object] | None = None) -> None:
         self._columnar = ColumnarReader()
         self._attempts = _ATTEMPTS
+        self._on_rejected = on_rejected
 
     def batches(self, data: bytes | bytearray | memoryview | str) -> Iterator[RowBatch]:
         """The rows of many lines, those among them that are rejected.
@@ -90,7 +97,18 @@ class JsonLines:
                 alike[tuple(part.frame.schema.items())].append(part)
             yield from map(LineBatch, alike.values())
             # What follows a line end is no byte order mark at the start of the data.
-            yield from _record_batches(chain.from_iterable(_records(b"\n" + b) for block in group for b in block.lines))
+            lines = chain.from_iterable(self._records(b"\n" + b) for block in group for b in block.lines)
+            yield from _record_batches(lines)
+
+    def _records(self, lines: bytes) -> Iterator[object]:
+        if self._on_rejected is None:
+            yield from _records(lines)
+            return
+        for line in lines.split(b"\n"):
+            for record in _records(b"\n" + line):
+                if (reason := rejection(record)) is not None:
+                    self._on_rejected(line.strip(_BLANK), reason)
+                yield record
 
     def _read_ahead(self, blocks: Iterator[bytes]) -> Iterator[_Block]:
         reading: deque[Future[_Block]] = deque()

@@ -5,9 +5,22 @@ becomes one series per kind of value (`lanes`). JSON lines are decoded here too.
 """
 
 from polarsprof.records.batch import RecordBatch
-from polarsprof.records.buffer import RecordBuffer
+from polarsprof.records.buffer import RecordBuffer, copied
 from polarsprof.records.columns import typed_columns
-from polarsprof.records.json_lines import RejectedRow, decode_json
+from polarsprof.records.json_lines import INVALID_JSON, TOO_DEEP, RejectedRow, decode_json
+from polarsprof.records.nesting import rejection
 from polarsprof.records.packed import packed, unpacked
 
-__all__ = ["RecordBatch", "RecordBuffer", "RejectedRow", "decode_json", "packed", "typed_columns", "unpacked"]
+__all__ = [
+    "INVALID_JSON",
+    "TOO_DEEP",
+    "RecordBatch",
+    "RecordBuffer",
+    "RejectedRow",
+    "copied",
+    "decode_json",
+    "packed",
+    "rejection",
+    "typed_columns",
+    "unpacked",
+]

@@ -204,6 +204,14 @@ class RecordBuffer:
         return rows
 
 
+def copied(record: object) -> object:
+    """A record that changes no more, whoever changes what it is a copy of; what is no mapping as it is."""
+    if type(record) is dict and FLAT_IDS.issuperset(map(id, map(type, record.values()))):
+        return record.copy()
+    fields = record if type(record) is dict else _read(record)
+    return record if fields is None else _copied(record, fields)[0]
+
+
 def _read(record: object) -> dict[Any, Any] | None:
     """The fields of a foreign mapping; None where there are none to be had."""
     if form_of(type(record)) != "mapping":

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from polarsprof.records.json_lines import RejectedRow
 from polarsprof.records.lanes import FATAL, FLAT_IDS, SURROGATE, clean_text, kinds_of
 
 if TYPE_CHECKING:
@@ -187,6 +188,21 @@ class Untangler:
             return scalar if type(scalar) is np.ndarray else self._container(scalar, type(scalar), depth)
         values = array.tolist() if array.dtype.kind in _FAITHFUL else list(array)
         return self._sequence(values, depth)
+
+
+def rejection(record: object, *, max_depth: int = 32) -> str | None:
+    """Why a record would be rejected; None where it would not."""
+    if type(record) is RejectedRow:
+        return record.reason
+    if type(record) is dict and _is_flat(record):
+        return None
+    untangler = Untangler(max_depth)
+    untangler.plain(record)
+    return next(iter(untangler.rejected), None)
+
+
+def _is_flat(record: dict[Any, Any]) -> bool:
+    return {str}.issuperset(map(type, record)) and FLAT_IDS.issuperset(map(id, map(type, record.values())))
 
 
 def _drop_duplicate_paths(record: dict[str, Any]) -> int:
