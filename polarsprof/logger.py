@@ -228,7 +228,20 @@ class Logger:
     log_dataframe = log_frame
 
     def log_rows(self, batches: Iterable[RowBatch], *, positions: Mapping[str, int] | None = None) -> None:
-        """Log what was decoded already, as the other ways do; for `consumer`."""
+        """Log rows that were decoded already; this is how `Session.run` logs, and of no use otherwise.
+
+        Parameters
+        ----------
+        batches
+            The rows, as the other methods make them of what they are given.
+        positions
+            As of `log_records`.
+
+        Raises
+        ------
+        ClosedError
+            After `close`, or in a forked child.
+        """
         self._add(batches, positions)
 
     def flush(self) -> None:

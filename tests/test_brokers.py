@@ -160,6 +160,13 @@ def test_what_is_not_there_is_said_at_the_start(servers, session):
     assert session.store.datasets() == []
 
 
+def test_brokers_that_are_not_there_are_said_to_be_so(session, monkeypatch):
+    monkeypatch.setattr("polarsprof.sources.kafka._CONNECT_S", 1.0)
+    port = brokers.free_port()
+    with pytest.raises(SourceError, match=f"kafka: 127.0.0.1:{port}: .*refused"):
+        session.run(KafkaSource(f"127.0.0.1:{port}", "t"))
+
+
 @pytest.mark.parametrize(
     "given",
     [

@@ -12,6 +12,7 @@ from polarsprof.source import Batch, DeadLetter, Source
 
 if TYPE_CHECKING:
     from polarsprof.sources.files import FilesSource, TailSource
+    from polarsprof.sources.formats import avro, protobuf
     from polarsprof.sources.iterables import IterableSource, LinesSource
     from polarsprof.sources.kafka import KafkaSource
     from polarsprof.sources.kinesis import KinesisSource
@@ -32,6 +33,8 @@ __all__ = [
     "Source",
     "SqsSource",
     "TailSource",
+    "avro",
+    "protobuf",
 ]
 
 _HOMES: Final = {
@@ -44,6 +47,8 @@ _HOMES: Final = {
     "RedisSource": "redis",
     "SqsSource": "sqs",
     "TailSource": "files",
+    "avro": "formats",
+    "protobuf": "formats",
 }
 
 

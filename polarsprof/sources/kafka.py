@@ -181,6 +181,7 @@ class KafkaSource(Source):
         return low, high
 
     def _unreachable(self, error: Exception) -> SourceError:
+        self._consumer.poll(0)  # so that `_heard` hears why
         trouble = self._error or self._trouble
         return SourceError(f"kafka: {self._servers}: {_text(error)}{f' ({trouble})' if trouble else ''}")
 
