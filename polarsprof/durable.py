@@ -60,6 +60,18 @@ def write_whole(path: Path, data: bytes) -> None:
     sync_folder(path.parent)
 
 
+def replace_file(target: Path, data: bytes) -> None:
+    """Write a file, replacing what lies there whole or not at all; it is not waited for."""
+    temporary = target.with_name(f".{os.getpid():x}-{os.urandom(4).hex()}.tmp")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(target)
+    except OSError as error:  # the user knows nothing of the temporary file
+        raise OSError(error.errno, error.strerror, os.fspath(target)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def remove(path: Path) -> None:
     """Remove a file, if there is one and it can be."""
     with suppress(OSError):

@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from polarsprof.checkpoint import alive
 from polarsprof.clock import uninterrupted
 from polarsprof.errors import ClosedError, DataWarning, StoreError, argument_error, plain_text, raise_one
+from polarsprof.facts import advance
 from polarsprof.frames import is_tabular
 from polarsprof.intake import Intake
 from polarsprof.jsonlines import JsonLines, row_batches
 from polarsprof.process import handlers_only_raise
-from polarsprof.profiles import Profile, advance
+from polarsprof.profiles import Profile
 from polarsprof.records import RecordBatch, RecordBuffer, RejectedRow, decode_json
 from polarsprof.recovery import known_positions, recovered
 from polarsprof.writer import Writer, WriterSettings

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from polarsprof.errors import argument_error
-from polarsprof.profiles import dataset_text
+from polarsprof.facts import dataset_text
 from polarsprof.rotation import Windowing
 from polarsprof.window import Interval, Tumbling, duration_us, utc_us
 

@@ -8,35 +8,33 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache, lru_cache
-from importlib.metadata import version
-from itertools import chain, compress, islice, starmap
-from operator import attrgetter
+from functools import lru_cache
+from itertools import chain, compress, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from polarsprof.codec import MAX_DATASET_CHARACTERS, MAX_PATHS_BYTES, MAX_TEXT_BYTES, Sections, encode
+from polarsprof.codec import MAX_PATHS_BYTES, Sections, encode
 from polarsprof.column import ColumnProfile
+from polarsprof.durable import replace_file
 from polarsprof.errors import (
     ArgumentError,
-    CorruptProfile,
     SpecMismatch,
     argument_error,
     plain_text,
 )
-from polarsprof.foreign import merge_figures, merge_reasons, read_figures, write_figures
+from polarsprof.facts import Facts
 from polarsprof.group import read_groups
 from polarsprof.interop.whylogs import whylogs_file
 from polarsprof.kernels import column_batches
 from polarsprof.proto import profile_pb2 as pb
-from polarsprof.sketches.counters import MAX_COUNT, writable
+from polarsprof.sketches.counters import MAX_COUNT
 from polarsprof.spec import ProfileSpec, checked_spec
 from polarsprof.views.html import profile_html
 from polarsprof.views.summary import profile_text, summary
-from polarsprof.window import Window, utc_datetime, utc_us
+from polarsprof.window import Window, utc_us
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,17 +42,13 @@ if TYPE_CHECKING:
     import polars as pl
 
     from polarsprof.batch import ColumnBatch, TypedColumns
-    from polarsprof.foreign import Figures
     from polarsprof.group import GroupProfile
 
 _LONGEST_PATH: Final = 512
 _READ_AT_ONCE: Final = 32  # columns whose messages are in memory together
-_COUNTS: Final = ("rows", "late_rows", "untimed_rows", "future_rows", "dropped_rows")
-_COUNTS_OF: Final = attrgetter(*_COUNTS)
-_VERSIONED: Final = ("polarsprof", "polars", "datasketches")
 
 
-class Profile:
+class Profile(Facts):
     """Statistics of every column of some rows.
 
     Parameters
@@ -101,21 +95,7 @@ class Profile:
         metadata: Mapping[str, str] | None = None,
     ) -> None:
         self.spec = checked_spec(spec)
-        self.dataset = dataset_text("dataset", dataset)
-        self.window = window
-        self.tags = text_pairs("tags", tags)
-        self.metadata = text_pairs("metadata", metadata)
-        self.rows = self.late_rows = self.untimed_rows = self.future_rows = self.dropped_rows = 0
-        self.rejected: Counter[str] = Counter()
-        self.degraded: Counter[str] = Counter()
-        self.first_event_us: int | None = None
-        self.last_event_us: int | None = None
-        self.panes: frozenset[tuple[str, int]] = frozenset()
-        self.positions: dict[str, int] = {}
-        self.writers: dict[str, dict[str, int]] = {}
-        self.versions = dict(_versions())
-        self.foreign: Figures = {}
-        self.incomplete: dict[str, str] = {}
+        super().__init__(dataset=dataset, window=window, tags=tags, metadata=metadata)
         self._columns: dict[str, ColumnProfile] = {}
         self._paths_bytes = 0
         self._specs: dict[str, ProfileSpec] = {}
@@ -144,21 +124,6 @@ class Profile:
         """The column, as `profile[path]`; of one that never came, a column of nulls."""
         own = self._columns.get(path)
         return (self._new_column(path) if own is None else own).among(self._rows_of)
-
-    @property
-    def first_event(self) -> datetime | None:
-        """The earliest event time, None where rows carry none."""
-        return None if self.first_event_us is None else utc_datetime(self.first_event_us)
-
-    @property
-    def last_event(self) -> datetime | None:
-        """The latest event time, None where rows carry none."""
-        return None if self.last_event_us is None else utc_datetime(self.last_event_us)
-
-    @property
-    def rejected_rows(self) -> int:
-        """Number of rows kept out, for whatever reason."""
-        return self.rejected.total()
 
     def summary(self) -> pl.DataFrame:
         """One row per column: types, counts, distinct values, extremes, moments, quantiles, top values."""
@@ -203,11 +168,6 @@ class Profile:
             else:
                 column.update(batch)
 
-    def observe_times(self, first_us: int, last_us: int) -> None:
-        """Widen the span of event times seen."""
-        self.first_event_us = first_us if self.first_event_us is None else min(self.first_event_us, first_us)
-        self.last_event_us = last_us if self.last_event_us is None else max(self.last_event_us, last_us)
-
     def merge(self, *others: Profile) -> None:
         """Fold other profiles in, which stay as they are; many at once cost a fraction of one after the other.
 
@@ -221,7 +181,7 @@ class Profile:
         ArgumentError
             Where two hold the same pane, whose rows would count twice.
         """
-        self._merge_headers(tuple(self._checked(others)))  # all of them first: nothing is merged where one does not fit
+        self._merge_facts(tuple(self._checked(others)))  # all of them first: nothing is merged where one does not fit
         columns: dict[str, list[ColumnProfile]] = {}
         for other in others:
             for path, column in other._columns.items():
@@ -236,42 +196,13 @@ class Profile:
     def _count_too_many(self, *columns: ColumnProfile) -> None:
         self.degraded["too many columns"] += sum(column.count for column in columns)
 
-    def _merge_headers(self, others: Iterable[Profile]) -> None:
-        panes, windows = [], [self.window]
-        for other in others:
-            self._merge_header(other)
-            panes.append(other.panes)
-            windows.append(other.window)
-        self.panes = self.panes.union(*panes)
-        self.window = _span(windows)
-
-    def _merge_header(self, other: Profile) -> None:
-        for name in _COUNTS:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        for total, more in ((self.rejected, other.rejected), (self.degraded, other.degraded)):
-            if more:
-                total.update(more)
-        if other.first_event_us is not None and other.last_event_us is not None:
-            self.observe_times(other.first_event_us, other.last_event_us)
-        advance(self.positions, other.positions)
-        for writer_id, counters in other.writers.items():
-            own = self.writers.setdefault(writer_id, {})
-            own |= {name: max(count, own.get(name, 0)) for name, count in counters.items()}
-        if other.foreign or other.incomplete:
-            merge_figures(self.foreign, other.foreign)
-            merge_reasons(self.incomplete, other.incomplete)
-        self.dataset = min(self.dataset or other.dataset, other.dataset or self.dataset)
-        for mine, theirs in ((self.tags, other.tags), (self.metadata, other.metadata), (self.versions, other.versions)):
-            if theirs and theirs != mine:
-                mine |= {key: min(value, mine.get(key, value)) for key, value in theirs.items()}
-
     def copy(self) -> Profile:
         """A profile of the same state that shares nothing with this one."""
         return Profile.from_bytes(self.to_bytes())
 
     def to_bytes(self) -> bytes:
         """The profile as the bytes of a file; equal states give equal bytes."""
-        return encode(self._header(), ((path, _message(column)) for path, column in self._columns.items()))
+        return encode(self._header(self.spec), ((path, _message(column)) for path, column in self._columns.items()))
 
     def to_whylogs(self, *, dataset_timestamp: datetime | None = None) -> bytes:
         """The profile as the bytes of a file that whylogs 1.6.4 opens, merges, summarizes and draws.
@@ -291,7 +222,7 @@ class Profile:
         >>> pp.read(pp.profile([{"price": 9.5}, {"price": 12.0}]).to_whylogs())["price"].mean
         10.75
         """
-        return whylogs_file(self, self._header(), self._timestamp_us(dataset_timestamp))
+        return whylogs_file(self, self._header(self.spec), self._timestamp_us(dataset_timestamp))
 
     def _timestamp_us(self, given: datetime | None) -> int:
         if given is not None:
@@ -341,7 +272,7 @@ class Profile:
     @classmethod
     def _of_header(cls, header: pb.Header) -> Profile:
         profile = cls(_spec_of_json(header.spec_json), dataset=header.dataset)
-        profile._take_header(header)
+        profile._take_facts(header)
         return profile
 
     @classmethod
@@ -422,7 +353,7 @@ class Profile:
         alike = [_spec_of_json(file.header.spec_json) == self.spec for file in files]
         self.merge(*[Profile.from_sections(file, columns) for file, same in zip(files, alike, strict=True) if not same])
         # One head after the other: thousands at once would have the garbage collector look for cycles among them.
-        self._merge_headers(self._checked(Profile._of_header(file.header) for file in compress(files, alike)))
+        self._merge_facts(self._checked(Profile._of_header(file.header) for file in compress(files, alike)))
         places: dict[str, list[tuple[Sections, pb.ColumnEntry]]] = {}
         for file in compress(files, alike):
             for entry in file.wanted(columns):
@@ -505,76 +436,6 @@ class Profile:
                 _check_tracked(self.spec, other.spec, paths)
             yield other
 
-    def _header(self) -> pb.Header:
-        header = pb.Header(dataset=self.dataset, spec_json=self.spec.to_json())
-        for name in _COUNTS:
-            setattr(header, name, writable(getattr(self, name)))
-        if self.window is not None:
-            header.window_start_us, header.window_end_us = self.window.start_us, self.window.end_us
-        if self.first_event_us is not None and self.last_event_us is not None:
-            header.first_event_us, header.last_event_us = self.first_event_us, self.last_event_us
-        for reason, count in sorted(self.rejected.items()):
-            header.rejected.add(name=reason, count=writable(count))
-        for reason, count in sorted(self.degraded.items()):
-            header.degraded.add(name=reason, count=writable(count))
-        for writer_id, number in sorted(self.panes):
-            header.panes.add(writer_id=writer_id, number=number)
-        for source, position in sorted(self.positions.items()):
-            header.positions.add(source=source, next=position)
-        header.writers.extend(starmap(_writer_message, sorted(self.writers.items())))
-        for name in ("tags", "metadata", "versions"):
-            for key, value in sorted(getattr(self, name).items()):
-                getattr(header, name).add(key=key, value=value)
-        write_figures(self.foreign, header)
-        header.incomplete.extend(starmap(_pair_message, sorted(self.incomplete.items())))
-        return header
-
-    def _take_header(self, header: pb.Header) -> None:
-        # What is empty, as most of it is in most files, is not looked through: a year of hours has thousands of them.
-        counts = _COUNTS_OF(header)
-        self.rows, self.late_rows, self.untimed_rows, self.future_rows, self.dropped_rows = counts
-        if header.HasField("window_start_us"):
-            self.window = Window(header.window_start_us, header.window_end_us)
-            if self.window.start_us >= self.window.end_us:
-                msg = f"not a readable profile: a window from {header.window_start_us} to {header.window_end_us}"
-                raise CorruptProfile(msg)
-        if header.HasField("first_event_us"):
-            self._take_events(header.first_event_us, header.last_event_us)
-        self.panes = frozenset([(pane.writer_id, pane.number) for pane in header.panes])
-        if header.positions:
-            self.positions = {position.source: position.next for position in header.positions}
-        if header.writers:
-            self.writers = {w.id: {entry.name: entry.count for entry in w.counters} for w in header.writers}
-        self.tags, self.metadata, self.versions = map(_pairs, (header.tags, header.metadata, header.versions))
-        if header.foreign or header.incomplete:
-            self.foreign, self.incomplete = read_figures(header), _pairs(header.incomplete)
-        for own, entries in ((self.rejected, header.rejected), (self.degraded, header.degraded)):
-            if entries:
-                own.update({entry.name: entry.count for entry in entries})
-        if max(*counts, *self.rejected.values(), *self.degraded.values()) > MAX_COUNT:
-            raise CorruptProfile("not a readable profile: counts that no stream has")
-
-    def _take_events(self, first_us: int, last_us: int) -> None:
-        try:
-            first, last = utc_datetime(first_us), utc_datetime(last_us)
-        except ArgumentError as error:
-            raise CorruptProfile(f"not a readable profile: {error}") from error
-        if first > last:
-            raise CorruptProfile(f"not a readable profile: event times from {first} to {last}")
-        self.first_event_us, self.last_event_us = first_us, last_us
-
-
-def replace_file(target: Path, data: bytes) -> None:
-    """Write a file, replacing what lies there whole or not at all."""
-    temporary = target.with_name(f".{os.getpid():x}-{os.urandom(4).hex()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(target)
-    except OSError as error:  # the user knows nothing of the temporary file
-        raise OSError(error.errno, error.strerror, os.fspath(target)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
 
 def _check_tracked(mine: ProfileSpec, theirs: ProfileSpec, paths: Iterable[str]) -> None:
     for path in paths:
@@ -588,15 +449,6 @@ def _check_tracked(mine: ProfileSpec, theirs: ProfileSpec, paths: Iterable[str])
 def _spec_of_json(text: str) -> ProfileSpec:
     # The files of a stream mostly have one spec.
     return ProfileSpec.from_json(text)
-
-
-@cache
-def _versions() -> Mapping[str, str]:
-    return {name: version(name) for name in _VERSIONED}
-
-
-def _pairs(pairs: Any) -> dict[str, str]:
-    return {pair.key: pair.value for pair in pairs} if pairs else {}
 
 
 def _no_rows(path: str) -> int:
@@ -636,51 +488,3 @@ def _kept_path(path: str) -> str:
         return f"{_kept_path(lists)}[]{_kept_path(rest)}"
     digest = hashlib.sha256(path.encode("utf-8", "replace")).hexdigest()
     return f"{path[: _LONGEST_PATH - 18]}…#{digest[:16]}"
-
-
-def advance(positions: dict[str, int], others: Mapping[str, int]) -> None:
-    """Move positions of sources to those of others, where these are further on."""
-    for source, position in others.items():
-        positions[source] = max(position, positions.get(source, position))
-
-
-def _writer_message(writer_id: str, counters: Mapping[str, int]) -> pb.Writer:
-    entries = [pb.NamedCount(name=name, count=count) for name, count in sorted(counters.items())]
-    return pb.Writer(id=writer_id, counters=entries)
-
-
-def _pair_message(key: str, value: str) -> pb.Pair:
-    return pb.Pair(key=key, value=value)
-
-
-def _span(windows: Iterable[Window | None]) -> Window | None:
-    known = [window for window in windows if window is not None]
-    if not known:
-        return None
-    return Window(min([window.start_us for window in known]), max([window.end_us for window in known]))
-
-
-def dataset_text(name: str, value: object) -> str:
-    """The name of a data set, empty for none; wrong use where it is no text, or too long."""
-    text = plain_text(name, value)
-    if len(text) > MAX_DATASET_CHARACTERS:
-        raise argument_error(name, text, f"at most {MAX_DATASET_CHARACTERS:,} characters")
-    return text
-
-
-def text_pairs(name: str, pairs: Mapping[str, str] | None) -> dict[str, str]:
-    """A copy of the pairs, none for None; wrong use where they are no mapping, or a key or a value no text."""
-    if pairs is None:
-        return {}
-    if not isinstance(pairs, Mapping):
-        raise argument_error(name, pairs, "a mapping of text to text")
-    for key, value in pairs.items():
-        if not isinstance(key, str) or not isinstance(value, str):
-            raise argument_error(name, {key: value}, "a mapping of text to text")
-        plain_text(f"{name}: key", key)
-        plain_text(f"{name}[{key!r:.80}]", value)
-    if sum(4 * (len(key) + len(value)) for key, value in pairs.items()) > MAX_TEXT_BYTES:
-        size_bytes = sum(len(text.encode()) for pair in pairs.items() for text in pair)
-        if size_bytes > MAX_TEXT_BYTES:
-            raise argument_error(name, f"{size_bytes:,} bytes", f"at most {MAX_TEXT_BYTES:,} bytes of text")
-    return dict(pairs)

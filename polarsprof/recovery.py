@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from polarsprof.checkpoint import Checkpoints
 from polarsprof.errors import PolarsprofError
+from polarsprof.facts import advance
 from polarsprof.journal import Sealed, entry_of, positions_of, state_of
-from polarsprof.profiles import advance
 from polarsprof.spec import ProfileSpec
 from polarsprof.store import slug
 from polarsprof.writer import Writer, WriterSettings

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from polarsprof.clock import SystemClock
 from polarsprof.consumer import Interrupt, Limits, checked_source, consume
 from polarsprof.errors import ClosedError, StoreError, argument_error, raise_one
+from polarsprof.facts import dataset_text, text_pairs
 from polarsprof.logger import Logger
 from polarsprof.options import LoggerOptions
 from polarsprof.process import exit_on_sigterm, refuse_forked
-from polarsprof.profiles import dataset_text, text_pairs
 from polarsprof.spec import ProfileSpec, checked_spec
 from polarsprof.store import ProfileStore
 from polarsprof.writer import WriterSettings

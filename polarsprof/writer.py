@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Final
 
 from polarsprof.checkpoint import Checkpoints
 from polarsprof.errors import PolarsprofError, raise_one
+from polarsprof.facts import advance
 from polarsprof.journal import Sealed, WriterState, sealed_entry, state_bytes
 from polarsprof.outbox import Outbox
-from polarsprof.profiles import Profile, advance
+from polarsprof.profiles import Profile
 from polarsprof.rotation import Rotation, RotationState
 from polarsprof.safekeeping import Safekeeping
 from polarsprof.store import Pane, ProfileStore, slug

@@ -30,7 +30,7 @@ def _to_whylogs(profiles: Iterable[Profile], output: Path) -> str:
 
 def _to_files(profiles: Iterable[Profile], output: Path, encode: Callable[[Profile], bytes]) -> str:
     """One profile becomes the file; several become files of a folder, each named by its window and none replaced."""
-    from polarsprof.profiles import replace_file
+    from polarsprof.durable import replace_file
 
     waiting = iter(profiles)
     some = list(islice(waiting, 2))
