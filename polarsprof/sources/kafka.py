@@ -25,7 +25,7 @@ _LOG.addHandler(logging.NullHandler())  # else what the client says went to stan
 _FIELDS: Final = ("key", "headers", "timestamp", "partition", "offset")
 _FORMATS: Final = ("json", "raw")
 _BATCH_BYTES: Final = 16 << 20
-_MOST_MESSAGES: Final = 65_536
+_MOST_MESSAGES: Final = 32_768
 _CONNECT_S: Final = 15.0
 _SETTINGS: Final[Mapping[str, object]] = {
     "group.id": "polarsprof",
