@@ -131,7 +131,7 @@ def test_a_redis_stream_whose_server_is_killed_too(tmp_path, torture, records, o
         send(records[: len(records) // 2])
         address = f"redis://127.0.0.1:{server.port}/events?field=data{options}"
         kills = drink(tmp_path / "store", [address], torture.rounds(short=6, share=100), torture.seed, kill)
-    torture.tell("consumers of Redis", {"kills": kills, "records": len(records)})
+    torture.tell(f"consumers of Redis{' in a group' * bool(options)}", {"kills": kills, "records": len(records)})
     assert_all_counted_once(tmp_path / "store", records)
 
 
