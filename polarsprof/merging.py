@@ -13,7 +13,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from polarsprof.codec import Sections
+from polarsprof.codec import MAGIC, Sections
 from polarsprof.errors import (
     CorruptProfile,
     DataWarning,
@@ -172,7 +172,8 @@ def sections_of(read: Callable[[int, int], bytes], file_bytes: int, name: str = 
 
     Warns with `DataWarning` where figures of a column were refused.
     """
-    if not is_whylogs(read(0, HEAD_BYTES)):
+    head = read(0, HEAD_BYTES)
+    if head.startswith(MAGIC) or not is_whylogs(head):
         return Sections(read, file_bytes, name)
     if file_bytes > MAX_FILE_BYTES:
         msg = f"not a readable profile of whylogs: {file_bytes:,} bytes, more than {MAX_FILE_BYTES:,}"
