@@ -42,6 +42,7 @@ from polarsprof.cli import main
 from polarsprof.errors import ArgumentError, CorruptProfile, DataWarning, PolarsprofError, UnsupportedVersion
 from polarsprof.proto import whylogs_pb2 as wl
 from polarsprof.testing import SettableClock
+from polarsprof.views.figures import figure
 
 FILES = Path(__file__).parent / "whylogs"
 EXPECTED = json.loads((FILES / "flights_expected.json").read_text("utf-8"))
@@ -767,3 +768,12 @@ def _check_read_back(back, profile, rows, times):
     assert back["flag"].true_count == times * sum(rows["flag"])
     often = back["text"].frequent_items(1)[0]
     assert (often.value, often.upper) == ("often", times * rows["text"].count("often"))
+
+
+def test_counts_that_no_file_knows_are_none_in_every_view() -> None:
+    both = pp.merge([pp.read(FILES / "flights_v1.bin"), pp.profile([{"dep_delay": 0.0}, {"dep_delay": -1.0}])])
+    summary = both.summary().filter(column="dep_delay").row(0, named=True)
+    for name in ("zeros", "negatives"):
+        assert summary[name] is None
+        assert figure(both["dep_delay"], name) is None
+    assert "<dt>zeros</dt>" not in both._repr_html_()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from polarsprof.views import svg, text
+from polarsprof.views.figures import figure, infinities
 from polarsprof.views.histogram import Histogram, histogram
 from polarsprof.views.style import attribute, escaped
 from polarsprof.views.summary import QUANTILES
@@ -85,17 +86,16 @@ def more(column: ColumnProfile) -> str:
 
 
 def _counts(column: ColumnProfile) -> dict[str, Any]:
-    number = column.group("number").counters
     counts = {
         "rows": column.rows,
         "values": column.count,
         "nulls": column.null_count,
         "NaN": column.nan_count,
-        "+∞": number["positive_infinity"],
-        "-∞": number["negative_infinity"],
-        "zeros": number["zero"],
-        "negative": number["negative"],
-        "empty": column.group("string").counters["empty"],
+        "+∞": infinities(column, "positive"),
+        "-∞": infinities(column, "negative"),
+        "zeros": figure(column, "zeros"),
+        "negative": figure(column, "negatives"),
+        "empty": figure(column, "empties"),
         "true": column.true_count,
         **({f"{name} values": count for name, count in column.types.items()} if len(column.types) > 1 else {}),
     }

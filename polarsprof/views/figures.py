@@ -21,11 +21,11 @@ COUNTS: Final[Mapping[str, Callable[[ColumnProfile], int | None]]] = {
     "count": lambda column: column.count,
     "null_count": lambda column: column.null_count,
     "nan_count": lambda column: column.nan_count,
-    "infinite_count": lambda column: _number(column, "positive_infinity") + _number(column, "negative_infinity"),
+    "infinite_count": lambda column: infinities(column, "positive") + infinities(column, "negative"),
     "true_count": lambda column: column.true_count,
-    "zeros": lambda column: _number(column, "zero"),
-    "negatives": lambda column: _number(column, "negative"),
-    "empties": lambda column: column.group("string").counters["empty"],
+    "zeros": lambda column: _examined(column, "number", "zero"),
+    "negatives": lambda column: _examined(column, "number", "negative"),
+    "empties": lambda column: _examined(column, "string", "empty"),
 }
 NUMBERS: Final[Mapping[str, Callable[[ColumnProfile], float | None]]] = {
     "null_share": lambda column: column.null_count / column.rows if column.rows else None,
@@ -129,8 +129,15 @@ _DTYPES: Final[Mapping[str, pl.DataType]] = {
 _AS: Final[Mapping[str, Callable[[Any], Any]]] = {"number": text.double, "text": text.exact}
 
 
-def _number(column: ColumnProfile, counter: str) -> int:
-    return column.group("number").counters[counter]
+def infinities(column: ColumnProfile, sign: str) -> int:
+    """Number of positive or negative infinities."""
+    return column.group("number").counters[f"{sign}_infinity"]
+
+
+def _examined(column: ColumnProfile, group: str, counter: str) -> int | None:
+    """A count; None where some values came from a profile of another tool that does not know it."""
+    counters = column.group(group).counters
+    return None if counters["unexamined"] else counters[counter]
 
 
 def _distinct(column: ColumnProfile, bound: str) -> float | None:

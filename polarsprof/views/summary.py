@@ -9,26 +9,30 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from polarsprof.views import text
+from polarsprof.views.figures import COUNTS, figures_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from polarsprof.column import ColumnProfile
-    from polarsprof.group import GroupProfile
     from polarsprof.profiles import Profile
 
 QUANTILES: Final = {"q01": 0.01, "q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95, "q99": 0.99}
 TOP_VALUES: Final = 10
 _TEXT_COLUMNS: Final = 40
 
-_COUNTS: Final = ("rows", "count", "null_count", "nan_count", "infinite_count", "true_count", "zeros", "negatives")
+_FIGURES: Final = (
+    *COUNTS,
+    *("null_share", "sum", "mean", "stddev", "skewness", "kurtosis"),
+    *("length_min", "length_mean", "length_max"),
+)
 _NUMBERS: Final = ("sum", "mean", "stddev", "skewness", "kurtosis", *QUANTILES)
 _ITEM: Final = pl.Struct({"value": pl.String, "estimate": pl.Int64, "lower": pl.Int64, "upper": pl.Int64})
 SCHEMA: Final = pl.Schema(
     {
         "column": pl.String(),
         "types": pl.String(),
-        **dict.fromkeys((*_COUNTS, "empties"), pl.Int64()),
+        **dict.fromkeys(("rows", *COUNTS), pl.Int64()),
         "null_share": pl.Float64(),
         **dict.fromkeys(("distinct", "distinct_lower", "distinct_upper"), pl.Float64()),
         "min": pl.String(),
@@ -83,40 +87,16 @@ def _row(path: str, column: ColumnProfile) -> dict[str, Any]:
     return {
         "column": path,
         "types": text.types_text(column.types),
-        **_counts(column),
-        "null_share": column.null_count / column.rows if column.rows else None,
+        "rows": column.rows,
+        **figures_of(column, _FIGURES),
         "distinct": distinct and distinct.estimate,
         "distinct_lower": distinct and distinct.lower,
         "distinct_upper": distinct and distinct.upper,
         "min": text.extreme(group, "min"),
         "max": text.extreme(group, "max"),
-        "sum": text.double(group.sum),
-        **{name: getattr(group, name) for name in ("mean", "stddev", "skewness", "kurtosis")},
         **dict(zip(QUANTILES, quantiles or [None] * len(QUANTILES), strict=True)),
-        **_length(group.length),
         "top": [_item(item) for item in column.frequent_items(TOP_VALUES)],
     }
-
-
-def _counts(column: ColumnProfile) -> dict[str, int | None]:
-    numbers, strings = column.group("number").counters, column.group("string").counters
-    return {
-        "rows": column.rows,
-        "count": column.count,
-        "null_count": column.null_count,
-        "nan_count": column.nan_count,
-        "infinite_count": numbers["positive_infinity"] + numbers["negative_infinity"],
-        "true_count": column.true_count,
-        "zeros": None if numbers["unexamined"] else numbers["zero"],
-        "negatives": None if numbers["unexamined"] else numbers["negative"],
-        "empties": None if strings["unexamined"] else strings["empty"],
-    }
-
-
-def _length(length: GroupProfile | None) -> dict[str, float | None]:
-    if length is None:
-        return {}
-    return {"length_min": length.min, "length_mean": length.mean, "length_max": length.max}
 
 
 def _item(item: Any) -> dict[str, Any]:
