@@ -18,7 +18,7 @@ from polarsprof.records import INVALID_JSON, TOO_DEEP, RecordBatch, RecordBuffer
 from polarsprof.source import DeadLetter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from polarsprof.batch import RowBatch
     from polarsprof.source import Batch
@@ -75,7 +75,7 @@ class Decoder:
         if len(numbers) < len(messages):
             records = [_record_of(message) for message in messages if not isinstance(message, bytes)]
             others = [number for number, message in enumerate(messages) if not isinstance(message, bytes)]
-            rows += _batches(records)
+            rows += RecordBuffer().batches(records)
             for number, record in zip(others, records, strict=True):
                 if (reason := rejection(record)) is not None:
                     self._bury(batch, number, reason)
@@ -121,15 +121,6 @@ def _record_of(message: Any) -> Any:
     if message is None:
         return RejectedRow(NO_VALUE)
     return message if isinstance(message, Mapping | RejectedRow) else RejectedRow("not a mapping")
-
-
-def _batches(records: list[Any]) -> Iterator[RecordBatch]:
-    buffer = RecordBuffer()
-    for record in records:
-        if buffer.append(record) and buffer.full:
-            yield buffer.swap()
-    if len(buffer):
-        yield buffer.swap()
 
 
 def _one_line(message: bytes, at: int, refused: dict[int, str]) -> bytes:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -62,12 +62,20 @@ def write_whole(path: Path, data: bytes) -> None:
 
 def replace_file(target: Path, data: bytes) -> None:
     """Write a file, replacing what lies there whole or not at all; it is not waited for."""
-    temporary = target.with_name(f".{os.getpid():x}-{os.urandom(4).hex()}.tmp")
     try:
-        temporary.write_bytes(data)
-        temporary.replace(target)
+        with replacing(target) as temporary:
+            temporary.write_bytes(data)
     except OSError as error:  # the user knows nothing of the temporary file
         raise OSError(error.errno, error.strerror, os.fspath(target)) from error
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """The path of a file to write, which then replaces what lies at the target; where that fails, none is left."""
+    temporary = target.with_name(f".{os.getpid():x}-{os.urandom(4).hex()}.tmp")
+    try:
+        yield temporary
+        temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
 

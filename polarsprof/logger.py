@@ -27,12 +27,12 @@ from polarsprof.intake import Intake
 from polarsprof.jsonlines import JsonLines, row_batches
 from polarsprof.process import handlers_only_raise
 from polarsprof.profiles import Profile
-from polarsprof.records import RecordBatch, RecordBuffer, RejectedRow, decode_json
+from polarsprof.records import RejectedRow, decode_json
 from polarsprof.recovery import known_positions, recovered
 from polarsprof.writer import Writer, WriterSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from polarsprof.batch import RowBatch
 
@@ -167,7 +167,7 @@ class Logger:
         if isinstance(records, Mapping | bytes | bytearray | memoryview) or not hasattr(records, "__iter__"):
             raise argument_error("records", records, "an iterable of mappings", "one record goes to log(record)")
         if positions is not None:
-            self._add(_batches_of(records, self._intake.new_buffer()), positions)
+            self._add(self._intake.new_buffer().batches(records), positions)
             return
         for record in records:
             self._append(record)
@@ -200,7 +200,7 @@ class Logger:
         records, rejected = decode_json(data)
         rows = chain(records, map(RejectedRow, rejected.elements()))
         if positions is not None:
-            self._add(_batches_of(rows, self._intake.new_buffer()), positions)
+            self._add(self._intake.new_buffer().batches(rows), positions)
             return
         for record in rows:
             self._append(record)
@@ -528,14 +528,6 @@ def _level_of_user() -> int:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_INSIDE):
         level, frame = level + 1, frame.f_back
     return level
-
-
-def _batches_of(rows: Iterable[object], buffer: RecordBuffer) -> Iterator[RecordBatch]:
-    for row in rows:
-        if buffer.append(row) and buffer.full:
-            yield buffer.swap()
-    if len(buffer):
-        yield buffer.swap()
 
 
 def _checked_positions(positions: Mapping[str, int]) -> dict[str, int]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import chain, islice
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from polarsprof.errors import argument_error
 from polarsprof.frames import is_tabular
 from polarsprof.jsonlines import row_batches
 from polarsprof.profiles import Profile
-from polarsprof.records import RecordBatch
+from polarsprof.records import record_batches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -85,10 +85,4 @@ def _batches(data: Any) -> Iterator[RowBatch]:
     if first is None:
         return
     everything = chain([first], parts)
-    yield from row_batches(everything) if is_tabular(first) else _record_batches(everything)
-
-
-def _record_batches(records: Iterable[object]) -> Iterator[RowBatch]:
-    remaining = iter(records)
-    while batch := list(islice(remaining, _BATCH_RECORDS)):
-        yield RecordBatch(batch)
+    yield from row_batches(everything) if is_tabular(first) else record_batches(everything, _BATCH_RECORDS)

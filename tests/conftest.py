@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from totals import lines
 
 # Machines differ, and a slow one finds no bug: time limits would only make failures that do not come again.
 settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -29,6 +30,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     fuzz = parser.getgroup("fuzz", "tests/fuzz")
     fuzz.addoption("--fuzz-cases", type=int, help="how many cases to try instead of some thousands, such as 1000000")
     fuzz.addoption("--fuzz-seed", type=int, default=1, help="the seed of the first case")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for line in lines(config):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -17,10 +16,10 @@ from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from rich.console import Console
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 from strategies import frames, through_bytes
+from test_views import is_harmless, rendered
 
 import polarsprof as pp
 from benchmarks.drift import CHANGED, SAME
@@ -36,7 +35,6 @@ from polarsprof.views.drift.table import drift_facts, drift_table
 
 SYMMETRIC = tuple(METRICS)
 OVER_CELLS = tuple(name for name in METRICS if name not in ("ks", "wasserstein"))
-HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 HOSTILE = [
     "<script>alert(1)</script>",
     "\x1b[2J\x1b]8;;http://evil\x1b\\",
@@ -659,17 +657,6 @@ def test_a_timeline_of_nothing_has_the_columns_of_any_other() -> None:
 
 
 # -------------------------------------------------------------------------------------------- terminal and command line
-
-
-def rendered(renderable: Any, width: int = 100) -> str:
-    console = Console(width=width, color_system=None, force_terminal=False)
-    with console.capture() as capture:
-        console.print(renderable)
-    return capture.get()
-
-
-def is_harmless(shown: str) -> bool:
-    return not any(unicodedata.category(c) in HIDDEN for c in shown if c != "\n")
 
 
 @pytest.mark.parametrize("width", [80, 160])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 import pyarrow.parquet as pq
 
+from polarsprof.durable import replacing
 from polarsprof.errors import argument_error
 from polarsprof.views import text
 
@@ -138,17 +139,13 @@ def write_parquet(profiles: Iterable[Profile], path: str | os.PathLike[str]) -> 
     if not isinstance(path, str | os.PathLike) or not Path(path).name:
         raise argument_error("path", path, "the path of a file")
     target = Path(path)
-    temporary = target.with_name(f".{os.getpid():x}-{os.urandom(4).hex()}.tmp")
     try:
-        rows = _write(profiles, temporary)
-        temporary.replace(target)
+        with replacing(target) as temporary:
+            return _write(profiles, temporary)
     except OSError as error:
         if error.filename != os.fspath(temporary):  # what the user knows nothing of
             raise
         raise OSError(error.errno, error.strerror, os.fspath(target)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    return rows
 
 
 def _write(profiles: Iterable[Profile], path: Path) -> int:

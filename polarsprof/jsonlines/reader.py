@@ -20,10 +20,10 @@ import polars as pl
 from polarsprof.frames import JSON_LINES, FrameBatch, frames, is_tabular, paths
 from polarsprof.jsonlines.batch import LineBatch, ReadLines
 from polarsprof.jsonlines.columnar import ColumnarReader, RefusedError
-from polarsprof.records import RecordBatch, RejectedRow, decode_json, rejection
+from polarsprof.records import RejectedRow, decode_json, record_batches, rejection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from polarsprof.batch import RowBatch
@@ -77,7 +77,7 @@ class JsonLines:
         try:
             raw = data.encode() if isinstance(data, str) else bytes(data)
         except UnicodeEncodeError:  # text may have lone surrogates, which are replaced; bytes may not
-            yield from _record_batches(_records(data))
+            yield from record_batches(_records(data), _BATCH_RECORDS)
         else:
             yield from self._batches(_blocks(raw.removeprefix(codecs.BOM_UTF8)))
 
@@ -98,7 +98,7 @@ class JsonLines:
             yield from map(LineBatch, alike.values())
             # What follows a line end is no byte order mark at the start of the data.
             lines = chain.from_iterable(self._records(b"\n" + b) for block in group for b in block.lines)
-            yield from _record_batches(lines)
+            yield from record_batches(lines, _BATCH_RECORDS)
 
     def _records(self, lines: bytes) -> Iterator[object]:
         if self._on_rejected is None:
@@ -211,12 +211,6 @@ def _records(data: bytes | bytearray | memoryview | str) -> Iterator[object]:
     values, rejected = decode_json(data)
     yield from values
     yield from map(RejectedRow, rejected.elements())
-
-
-def _record_batches(records: Iterable[object]) -> Iterator[RowBatch]:
-    remaining = iter(records)
-    while batch := list(islice(remaining, _BATCH_RECORDS)):
-        yield RecordBatch(batch)
 
 
 @cache

@@ -4,7 +4,7 @@ A record is copied into a `RecordBuffer`, made plain (`nesting`), laid out as co
 becomes one series per kind of value (`lanes`). JSON lines are decoded here too.
 """
 
-from polarsprof.records.batch import RecordBatch
+from polarsprof.records.batch import RecordBatch, record_batches
 from polarsprof.records.buffer import RecordBuffer, copied
 from polarsprof.records.columns import typed_columns
 from polarsprof.records.json_lines import INVALID_JSON, TOO_DEEP, RejectedRow, decode_json
@@ -20,6 +20,7 @@ __all__ = [
     "copied",
     "decode_json",
     "packed",
+    "record_batches",
     "rejection",
     "typed_columns",
     "unpacked",

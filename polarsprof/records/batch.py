@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from polarsprof.records.columns import typed_rows
 from polarsprof.records.lanes import FATAL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import polars as pl
     from numpy.typing import NDArray
@@ -106,3 +106,10 @@ def _value_at(record: Any, path: str) -> object:
         more, dot, rest = rest.partition(".")
         head = f"{head}.{more}"
     return None
+
+
+def record_batches(records: Iterable[object], most: int) -> Iterator[RecordBatch]:
+    """Records that nobody changes any more as batches of so many at the most."""
+    remaining = iter(records)
+    while batch := list(islice(remaining, most)):
+        yield RecordBatch(batch)

@@ -17,6 +17,8 @@ from polarsprof.records.lanes import FATAL, FLAT_IDS
 from polarsprof.records.nesting import DEEPEST, MAX_NESTED_VALUES, elements_of, form_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     import numpy as np
 
     from polarsprof.clock import Clock
@@ -119,6 +121,14 @@ class RecordBuffer:
                 with self._lock:
                     return self._look(rows)
         return self._append_unlike(record, nested=nested)
+
+    def batches(self, rows: Iterable[object]) -> Iterator[RecordBatch]:
+        """Rows as batches, each of what this buffer holds at the most; for one thread."""
+        for row in rows:
+            if self.append(row) and self.full:
+                yield self.swap()
+        if len(self):
+            yield self.swap()
 
     def swap(self) -> RecordBatch:
         """Take everything out; what other threads append meanwhile stays for the next swap."""

@@ -238,16 +238,16 @@ def _parsed(images: Sequence[bytes]) -> list[_State]:
 def _parsed_stack(images: Sequence[bytes]) -> list[_State]:
     """The registers of images of one length."""
     if len(images[0]) < REGISTERS_AT:
-        raise _corrupt("length")
+        raise corrupt("length")
     stack = np.frombuffer(b"".join(images), np.uint8).reshape(len(images), -1)
     words, version, family, lg_k, _, flags = stack[:, :6].T
     if (words != 10).any() or (version != 1).any() or (family != FAMILY).any() or not (flags & COMPACT).all():
-        raise _corrupt("not a compact HLL image")
+        raise corrupt("not a compact HLL image")
     if (lg_k < 4).any() or (lg_k > 21).any() or (REGISTERS_AT + (1 << lg_k.astype(np.int64)) != len(images[0])).any():
-        raise _corrupt("length")
+        raise corrupt("length")
     largest = stack[:, REGISTERS_AT:].max(axis=1)
     if largest.min() == 0 or largest.max() > MAX_VALUE:
-        raise _corrupt("registers")
+        raise corrupt("registers")
     return [_State(int(lg_k[0]), _NO_COUPONS, image[REGISTERS_AT:]) for image in stack]
 
 
@@ -268,29 +268,30 @@ def sorted_coupons(body: bytes, owners: NDArray[np.uint64]) -> NDArray[np.uint32
     keys.sort()
     coupons = keys.astype(np.uint32)
     if (keys[1:] == keys[:-1]).any() or (coupons < 1 << SLOT_BITS).any():
-        raise _corrupt("coupons")
+        raise corrupt("coupons")
     return coupons
 
 
 def _start_of_coupons(image: bytes) -> tuple[int, int]:
     """lg_k, and where the coupons begin, whose number fits the length."""
     if len(image) < _PREAMBLE.size:
-        raise _corrupt("shorter than its preamble")
+        raise corrupt("shorter than its preamble")
     words, version, family, lg_k, _, flags, count, mode = _PREAMBLE.unpack_from(image)
     if version != 1 or family != FAMILY or not 4 <= lg_k <= 21 or not flags & COMPACT:
-        raise _corrupt("not a compact HLL image")
+        raise corrupt("not a compact HLL image")
     start, most = _PREAMBLE.size, LIST_MAX
     if (words, mode) == (3, _SET) and lg_k >= SET_MIN_LG_K and len(image) >= _PREAMBLE.size + 4:
         start, most = _PREAMBLE.size + 4, max_coupons(lg_k)
         (count,) = struct.unpack_from("<I", image, _PREAMBLE.size)
         if count <= LIST_MAX:
-            raise _corrupt("a preamble that fits no kind of sketch")
+            raise corrupt("a preamble that fits no kind of sketch")
     elif (words, mode) != (2, _LIST):
-        raise _corrupt("a preamble that fits no kind of sketch")
+        raise corrupt("a preamble that fits no kind of sketch")
     if count > most or len(image) != start + 4 * count:
-        raise _corrupt("length")
+        raise corrupt("length")
     return lg_k, start
 
 
-def _corrupt(what: str) -> CorruptProfile:
+def corrupt(what: str) -> CorruptProfile:
+    """The error for bytes that are none."""
     return CorruptProfile(f"a distinct count sketch is not valid: {what}")

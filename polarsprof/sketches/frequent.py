@@ -148,9 +148,9 @@ def _weights_of(message: pb.FrequentItems, parse: Callable[[str], Item]) -> tupl
         values = _parsed_numbers(texts) if parse is parse_number else [_parsed_item(t, parse) for t in texts]
         weights = dict(zip(values, found, strict=True))
         if len(weights) != len(texts):
-            raise _corrupt("an item stands twice")
+            raise corrupt("an item stands twice")
     if message.total > MAX_COUNT or message.offset > message.total or sum(weights.values()) > message.total:
-        raise _corrupt("weights beyond the total")
+        raise corrupt("weights beyond the total")
     return lg_items, weights
 
 
@@ -226,24 +226,24 @@ def _parsed_item(text: str, parse: Callable[[str], Item]) -> Item:
     try:
         value = parse(text)
     except ValueError as error:
-        raise _corrupt(f"the item {text!r:.80}") from error
+        raise corrupt(f"the item {text!r:.80}") from error
     if item_text(value) != text:  # two texts of one number would be one item
-        raise _corrupt(f"the item {text!r:.80}")
+        raise corrupt(f"the item {text!r:.80}")
     return value
 
 
 def parsed_image(image: bytes) -> tuple[int, list[str], list[int]]:
     """Size of the summary in an image that is not empty, its texts and their weights, once all is checked."""
     if len(image) < HEAD.size:
-        raise _corrupt("shorter than its preamble")
+        raise corrupt("shorter than its preamble")
     words, version, family, lg_max, lg_current, flags, _, count, _, total, offset = HEAD.unpack_from(image)
     if (words, version, family, flags) != (4, 1, FAMILY, 0) or not 3 <= lg_current <= lg_max <= MAX_LG:
-        raise _corrupt("not an image of frequent strings")
+        raise corrupt("not an image of frequent strings")
     if not 1 <= count <= 3 * 2**lg_max // 4 or 12 * count > len(image) - HEAD.size:
-        raise _corrupt("the number of items")
+        raise corrupt("the number of items")
     weights = np.frombuffer(image, "<u8", count, HEAD.size).tolist()
     if min(weights) < 1 or not sum(weights) <= total <= MAX_COUNT or offset > total:
-        raise _corrupt("weights")
+        raise corrupt("weights")
     start = HEAD.size + 8 * count
     return lg_max, _short_texts(image[start:], count) or _texts(image, start, count), weights
 
@@ -267,18 +267,19 @@ def _texts(image: bytes, position: int, count: int) -> list[str]:
     for _ in range(count):
         start = position + 4
         if start > len(image):
-            raise _corrupt("length")
+            raise corrupt("length")
         position = start + int.from_bytes(image[position:start], "little")
         if position > len(image):
-            raise _corrupt("length")
+            raise corrupt("length")
         try:
             texts.append(image[start:position].decode())
         except UnicodeDecodeError as error:
-            raise _corrupt("an item that is not UTF-8") from error
+            raise corrupt("an item that is not UTF-8") from error
     if position != len(image):
-        raise _corrupt("length")
+        raise corrupt("length")
     return texts
 
 
-def _corrupt(what: str) -> CorruptProfile:
+def corrupt(what: str) -> CorruptProfile:
+    """The error for bytes that are none."""
     return CorruptProfile(f"a summary of frequent items is not valid: {what}")

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from polarsprof.errors import CorruptProfile
 from polarsprof.sketches.distinct import (
     COMPACT,
     EMPTY_FLAG,
@@ -22,6 +21,7 @@ from polarsprof.sketches.distinct import (
     REGISTERS_AT,
     SET_MIN_LG_K,
     SLOT_BITS,
+    corrupt,
     max_coupons,
 )
 
@@ -51,13 +51,13 @@ def hll_content(image: bytes) -> tuple[int, NDArray[np.uint32], NDArray[np.uint8
         For bytes that are no valid image.
     """
     if len(image) < _PREAMBLE.size:
-        raise _corrupt("shorter than its preamble")
+        raise corrupt("shorter than its preamble")
     words, version, family, lg_k, _, flags, _, kind = _PREAMBLE.unpack_from(image)
     mode, target = kind & 3, kind >> 2
     if version != 1 or family != FAMILY or not 4 <= lg_k <= 21 or flags & ~_FLAGS:
-        raise _corrupt("not an HLL image")
+        raise corrupt("not an HLL image")
     if mode > _REGISTERS or target > _HLL_8 or words != _WORDS[mode]:
-        raise _corrupt("a preamble that fits no kind of sketch")
+        raise corrupt("a preamble that fits no kind of sketch")
     if mode == _REGISTERS:
         return lg_k, _NO_COUPONS, _registers(image, lg_k, flags, target)
     return lg_k, _listed(image, flags) if mode == _LIST else _set(image, lg_k, flags), None
@@ -66,25 +66,25 @@ def hll_content(image: bytes) -> tuple[int, NDArray[np.uint32], NDArray[np.uint8
 def _listed(image: bytes, flags: int) -> NDArray[np.uint32]:
     count = image[6]
     if count > LIST_MAX or bool(flags & EMPTY_FLAG) != (count == 0):
-        raise _corrupt("a list of the wrong number")
+        raise corrupt("a list of the wrong number")
     slots = count if flags & COMPACT else _LIST_SLOTS
     if len(image) != _PREAMBLE.size + 4 * slots and (count or len(image) != _PREAMBLE.size):
-        raise _corrupt("length")
+        raise corrupt("length")
     return _coupons(image[_PREAMBLE.size :], count)
 
 
 def _set(image: bytes, lg_k: int, flags: int) -> NDArray[np.uint32]:
     start = _PREAMBLE.size + 4
     if lg_k < SET_MIN_LG_K or flags & EMPTY_FLAG or len(image) < start:
-        raise _corrupt("a preamble that fits no kind of sketch")
+        raise corrupt("a preamble that fits no kind of sketch")
     (count,) = struct.unpack_from("<I", image, _PREAMBLE.size)
     if not LIST_MAX < count <= max_coupons(lg_k):
-        raise _corrupt("a set of the wrong number")
+        raise corrupt("a set of the wrong number")
     lg_slots = image[4]
     if not flags & COMPACT and not 5 <= lg_slots <= lg_k - 3:
-        raise _corrupt("the size of its table")
+        raise corrupt("the size of its table")
     if len(image) != start + 4 * (count if flags & COMPACT else 1 << lg_slots):
-        raise _corrupt("length")
+        raise corrupt("length")
     return _coupons(image[start:], count)
 
 
@@ -93,18 +93,18 @@ def _coupons(body: bytes, count: int) -> NDArray[np.uint32]:
     slots = np.frombuffer(body, "<u4")
     coupons = np.sort(slots[slots != 0])
     if coupons.size != count or (coupons[1:] == coupons[:-1]).any() or (coupons < 1 << SLOT_BITS).any():
-        raise _corrupt("coupons")
+        raise corrupt("coupons")
     return coupons
 
 
 def _registers(image: bytes, lg_k: int, flags: int, target: int) -> NDArray[np.uint8]:
     if len(image) < REGISTERS_AT or flags & EMPTY_FLAG:
-        raise _corrupt("length")
+        raise corrupt("length")
     _, low_sum, high_sum, _, exceptions = struct.unpack_from("<dddII", image, 8)
     body = image[REGISTERS_AT:]
     size = (1 << lg_k >> 1, (3 << lg_k >> 2) + 1, 1 << lg_k)[target]
     if len(body) < size or (target != _HLL_4 and (len(body) != size or exceptions)):
-        raise _corrupt("length")
+        raise corrupt("length")
     packed = np.frombuffer(body, np.uint8, size)
     if target == _HLL_4:
         registers = _of_nibbles(packed, image[6])
@@ -113,11 +113,11 @@ def _registers(image: bytes, lg_k: int, flags: int, target: int) -> NDArray[np.u
         registers = packed if target == _HLL_8 else _of_six_bits(packed[:-1])
     counts = np.bincount(registers, minlength=MAX_VALUE + 1)
     if counts.size > MAX_VALUE + 1 or counts[0] == registers.size:
-        raise _corrupt("registers")
+        raise corrupt("registers")
     sums = counts.astype(np.float64) * _POWERS
     fit = _is(sums[:32].sum(), low_sum) and _is(sums[32:].sum(), high_sum)
     if not fit and not flags & _STALE_SUMS:
-        raise _corrupt("sums that the registers do not have")
+        raise corrupt("sums that the registers do not have")
     return registers
 
 
@@ -136,7 +136,7 @@ def _of_six_bits(packed: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _of_nibbles(packed: NDArray[np.uint8], minimum: int) -> NDArray[np.uint8]:
     """Two registers in a byte, each above the minimum; the first in the low half."""
     if minimum > MAX_VALUE:
-        raise _corrupt("registers")
+        raise corrupt("registers")
     nibbles = np.stack([packed & _NIBBLE, packed >> 4], axis=1).reshape(-1)
     return nibbles + np.uint8(minimum)
 
@@ -146,7 +146,7 @@ def _exceptions(body: bytes, count: int, lg_k: int, flags: int) -> NDArray[np.ui
     slots = len(body) // 4
     is_table = slots & (slots - 1) == 0 and slots <= 1 << lg_k
     if len(body) % 4 or count > 1 << lg_k or not (slots == count if flags & COMPACT else is_table):
-        raise _corrupt("length")
+        raise corrupt("length")
     found = _coupons(body, count)
     return found[np.argsort(found & _SLOT_MASK, kind="stable")]
 
@@ -156,9 +156,5 @@ def _take_exceptions(registers: NDArray[np.uint8], minimum: int, exceptions: NDA
     values = exceptions >> np.uint32(SLOT_BITS)
     asked = np.flatnonzero(registers == minimum + _NIBBLE)
     if not np.array_equal(asked, exceptions & _SLOT_MASK) or (values < minimum + _NIBBLE).any():
-        raise _corrupt("registers beyond half a byte")
+        raise corrupt("registers beyond half a byte")
     registers[asked] = values
-
-
-def _corrupt(what: str) -> CorruptProfile:
-    return CorruptProfile(f"a distinct count sketch is not valid: {what}")

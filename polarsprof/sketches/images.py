@@ -16,6 +16,7 @@ import numpy as np
 from polarsprof.errors import CorruptProfile
 from polarsprof.sketches.distinct import coupons_image, registers_image
 from polarsprof.sketches.frequent import FAMILY, HEAD, MAX_LG, parsed_image
+from polarsprof.sketches.frequent import corrupt as corrupt_items
 from polarsprof.sketches.hll_images import hll_content
 from polarsprof.sketches.quantiles import COUNTS, MAX_LEVELS, capacity_of, check_image
 from polarsprof.sketches.theta import theta_estimate
@@ -135,12 +136,12 @@ def adopted_frequent_items(image: bytes) -> tuple[list[str], list[int], int, int
     """
     image = bytes(image)
     if len(image) > MAX_ITEMS_BYTES:
-        raise _corrupt_items(f"{len(image):,} bytes, more than {MAX_ITEMS_BYTES:,}")
+        raise corrupt_items(f"{len(image):,} bytes, more than {MAX_ITEMS_BYTES:,}")
     if len(image) == _EMPTY_ITEMS.size:
         return [], [], 0, 0, _lg_of_empty(image)
     lg_items, texts, weights = parsed_image(image)
     if len(set(texts)) != len(texts):
-        raise _corrupt_items("an item stands twice")
+        raise corrupt_items("an item stands twice")
     total, offset = HEAD.unpack_from(image)[-2:]
     return texts, weights, total, offset, lg_items
 
@@ -149,9 +150,5 @@ def _lg_of_empty(image: bytes) -> int:
     words, version, family, lg_max, lg_current, flags, _ = _EMPTY_ITEMS.unpack(image)
     is_empty = flags & _EMPTY_BITS and not flags & ~_EMPTY_BITS
     if (words, version, family) != (1, 1, FAMILY) or not is_empty or not 3 <= lg_current <= lg_max <= MAX_LG:
-        raise _corrupt_items("not an image of frequent strings")
+        raise corrupt_items("not an image of frequent strings")
     return int(lg_max)
-
-
-def _corrupt_items(what: str) -> CorruptProfile:
-    return CorruptProfile(f"a summary of frequent items is not valid: {what}")

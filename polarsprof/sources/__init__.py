@@ -5,9 +5,9 @@ A source of your own is a `Source` with a `poll` that returns a `Batch`.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any, Final
 
+from polarsprof.lazy import attribute
 from polarsprof.source import Batch, DeadLetter, Source
 
 if TYPE_CHECKING:
@@ -53,8 +53,4 @@ _HOMES: Final = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+    return attribute(__name__, _HOMES, name)

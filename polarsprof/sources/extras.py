@@ -61,3 +61,16 @@ def checked_share(share: Any) -> tuple[int, int]:
         if 0 <= number < positive_integer("share", of):
             return number, of
     raise argument_error("share", share, "(number, of) with 0 <= number < of")
+
+
+def checked_start(start: Any) -> str:
+    """Where to begin in what was never read, "latest" or "earliest".
+
+    Raises
+    ------
+    ArgumentError
+        For anything else.
+    """
+    if start not in ("latest", "earliest"):
+        raise argument_error("start", start, '"latest" or "earliest"')
+    return str(start)

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from polarsprof.errors import SourceError, argument_error, plain_text
+from polarsprof.errors import SourceError, plain_text
 from polarsprof.source import Batch, Source
-from polarsprof.sources.extras import Patience, checked_share, client
+from polarsprof.sources.extras import Patience, checked_share, checked_start, client
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,10 +104,8 @@ class KinesisSource(Source):
         patience_s: float = 60.0,
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        if start not in ("latest", "earliest"):
-            raise argument_error("start", start, '"latest" or "earliest"')
+        self._start = checked_start(start)
         self._stream = plain_text("stream", stream)
-        self._start = start
         self._share = checked_share(share)
         self._patience = Patience(patience_s)
         self._errors = client("botocore.exceptions", "aws")

@@ -10,9 +10,9 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from polarsprof.errors import SourceError, argument_error, plain_text
+from polarsprof.errors import SourceError, plain_text
 from polarsprof.source import Batch, Source
-from polarsprof.sources.extras import Patience, client
+from polarsprof.sources.extras import Patience, checked_start, client
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
@@ -60,12 +60,10 @@ class NatsSource(Source):
         patience_s: float = 60.0,
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        if start not in ("latest", "earliest"):
-            raise argument_error("start", start, '"latest" or "earliest"')
+        self._start = checked_start(start)
         self._nats, self._api = client("nats", "nats"), client("nats.js.api", "nats")
         self._servers = plain_text("url", url).split(",")
         self._stream, self._subject = plain_text("stream", stream), plain_text("subject", subject)
-        self._start = start
         self._patience = Patience(patience_s)
         self._options = {"connect_timeout": _CONNECT_S, "error_cb": _quiet, **(options or {})}
         self._name = f"nats:{stream}/{subject}"

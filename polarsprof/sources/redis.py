@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from polarsprof.errors import SourceError, argument_error, plain_text
 from polarsprof.source import Batch, Source
-from polarsprof.sources.extras import Patience, client
+from polarsprof.sources.extras import Patience, checked_start, client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -63,14 +63,12 @@ class RedisSource(Source):
         consumer: str | None = None,
         patience_s: float = 60.0,
     ) -> None:
-        if start not in ("latest", "earliest"):
-            raise argument_error("start", start, '"latest" or "earliest"')
+        self._start = checked_start(start)
         if (group is None) != (consumer is None):
             raise argument_error("consumer", consumer, "a name of its own for each member of a group", "with group=")
         self._redis = client("redis", "redis")
         self._url = plain_text("url", url)
         self._stream = plain_text("stream", stream)
-        self._start = start
         self._field = None if field is None else field.encode()
         self._group, self._consumer = group, consumer
         self._patience = Patience(patience_s)

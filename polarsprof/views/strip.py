@@ -17,7 +17,7 @@ import polars as pl
 from polarsprof.errors import argument_error
 from polarsprof.views import svg, text
 from polarsprof.views.style import attribute, escaped, fragment
-from polarsprof.views.timeline import WINDOW_SCHEMA
+from polarsprof.views.timeline import WINDOW_SCHEMA, is_drawn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,16 +62,12 @@ def strip(timeline: pl.DataFrame, metrics: Iterable[str] | None = None) -> Strip
         raise argument_error("timeline", timeline, "the frame of ProfileStore.timeline")
     if isinstance(metrics, str) or not (metrics is None or isinstance(metrics, Iterable)):
         raise argument_error("metrics", metrics, "an iterable of columns of the timeline")
-    drawn = [name for name in timeline.columns if _is_drawn(timeline[name].dtype)]
+    drawn = [name for name in timeline.columns if is_drawn(timeline[name].dtype)]
     names = [name for name in drawn if name not in WINDOW_SCHEMA] if metrics is None else list(metrics)
     for name in names:
         if name not in drawn:
             raise argument_error("metrics", name, f"one of {', '.join(drawn)}")
     return Strip(timeline, tuple(name for name in names if name != "rows"))
-
-
-def _is_drawn(dtype: pl.DataType) -> bool:
-    return dtype.is_numeric() or dtype.is_temporal()
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -109,3 +109,8 @@ def missing(before: Window, after: Window) -> list[Window]:
         return [Window(before.end_us, after.start_us)]
     starts_us = range(before.end_us, after.start_us, length_us)
     return [Window(start_us, start_us + length_us) for start_us in starts_us]
+
+
+def is_drawn(dtype: pl.DataType) -> bool:
+    """Whether a figure of that dtype can be drawn as a line."""
+    return dtype.is_numeric() or dtype.is_temporal()

@@ -17,7 +17,7 @@ import polars as pl
 from polarsprof.errors import argument_error
 from polarsprof.views import text
 from polarsprof.views.histogram import histogram, instant
-from polarsprof.views.timeline import WINDOW_SCHEMA
+from polarsprof.views.timeline import WINDOW_SCHEMA, is_drawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -156,15 +156,11 @@ def quantile_bands(timeline: pl.DataFrame, metrics: Iterable[str] | None = None)
 def _quantiles_of(timeline: pl.DataFrame, metrics: Iterable[str] | None) -> list[str]:
     if isinstance(metrics, str) or not (metrics is None or isinstance(metrics, Iterable)):
         raise argument_error("metrics", metrics, "an iterable of columns of the timeline")
-    drawn = [name for name in timeline.columns if name not in WINDOW_SCHEMA and _is_drawn(timeline[name].dtype)]
+    drawn = [name for name in timeline.columns if name not in WINDOW_SCHEMA and is_drawn(timeline[name].dtype)]
     names = sorted(filter(_is_quantile, drawn), key=_rank) if metrics is None else list(metrics)
     if not names or not all(name in drawn for name in names):
         raise argument_error("metrics", names, f"some of {', '.join(drawn)}")
     return names
-
-
-def _is_drawn(dtype: pl.DataType) -> bool:
-    return dtype.is_numeric() or dtype.is_temporal()
 
 
 def _is_quantile(name: str) -> bool:

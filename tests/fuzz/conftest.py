@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-
-_TOTALS = pytest.StashKey[dict[str, Counter[str]]]()
+from totals import tell
 
 
 class Fuzz:
@@ -15,7 +14,7 @@ class Fuzz:
     def __init__(self, config: pytest.Config) -> None:
         self._cases: int | None = config.getoption("--fuzz-cases")
         self.seed: int = config.getoption("--fuzz-seed")
-        self._totals = config.stash.setdefault(_TOTALS, {})
+        self._config = config
 
     def cases(self, *, short: int, share: float) -> int:
         """How many: `short`, or with the option that share of them."""
@@ -23,15 +22,9 @@ class Fuzz:
 
     def tell(self, name: str, totals: Counter[str]) -> None:
         """Have figures shown at the end."""
-        self._totals[name] = totals
+        tell(self._config, f"fuzz {name}", totals)
 
 
 @pytest.fixture
 def fuzz(request):
     return Fuzz(request.config)
-
-
-def pytest_terminal_summary(terminalreporter, config):
-    for name, totals in config.stash.get(_TOTALS, {}).items():
-        figures = ", ".join(f"{number:,} {what}" for what, number in totals.items())
-        terminalreporter.write_line(f"fuzz {name}: {figures}")

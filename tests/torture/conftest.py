@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 from torture.stream import Verdict
+from totals import tell
 
 from polarsprof.errors import DataWarning
-
-_TOTALS = pytest.StashKey[dict[str, Mapping[str, int]]]()
 
 
 class Torture:
@@ -23,7 +22,7 @@ class Torture:
         self._rounds: int | None = config.getoption("--torture-rounds")
         self.seed: int = config.getoption("--torture-seed")
         self.long = self._rounds is not None
-        self._totals = config.stash.setdefault(_TOTALS, {})
+        self._config = config
 
     def rounds(self, *, short: int, share: int = 1) -> int:
         """How often: `short`, or with the option so many by `share`."""
@@ -58,15 +57,9 @@ class Torture:
 
     def tell(self, name: str, totals: Mapping[str, int]) -> None:
         """Have figures shown at the end."""
-        self._totals[name] = Counter(totals)
+        tell(self._config, name, totals)
 
 
 @pytest.fixture
 def torture(request):
     return Torture(request.config)
-
-
-def pytest_terminal_summary(terminalreporter, config):
-    for name, totals in config.stash.get(_TOTALS, {}).items():
-        figures = ", ".join(f"{number:,} {what}" for what, number in totals.items())
-        terminalreporter.write_line(f"{name}: {figures}")

@@ -10,7 +10,7 @@ from polarsprof.views.report.drifted import drift_facts, drift_html
 from polarsprof.views.report.gathering import METRICS, QUANTILES
 from polarsprof.views.report.page import Body, Section
 from polarsprof.views.style import escaped
-from polarsprof.views.timeline import frame
+from polarsprof.views.timeline import frame, is_drawn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -157,14 +157,14 @@ def _over_time(found: Gathered, path: str) -> str:
     known = {name for name in METRICS if timeline[name].count()}
     names: list[str] = [name for name in ("length_mean", "true_share", "distinct") if name in known]
     has_nulls = timeline.filter(timeline["null_share"] > 0).height
-    drawn = [strip.quantile_strip(timeline, _MARKS)] if known >= {*QUANTILES} and _is_drawn(timeline) else []
+    drawn = [strip.quantile_strip(timeline, _MARKS)] if known >= {*QUANTILES} and _has_quantiles(timeline) else []
     names += ["null_share"] * bool(has_nulls)
     drawn += [strip.metric_strip(timeline, name, _MARKS, _LABELS[name]) for name in names]
     return f'<div class="strip">{"".join(drawn)}</div>' if drawn else ""
 
 
-def _is_drawn(timeline: pl.DataFrame) -> bool:
-    return all(timeline[name].dtype.is_numeric() or timeline[name].dtype.is_temporal() for name in QUANTILES)
+def _has_quantiles(timeline: pl.DataFrame) -> bool:
+    return all(is_drawn(timeline[name].dtype) for name in QUANTILES)
 
 
 # --------------------------------------------------------------------------------------------------- what went wrong
