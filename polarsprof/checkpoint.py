@@ -89,12 +89,11 @@ class Checkpoints:
             Where the folder cannot be made or written.
         """
         make_folder(folder, _OWNER_ONLY)
-        for _ in range(_ATTEMPTS):  # one who looks for dead writers may have taken the lock before this one had
-            lock = Lock.taken(folder / f"{dataset_slug}.{writer_id}.lock")
-            if lock is not None:
-                return cls(folder, dataset_slug, writer_id, lock)
-        msg = f"{folder}: the lock of writer {writer_id} cannot be taken"
-        raise StoreError(msg)
+        lock = Lock.insisted(folder / f"{dataset_slug}.{writer_id}.lock")
+        if lock is None:
+            msg = f"{folder}: the lock of writer {writer_id} cannot be taken"
+            raise StoreError(msg)
+        return cls(folder, dataset_slug, writer_id, lock)
 
     @classmethod
     def of_the_dead(cls, folder: Path, dataset_slug: str) -> Iterator[Self]:

@@ -7,7 +7,6 @@ the next logger of the data set removes, as it does with that of a writer that l
 from __future__ import annotations
 
 import hashlib
-import time
 from typing import TYPE_CHECKING, Final
 
 from polarsprof.durable import Lock, make_folder
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from polarsprof.writer import WriterSettings
 
 _OWNER_ONLY: Final = 0o700
-_ATTEMPTS: Final = 20  # for others look into each lock for a moment, when they look for dead writers
-_PAUSE_S: Final = 0.05
 _MOST: Final = 256  # because each holds a file open
 
 
@@ -68,12 +65,10 @@ class Claims:
         self._locks.clear()
 
     def _taken(self, name: str) -> Lock:
-        path = self._path(name)
-        for _ in range(_ATTEMPTS):
-            if (lock := Lock.taken(path)) is not None:
-                return lock
-            time.sleep(_PAUSE_S)
-        raise SourceError(self._text(name))
+        lock = Lock.insisted(self._path(name))
+        if lock is None:
+            raise SourceError(self._text(name))
+        return lock
 
     def _path(self, name: str) -> Path:
         digest = hashlib.sha256(name.encode(errors="replace")).hexdigest()[:12]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, Self
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _LOCK_FILE: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+_LOOKS: Final = 100
+_LOOK_S: Final = 0.02  # one who looks may be put off by the scheduler before it lets go
 _OWNER_ONLY: Final = 0o600  # what a profile shows of the data is nobody else's business
 
 
@@ -176,6 +179,21 @@ class Lock:
         if held:
             return cls(path, handle)
         os.close(handle)
+        return None
+
+    @classmethod
+    def insisted(cls, path: Path) -> Self | None:
+        """The same where others look into the lock for a moment, to see who lives; None where one keeps it.
+
+        Raises
+        ------
+        OSError
+            As `taken`.
+        """
+        for _ in range(_LOOKS):
+            if (lock := cls.taken(path)) is not None:
+                return lock
+            time.sleep(_LOOK_S)
         return None
 
     @classmethod

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 import polarsprof as pp
 from polarsprof import checkpoint
 from polarsprof.checkpoint import Checkpoints
+from polarsprof.durable import Lock
 from polarsprof.errors import ArgumentError, DataWarning, StoreError
 from polarsprof.records import RecordBatch, packed
 from polarsprof.testing import SettableClock, assert_profile_equal
@@ -815,3 +816,14 @@ def test_without_rotation_no_row_is_too_late(tmp_path, clock):
             logger.log({"at": NOON + second * SECOND})
             clock.advance(2 * SECOND)
         assert logger.rejected == {}
+
+
+def test_who_looks_into_a_lock_for_a_moment_is_waited_for_and_who_keeps_it_is_not(tmp_path, monkeypatch):
+    path = tmp_path / "x.lock"
+    other = Lock.taken(path)
+    pauses: list[float] = []
+    monkeypatch.setattr("polarsprof.durable.time.sleep", pauses.append)
+    assert Lock.insisted(path) is None
+    assert 1 <= sum(pauses) <= 10
+    monkeypatch.setattr("polarsprof.durable.time.sleep", lambda _: other.release())
+    assert Lock.insisted(path) is not None

@@ -11,6 +11,7 @@ import os
 import random
 import signal
 import sys
+import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable
@@ -57,6 +58,8 @@ def started(work: Callable[[Callable[[str], None]], None]) -> tuple[int, int]:
             os.close(reader)
             work(lambda text: void(os.write(writer, f"{text}\n".encode())))
             code = 0
+        except BaseException:  # noqa: BLE001 (it is a child, and ends here whatever it was)
+            traceback.print_exc()
         finally:
             os._exit(code)
     os.close(writer)
