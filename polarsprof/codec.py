@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 import struct
 import zlib
+from bisect import bisect_left
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
@@ -19,7 +21,7 @@ from polarsprof.errors import CorruptProfile, PolarsprofError, UnsupportedVersio
 from polarsprof.proto import profile_pb2 as pb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 MAGIC: Final = b"POLPROF\n"
 MAJOR_VERSION: Final = 1
@@ -38,6 +40,7 @@ _BYTES_OF_A_FIELD: Final = 6
 _SMALL_HEADER_BYTES: Final = 1 << 12
 _WRITERS: Final = 20  # the field whose messages hold repeated ones themselves
 
+_PATH_OF: Final = attrgetter("path")
 _ELEMENTS: Final = re.compile(re.escape("[]"))
 
 # Magic, major, minor, header bytes, file bytes; then the CRC-32 of those and the header.
@@ -103,8 +106,6 @@ class Sections:
     ----------
     header
         What the whole file says.
-    entries
-        Path → where that column lies, in the order of the paths.
 
     Raises
     ------
@@ -126,7 +127,11 @@ class Sections:
         _check_header(head)
         self.header = parsed(pb.Header, head)
         self._body = PREFIX_BYTES + head_bytes
-        self.entries = _checked_entries(self.header.columns, file_bytes - self._body)
+        self._body_bytes = file_bytes - self._body
+        self._entries: Sequence[pb.ColumnEntry] = self.header.columns
+        self._all_checked = False
+        if len(self._entries) > MAX_COLUMNS:
+            raise CorruptProfile(_text(f"it has {len(self._entries)} columns, more than {MAX_COLUMNS}"))
 
     @classmethod
     def of_bytes(cls, data: bytes) -> Sections:
@@ -134,17 +139,31 @@ class Sections:
         return cls(lambda offset, length: bytes(data[offset : offset + length]), len(data))
 
     def wanted(self, columns: Iterable[str] | None) -> list[pb.ColumnEntry]:
-        """The columns that are asked for, all for None, and those that say how many rows they have."""
+        """The columns that are asked for, all for None, and those that say how many rows they have; checked alone."""
         if columns is None:
-            return list(self.entries.values())
+            return self._all()
         paths = set(columns)
         paths |= {lists for path in paths if "[]" in path for lists in _lists_around(path)}
-        return [self.entries[path] for path in sorted(paths) if path in self.entries]
+        return [entry for path in sorted(paths) for entry in self._found(path)]
 
-    def keep(self, entries: Iterable[pb.ColumnEntry]) -> None:
+    def _all(self) -> list[pb.ColumnEntry]:
+        if not self._all_checked:
+            _check_entries(self._entries, self._body_bytes)
+            self._all_checked = True
+        return list(self._entries)
+
+    def _found(self, path: str) -> Iterator[pb.ColumnEntry]:
+        """The column of this path, if there is one; of many, most are not looked at."""
+        at = bisect_left(self._entries, path, key=_PATH_OF)
+        if at < len(self._entries) and (entry := self._entries[at]).path == path:
+            if entry.length > min(MAX_COLUMN_BYTES, self._body_bytes - entry.offset):
+                raise CorruptProfile(_text(f"column {path!r:.80} lies at the wrong place"))
+            yield entry
+
+    def keep(self, entries: Sequence[pb.ColumnEntry]) -> None:
         """Read these columns now, so that the file may be closed before they are parsed; there are no others then."""
-        self.entries = {entry.path: entry for entry in entries}
-        self._kept = {path: self._bytes_of(entry) for path, entry in self.entries.items()}
+        self._kept = {entry.path: self._bytes_of(entry) for entry in entries}
+        self._entries, self._all_checked = entries, True
         del self._read
 
     def _bytes_of(self, entry: pb.ColumnEntry) -> bytes:
@@ -182,10 +201,7 @@ def _check_prefix(prefix: bytes, file_bytes: int) -> int:
     return int(head_bytes)
 
 
-def _checked_entries(entries: Any, body_bytes: int) -> dict[str, pb.ColumnEntry]:
-    if len(entries) > MAX_COLUMNS:
-        raise CorruptProfile(_text(f"it has {len(entries)} columns, more than {MAX_COLUMNS}"))
-    checked: dict[str, pb.ColumnEntry] = {}
+def _check_entries(entries: Iterable[pb.ColumnEntry], body_bytes: int) -> None:
     offset = 0
     previous = None
     for entry in entries:  # each look at a field has its price, in thousands of files
@@ -194,12 +210,10 @@ def _checked_entries(entries: Any, body_bytes: int) -> dict[str, pb.ColumnEntry]
             raise CorruptProfile(_text(f"column {path!r:.80} lies at the wrong place"))
         if previous is not None and path <= previous:
             raise CorruptProfile(_text(f"column {path!r:.80} is out of order"))
-        checked[path] = entry
         offset += length
         previous = path
     if offset != body_bytes:
         raise CorruptProfile(_text(f"its columns take {offset} bytes of {body_bytes}"))
-    return checked
 
 
 def _check_header(head: bytes) -> None:

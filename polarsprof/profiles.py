@@ -419,15 +419,15 @@ class Profile(Facts):
 
     def _checked(self, others: Iterable[Profile]) -> Iterator[Profile]:
         """Each of the others, once it is known to fit this profile and those before it."""
-        panes, paths = set(self.panes), set(self._columns)
+        panes: set[tuple[str, int]] = set()  # beside those of this profile, which may be very many
+        paths = set(self._columns)
         for other in others:
             if not isinstance(other, Profile):
                 raise argument_error("other", other, "a Profile")
             if other is self:
                 raise argument_error("other", other, "another profile", "a profile cannot be merged into itself")
-            twice = panes & other.panes
-            if twice:
-                writer, number = min(twice)
+            if not (other.panes.isdisjoint(self.panes) and other.panes.isdisjoint(panes)):
+                writer, number = min((self.panes | panes) & other.panes)
                 msg = f"other: holds pane {number} of writer {writer}, whose rows are in this profile already"
                 raise ArgumentError(msg)
             panes |= other.panes

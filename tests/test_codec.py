@@ -206,7 +206,7 @@ def test_counts_that_no_reader_would_take_are_not_written() -> None:
 def test_statistics_of_more_values_than_were_counted_are_refused(statistic: str) -> None:
     data = pp.profile([{"a": 1.5}, {"a": 2.5}, {"a": 2.5}]).to_bytes()
     sections = Sections.of_bytes(data)
-    column = sections.column(sections.entries["a"])
+    column = sections.column(*sections.wanted(["a"]))
     group = column.groups[0]
     group.counters.count = 2
     for name in {"moments", "quantiles", "frequent_items"} - {statistic}:

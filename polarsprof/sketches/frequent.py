@@ -14,8 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
-from operator import itemgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
@@ -34,6 +33,8 @@ FAMILY: Final = 10
 HEAD: Final = struct.Struct("<BBBBBBHIIQQ")
 MAX_LG: Final = 16
 _LENGTH: Final = re.compile("(.)\0\0\0", re.DOTALL)
+_ASCII: Final = 128
+_SHORT_LENGTHS: Final = [f"{chr(length)}\0\0\0" for length in range(_ASCII)]
 _SAFE_DIGITS: Final = 300  # a decimal text shorter than this is within the range of doubles
 
 
@@ -131,13 +132,24 @@ class FrequentItems:
         self._lg_items, self._capacity = lg_items, 3 * 2**lg_items // 4
 
     def _image(self) -> bytes:
-        by_text = sorted(zip(_item_texts(self._weights), self._weights.values(), strict=True))
-        ranked = sorted(by_text, key=itemgetter(1), reverse=True)
-        head = HEAD.pack(4, 1, FAMILY, self._lg_items, self._lg_items, 0, 0, len(ranked), 0, self._total, self._offset)
-        weights = np.array([weight for _, weight in ranked], dtype="<u8").tobytes()
-        texts = [text.encode() for text, _ in ranked]
-        lengths = [len(text).to_bytes(4, "little") for text in texts]
-        return b"".join([head, weights, *chain.from_iterable(zip(lengths, texts, strict=True))])
+        weights = dict(zip(_item_texts(self._weights), self._weights.values(), strict=True))
+        texts = sorted(sorted(weights), key=weights.__getitem__, reverse=True)
+        head = HEAD.pack(4, 1, FAMILY, self._lg_items, self._lg_items, 0, 0, len(texts), 0, self._total, self._offset)
+        ranked = np.array([weights[text] for text in texts], dtype="<u8").tobytes()
+        return b"".join([head, ranked, _written_short_texts(texts) or _written_texts(texts)])
+
+
+def _written_short_texts(texts: list[str]) -> bytes:
+    """Each text after its length, where all are short and of ASCII; else nothing."""
+    lengths = list(map(len, texts))
+    if max(lengths) >= _ASCII or not "".join(texts).isascii():
+        return b""
+    return "".join([_SHORT_LENGTHS[length] + text for length, text in zip(lengths, texts, strict=True)]).encode("ascii")
+
+
+def _written_texts(texts: list[str]) -> bytes:
+    encoded = [text.encode() for text in texts]
+    return b"".join([part for text in encoded for part in (len(text).to_bytes(4, "little"), text)])
 
 
 def _weights_of(message: pb.FrequentItems, parse: Callable[[str], Item]) -> tuple[int | None, dict[Item, int]]:
@@ -181,6 +193,8 @@ def _all_integers(
 def _item_texts(values: Iterable[Item]) -> Iterable[str]:
     """As `item_text` of each, with one look at their types."""
     kinds = set(map(type, values))
+    if kinds == {str}:
+        return cast("Iterable[str]", values)
     return map(repr, values) if kinds <= {int, float} else map(item_text, values)
 
 
