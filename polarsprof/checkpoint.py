@@ -297,11 +297,6 @@ class Checkpoints:
         return {int(path.name.split(".")[2]) for path in files if _numbered(path, kind)}
 
 
-def alive(folder: Path, writer_id: str) -> bool:
-    """Whether a writer of any data set holds its lock."""
-    return any(path.name.endswith(f".{writer_id}.lock") and Lock.is_held(path) for path in _files(folder, ""))
-
-
 def _files(folder: Path, prefix: str) -> list[Path]:
     try:
         return [path for path in folder.iterdir() if path.name.startswith(prefix) and path.name.count(".") > 1]

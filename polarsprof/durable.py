@@ -170,7 +170,25 @@ class Lock:
         OSError
             Where the file cannot be made or opened.
         """
-        handle = os.open(path, _LOCK_FILE, _OWNER_ONLY)
+        return cls._taken(path, _LOCK_FILE)
+
+    @classmethod
+    def found(cls, path: Path) -> Self | None:
+        """The lock of a file that is there; None where it is not, or somebody else holds it.
+
+        Raises
+        ------
+        OSError
+            Where the file cannot be opened.
+        """
+        try:
+            return cls._taken(path, _LOCK_FILE & ~os.O_CREAT)
+        except FileNotFoundError:
+            return None
+
+    @classmethod
+    def _taken(cls, path: Path, flags: int) -> Self | None:
+        handle = os.open(path, flags, _OWNER_ONLY)
         try:
             held = _lock(handle) and _is_file_of(handle, path)  # who held it before may have removed it meanwhile
         except BaseException:
@@ -197,6 +215,22 @@ class Lock:
         return None
 
     @classmethod
+    def of_temporary(cls, path: Path) -> Self:
+        """The lock of a new file that is to be filled, by which others see that it is in use.
+
+        Where locks are not to be had, the file is as good without one, as long as nobody takes what has none for left.
+
+        Raises
+        ------
+        OSError
+            Where the file cannot be made.
+        """
+        with suppress(OSError):
+            if (lock := cls.insisted(path)) is not None:
+                return lock
+        return cls(path, os.open(path, _LOCK_FILE, _OWNER_ONLY))
+
+    @classmethod
     def awaited(cls, path: Path) -> Self:
         """The lock of a file that nobody removes, which is made where it is missing, once nobody else holds it.
 
@@ -213,23 +247,16 @@ class Lock:
             raise
         return cls(path, handle)
 
-    @staticmethod
-    def is_held(path: Path) -> bool:
-        """Whether somebody holds the lock of a file; one that is missing nobody does, and it stays so.
+    def fill(self, data: bytes) -> None:
+        """Write the file and wait until its bytes are durable; its name is once the folder is synced.
 
         Raises
         ------
         OSError
-            Where the file cannot be opened.
+            Where it cannot be written.
         """
-        try:
-            handle = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
-        except FileNotFoundError:
-            return False
-        try:
-            return not _lock(handle)
-        finally:
-            os.close(handle)
+        _write_all(self._handle, data)
+        _sync(self._handle)
 
     def remove(self) -> None:
         """Remove the file, then end the lock."""

@@ -18,7 +18,6 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
-from polarsprof.checkpoint import alive
 from polarsprof.clock import uninterrupted
 from polarsprof.errors import ClosedError, DataWarning, StoreError, argument_error, plain_text, raise_one
 from polarsprof.facts import advance
@@ -477,7 +476,7 @@ class Logger:
         self._see_to_recovered(now_us)
         for store in self._settings.stores:
             with suppress(OSError):  # what stays is in nobody's way, and the next logger tries again
-                store.sweep(partial(alive, self._settings.stores[0].state_folder))
+                store.sweep()
 
     def _see_to_recovered(self, now_us: int) -> list[int | None]:
         """Publish what dead loggers left, and end those of which everything is elsewhere; when to look again."""

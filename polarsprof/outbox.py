@@ -183,10 +183,7 @@ class Outbox:
             pane = self._whole(waiting)
             if pane is None:
                 return True
-            try:
-                destination.store.put(pane)
-            except FileNotFoundError:  # one who came took its temporary file for that of a dead writer
-                destination.store.put(pane)
+            destination.store.put(pane)
         except Exception as error:  # noqa: BLE001 - whatever it is, the pane stays until the store has it
             self.retries += 1
             if destination.failed(error, now_us):

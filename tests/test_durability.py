@@ -379,36 +379,15 @@ def failing_replace(monkeypatch):
     monkeypatch.setattr(os, "replace", replace)
 
 
-def test_a_temporary_file_of_a_dead_writer_is_swept_and_that_of_a_live_one_is_not(tmp_path, clock):
+def test_a_temporary_file_that_was_left_is_swept_and_one_in_use_is_not(tmp_path, clock):
+    names = [".e228f98d1f5f-1-0a1b2c3d.tmp", ".0123456789ab-1-0a1b2c3d.tmp"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"half a pane")
+    used = Lock.taken(tmp_path / names[0])
     with pp.Session(tmp_path, clock=clock) as session:
-        logger = session.logger()
-        logger.log({"x": 1})
-        logger.flush()
-        [lock] = [name for name in left(session) if name.endswith(".lock")]
-        names = [f".{writer}-1-0a1b2c3d.tmp" for writer in (lock.split(".")[1], "0123456789ab")]
-        for name in names:
-            (tmp_path / name).write_bytes(b"half a pane")
-        with pp.Session(tmp_path, clock=clock) as other:
-            other.logger("another")
+        session.logger()
         assert [name for name in names if (tmp_path / name).exists()] == names[:1]
-        assert left(session) == [lock.replace("lock", kind) for kind in ("1.checkpoint", "1.journal", "lock")]
-
-
-def test_a_pane_whose_temporary_file_was_swept_is_put_again(tmp_path, clock, monkeypatch):
-    """A writer without checkpoints holds no lock, so whoever comes may take it for dead."""
-    link, swept = os.link, []
-
-    def sweep_first(source, target):
-        if not swept:
-            swept.append(source)
-            source.unlink()
-        link(source, target)
-
-    monkeypatch.setattr(os, "link", sweep_first)
-    with pp.Session(tmp_path, clock=clock) as session:
-        session.logger().log({"x": 1})
-    assert swept
-    assert session.store.read("dataset").rows == 1
+    used.release()
 
 
 def test_what_the_journal_alone_holds_is_in_the_next_checkpoint(tmp_path, clock):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import zlib
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from stores import LATER, START_US, assert_answers, at, filled, hourly, window_of, written
 
 import polarsprof as pp
+from polarsprof.durable import Lock
 from polarsprof.errors import CorruptProfile
 from polarsprof.store.catalog import Catalog, Entry
 
@@ -194,9 +196,38 @@ def test_only_temporaries_of_dead_writers_are_swept(tmp_path):
     names = [".a-1-0123abcd.tmp", ".a-b-7-0123abcd.tmp", ".alive-1-0123abcd.tmp", ".other.tmp", "a-1-0123abcd.tmp"]
     for name in names:
         (tmp_path / name).touch()
-    assert store.sweep(lambda writer: writer == "alive") == 2
+    held = Lock.taken(tmp_path / names[2])
+    assert store.sweep() == 2
     assert sorted(path.name for path in tmp_path.iterdir() if path.suffix == ".tmp") == sorted(names[2:])
-    assert pp.ProfileStore(tmp_path / "nothing").sweep(lambda _: False) == 0
+    held.release()
+    assert store.sweep() == 1
+    assert pp.ProfileStore(tmp_path / "nothing").sweep() == 0
+
+
+def test_nobody_sweeps_a_pane_that_is_being_written(tmp_path, monkeypatch):
+    link, swept = os.link, []
+
+    def link_after_a_sweep(*names):
+        swept.append(pp.ProfileStore(tmp_path).sweep())
+        link(*names)
+
+    monkeypatch.setattr(os, "link", link_after_a_sweep)
+    assert filled(pp.ProfileStore(tmp_path), hourly(2)).rows("clicks").keys() == {window_of(0, 1), window_of(1, 1)}
+    assert swept == [0, 0]
+    assert [path for path in tmp_path.iterdir() if path.suffix == ".tmp"] == []
+
+
+def test_where_locks_are_not_to_be_had_panes_are_written_and_nothing_is_swept(tmp_path, monkeypatch):
+    def no_locks(_):
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    monkeypatch.setattr("polarsprof.durable._lock", no_locks)
+    made = hourly(2)
+    store = filled(pp.ProfileStore(tmp_path), made)
+    (tmp_path / ".a-1-0123abcd.tmp").touch()
+    assert store.sweep() == 0
+    assert_answers(store, made)
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".tmp"] == [".a-1-0123abcd.tmp"]
 
 
 def test_what_writers_keep_in_the_folder_is_never_listed(tmp_path):

@@ -345,9 +345,9 @@ class ProfileStore:
         self._catalog(name)
         return Compactor(self._place, self._listings, name).run(rules, tell or _untold)
 
-    def sweep(self, is_alive: Callable[[str], bool]) -> int:
-        """Remove the temporary files of writers that are not alive, told by their ids; how many there were."""
-        return self._place.sweep(is_alive)
+    def sweep(self) -> int:
+        """Remove the temporary files of writers that died in the midst of one; how many there were."""
+        return self._place.sweep()
 
     def _catalog(self, name: str) -> Catalog:
         found = self._listings.catalog(name) if isinstance(name, str) else None

@@ -13,8 +13,8 @@ import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from polarsprof.durable import Lock, make_folder, sync_folder, write_synced
-from polarsprof.store.names import WRITERS, is_pane, kept_name, writer_in
+from polarsprof.durable import Lock, make_folder, sync_folder
+from polarsprof.store.names import WRITERS, is_pane, is_temporary, kept_name
 from polarsprof.store.place import MOST_AHEAD_BYTES, MOST_KEPT_BYTES
 
 if TYPE_CHECKING:
@@ -96,11 +96,12 @@ class Folder:
     def put(self, names: Sequence[str], data: bytes, temporary: str, is_same: Callable[[str], bool]) -> str:
         beside = self.path / temporary
         make_folder(beside.parent)
+        lock = Lock.of_temporary(beside)
         try:
-            write_synced(beside, data)
+            lock.fill(data)
             name = self._published(beside, names, is_same)
         finally:
-            beside.unlink(missing_ok=True)
+            lock.remove()
         sync_folder(self.path)
         return name
 
@@ -161,16 +162,20 @@ class Folder:
         finally:
             lock.release()
 
-    def sweep(self, is_alive: Callable[[str], bool]) -> int:
+    def sweep(self) -> int:
         swept = 0
         with suppress(FileNotFoundError, NotADirectoryError):
             for name in os.listdir(self.path):  # noqa: PTH208 - names, not paths
-                writer_id = writer_in(name)
-                if writer_id is not None and not is_alive(writer_id):
-                    with suppress(FileNotFoundError):  # another sweeper was faster
-                        (self.path / name).unlink()
-                        swept += 1
+                if is_temporary(name):
+                    swept += self._is_swept(name)
         return swept
+
+    def _is_swept(self, name: str) -> bool:
+        with suppress(OSError):  # another user's, or without locks: whether it is in use cannot be told
+            if lock := Lock.found(self.path / name):
+                lock.remove()
+                return True
+        return False
 
 
 class _Locked:

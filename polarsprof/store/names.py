@@ -30,7 +30,7 @@ _RESERVED: Final = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")  # device na
 _INFIX: Final = "_profile."
 _SUFFIX: Final = ".bin"
 _LABEL: Final = re.compile(r"[0-9]{4}(?:-[0-9]{2}){2}(?:_[0-9]{2}(?:-[0-9]{2}){0,2})?")
-_TEMPORARY: Final = re.compile(r"\.(?P<writer>.+)-[0-9]+-[0-9a-f]{8}\.tmp", re.DOTALL)
+_TEMPORARY: Final = re.compile(r"\..+-[0-9]+-[0-9a-f]{8}\.tmp", re.DOTALL)
 _SECOND_US: Final = 1_000_000
 
 
@@ -99,14 +99,13 @@ def label_of(window: Window, file: str) -> str:
 
 
 def temporary_of(pane: Pane) -> str:
-    """A name for the pane while it is written, from which `writer_in` tells whose it is."""
+    """A name for the pane while it is written."""
     return f".{pane.writer_id}-{pane.number}-{secrets.token_hex(4)}.tmp"
 
 
-def writer_in(file: str) -> str | None:
-    """The id of the writer of a temporary file; None for any other."""
-    found = _TEMPORARY.fullmatch(file)
-    return found["writer"] if found else None
+def is_temporary(file: str) -> bool:
+    """Whether a file of this name is one of `temporary_of`."""
+    return _TEMPORARY.fullmatch(file) is not None
 
 
 def kept_name(name: str, kind: str) -> str:

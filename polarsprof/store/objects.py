@@ -148,9 +148,8 @@ class Objects:
     def claim(self, name: str) -> Iterator[_Planned]:
         yield _Planned(self, kept_name(name, "plan"))
 
-    def sweep(self, is_alive: Callable[[str], bool]) -> int:
-        del is_alive  # an object is whole or absent: there are no temporary ones
-        return 0
+    def sweep(self) -> int:
+        return 0  # an object is whole or absent: there are no temporary ones
 
     @contextmanager
     def _told(self, what: str, name: str) -> Iterator[None]:

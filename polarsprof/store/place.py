@@ -87,8 +87,8 @@ class Place(Protocol):
     def claim(self, name: str) -> AbstractContextManager[Claim]:
         """Wait for the right to compact the data set, and sweep what a dead compactor left."""
 
-    def sweep(self, is_alive: Callable[[str], bool]) -> int:
-        """Remove the temporary files of writers that are not alive; their number."""
+    def sweep(self) -> int:
+        """Remove the temporary files that nobody writes any more; their number."""
 
 
 MOST_AHEAD_BYTES: Final = 8 << 20  # a larger file is read part by part, as its header announces them
