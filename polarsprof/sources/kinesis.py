@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from polarsprof.errors import SourceError, plain_text
 from polarsprof.source import Batch, Source
-from polarsprof.sources.extras import Patience, checked_share, checked_start, client
+from polarsprof.sources.aws import Service, code_of
+from polarsprof.sources.extras import checked_share, checked_start
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,22 +108,17 @@ class KinesisSource(Source):
         self._start = checked_start(start)
         self._stream = plain_text("stream", stream)
         self._share = checked_share(share)
-        self._patience = Patience(patience_s)
-        self._errors = client("botocore.exceptions", "aws")
+        self._service = Service("kinesis", options, patience_s, self._broken)
         self._shards: dict[str, _Shard] = {}
         self._turn = 0
         self._looked = 0.0
-        try:
-            self._service = client("boto3", "aws").client("kinesis", **(options or {}))
-        except (self._errors.BotoCoreError, ValueError, TypeError) as error:
-            raise self._broken(error) from error
 
     def seek(self, positions: Mapping[str, int]) -> Mapping[str, int]:
         """Take the shards of this share, each from its position."""
         begin = 0 if self._start == "earliest" else int(time.time()) << _NUMBER_BITS
         try:
             ids = self._ids()
-        except (self._errors.BotoCoreError, self._errors.ClientError) as error:
+        except self._service.errors as error:
             raise self._broken(error) from error
         for shard_id in ids:
             position = positions.get(self._name(shard_id), begin)
@@ -143,21 +139,21 @@ class KinesisSource(Source):
                 if time.monotonic() >= until:
                     return None
                 time.sleep(min(_BETWEEN_S, timeout_s))
-        except (self._errors.BotoCoreError, self._errors.ClientError) as error:
-            if self._code(error) == "ExpiredIteratorException":
+        except self._service.errors as error:
+            if code_of(error) == "ExpiredIteratorException":
                 for shard in self._shards.values():
                     shard.iterator = ""
-            elif not self._is_passing(error) or not self._patience.lasts():
-                raise self._broken(error) from error
+            else:
+                self._service.bear(error)
             time.sleep(min(timeout_s, _BETWEEN_S))
             return None
 
     def close(self) -> None:
         """Leave the service."""
-        self._service.close()
+        self._service.client.close()
 
     def _ids(self) -> list[str]:
-        pages = self._service.get_paginator("list_shards").paginate(StreamName=self._stream)
+        pages = self._service.client.get_paginator("list_shards").paginate(StreamName=self._stream)
         ids = [shard["ShardId"] for page in pages for shard in page["Shards"]]
         number, of = self._share
         return sorted(shard_id for shard_id in ids if int(shard_id.rpartition("-")[2]) % of == number)
@@ -181,8 +177,10 @@ class KinesisSource(Source):
         if not shard.iterator:
             shard.iterator = self._iterator(shard_id, shard)
             shard.skip = shard.number
-        answer = self._service.get_records(ShardIterator=shard.iterator, Limit=min(most + shard.skip, _AT_A_TIME))
-        self._patience.renew()
+        answer = self._service.client.get_records(
+            ShardIterator=shard.iterator, Limit=min(most + shard.skip, _AT_A_TIME)
+        )
+        self._service.answered()
         shard.due = time.monotonic() + _BETWEEN_S
         shard.iterator = answer.get("NextShardIterator") or ""
         if not shard.iterator:  # the shard was split or merged, and all of it is read
@@ -203,22 +201,11 @@ class KinesisSource(Source):
         since: dict[str, Any] = {"ShardIteratorType": "TRIM_HORIZON"}
         if shard.second:
             since = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": datetime.fromtimestamp(shard.second, UTC)}
-        answer = self._service.get_shard_iterator(StreamName=self._stream, ShardId=shard_id, **since)
+        answer = self._service.client.get_shard_iterator(StreamName=self._stream, ShardId=shard_id, **since)
         return str(answer["ShardIterator"])
 
     def _name(self, shard_id: str) -> str:
         return f"kinesis:{self._stream}/{shard_id}"
-
-    def _code(self, error: Exception) -> str:
-        return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
-
-    def _is_passing(self, error: Exception) -> bool:
-        """Whether it is the service or the way to it, and not the request, that is wrong."""
-        status = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
-        return status >= 500 or self._code(error) in (
-            "ProvisionedThroughputExceededException",
-            "LimitExceededException",
-        )
 
     def _broken(self, error: Exception) -> SourceError:
         return SourceError(f"kinesis: stream {self._stream!r}: {error}")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from polarsprof.errors import DataWarning, SourceError, plain_text
 from polarsprof.source import Batch, Source
-from polarsprof.sources.extras import Patience, client
+from polarsprof.sources.aws import Service
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,22 +48,17 @@ class SqsSource(Source):
     def __init__(self, queue_url: str, *, patience_s: float = 60.0, options: Mapping[str, Any] | None = None) -> None:
         self._url = plain_text("queue_url", queue_url)
         self._name = f"sqs:{queue_url.rpartition('/')[2]}"
-        self._patience = Patience(patience_s)
-        self._errors = client("botocore.exceptions", "aws")
+        self._service = Service("sqs", options, patience_s, self._broken)
         self._received = 0
         self._receipts: dict[str, str] = {}  # id → what deletes it, of what is not deleted
         self._lag: int | None = None
-        try:
-            self._queue = client("boto3", "aws").client("sqs", **(options or {}))
-        except (self._errors.BotoCoreError, ValueError, TypeError) as error:
-            raise self._broken(error) from error
 
     def seek(self, positions: Mapping[str, int]) -> Mapping[str, int]:
         """See whether the queue is there."""
         del positions
         try:
             self._lag = self._length()
-        except (self._errors.BotoCoreError, self._errors.ClientError) as error:
+        except self._service.errors as error:
             raise self._broken(error) from error
         return {}
 
@@ -77,12 +72,11 @@ class SqsSource(Source):
                 if not came:
                     break
                 messages += came
-        except (self._errors.BotoCoreError, self._errors.ClientError) as error:
-            if self._is_final(error) or not self._patience.lasts():
-                raise self._broken(error) from error
+        except self._service.errors as error:
+            self._service.bear(error)
             time.sleep(min(timeout_s, _PAUSE_S))
         else:
-            self._patience.renew()
+            self._service.answered()
         return self._batch(messages)
 
     def acknowledge(self, batches: Sequence[Batch]) -> None:
@@ -92,8 +86,10 @@ class SqsSource(Source):
             part = ids[start : start + _AT_A_TIME]
             entries = [{"Id": str(at), "ReceiptHandle": self._receipts[each]} for at, each in enumerate(part)]
             try:
-                failed = self._queue.delete_message_batch(QueueUrl=self._url, Entries=entries).get("Failed", [])
-            except (self._errors.BotoCoreError, self._errors.ClientError) as error:
+                failed = self._service.client.delete_message_batch(QueueUrl=self._url, Entries=entries).get(
+                    "Failed", []
+                )
+            except self._service.errors as error:
                 self._tell(len(part), str(error))
                 continue
             if failed:
@@ -107,14 +103,18 @@ class SqsSource(Source):
 
     def close(self) -> None:
         """Leave the service; what was not acknowledged comes again."""
-        self._queue.close()
+        self._service.client.close()
 
     def _length(self) -> int:
         name = "ApproximateNumberOfMessages"
-        return int(self._queue.get_queue_attributes(QueueUrl=self._url, AttributeNames=[name])["Attributes"][name])
+        return int(
+            self._service.client.get_queue_attributes(QueueUrl=self._url, AttributeNames=[name])["Attributes"][name]
+        )
 
     def _receive(self, most: int, *, wait: bool) -> list[Any]:
-        answer = self._queue.receive_message(QueueUrl=self._url, MaxNumberOfMessages=most, WaitTimeSeconds=int(wait))
+        answer = self._service.client.receive_message(
+            QueueUrl=self._url, MaxNumberOfMessages=most, WaitTimeSeconds=int(wait)
+        )
         messages = answer.get("Messages", [])
         new = [message for message in messages if message["MessageId"] not in self._receipts]
         self._receipts.update((message["MessageId"], message["ReceiptHandle"]) for message in messages)
@@ -130,11 +130,6 @@ class SqsSource(Source):
             place=lambda number: (self._name, start + number),
             receipt=[message["MessageId"] for message in messages],
         )
-
-    def _is_final(self, error: Exception) -> bool:
-        """Whether it is the request that is wrong, and not the service or the way to it."""
-        status = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
-        return bool(400 <= status < 500 and status != 429)
 
     def _tell(self, messages: int, why: str) -> None:
         text = f"{self._name}: {messages} messages are durable but could not be deleted, and come again: {why}"
