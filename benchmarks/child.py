@@ -1,4 +1,4 @@
-"""Steps in processes of their own, as an operator's timer would start them: time, processor time and peak memory of each.
+"""Steps in processes of their own, as a timer would start them: time, processor time and peak memory of each.
 
 `python -m benchmarks.child STEP ARGUMENT…` does one step and prints what it took as JSON.
 """
@@ -75,7 +75,25 @@ def _plan(folder: str) -> int:
     return len(groups(catalog, Rules(None, None, None), prefix_of(DATASET)))
 
 
-_STEPS: Final[Mapping[str, Callable[..., int]]] = {"compact": _compact, "windows": _windows, "plan": _plan}
+def _open_windows(columns: str, windows: str, values: str) -> int:
+    from benchmarks.sizing import open_windows
+
+    return open_windows(int(columns), int(windows), int(values))
+
+
+def _wide_json(columns: str, values: str) -> int:
+    from benchmarks.sizing import wide_json
+
+    return wide_json(int(columns), int(values))
+
+
+_STEPS: Final[Mapping[str, Callable[..., int]]] = {
+    "compact": _compact,
+    "windows": _windows,
+    "plan": _plan,
+    "open_windows": _open_windows,
+    "wide_json": _wide_json,
+}
 
 
 def _taken(step: Callable[..., int], arguments: list[str]) -> Taken:

@@ -85,9 +85,7 @@ def wide(rows: int, columns: int, seed: int = _SEED) -> pl.DataFrame:
         "name": lambda: pl.Series([f"user-{number}" for number in rng.integers(0, 5_000, rows).tolist()]),
     }
     kinds = list(makers)
-    return pl.DataFrame(
-        [makers[kinds[at % 4]]().alias(f"{kinds[at % 4]} {at}") for at in range(columns)]
-    )
+    return pl.DataFrame([makers[kinds[at % 4]]().alias(f"{kinds[at % 4]} {at}") for at in range(columns)])
 
 
 def hourly_profiles(windows: int, rows: int) -> list[bytes]:

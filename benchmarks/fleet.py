@@ -8,7 +8,6 @@ of its own. After each stage every window must have exactly the rows, the sum an
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -29,7 +28,7 @@ from polarsprof.store.names import Pane
 from polarsprof.window import Interval, Tumbling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from polarsprof.proto import profile_pb2 as pb
     from polarsprof.window import Window
@@ -94,7 +93,7 @@ class Truth:
     writer_ids: frozenset[str]
 
     def check(self, store: pp.ProfileStore, windows: int) -> None:
-        """Raise unless the windows of the store are the first ones of the fleet, and hold all of them and nothing twice."""
+        """Raise unless the store has the first windows of the fleet, each with every pane, and with none twice."""
         left = set(range(windows))
         for profile in store.profiles(DATASET, columns=[_SUMMED]):
             numbers = _numbers_in(profile.window) & left
@@ -212,6 +211,9 @@ def _stage(store: pp.ProfileStore, truth: Truth, fleet: Fleet, name: str) -> Ite
     files = [Path(file).stat().st_size for file in store.files(DATASET)]
     yield _line(f"files of one {name}", "files", len(files))
     yield _line(f"bytes of a file of one {name}", "KiB", fmean(files) / 1024)
+    columns = Sections.of_bytes(Path(store.files(DATASET)[0]).read_bytes()).entries.values()
+    header = files[0] - sum(entry.length for entry in columns)
+    yield _line(f"of the first one its header, with the ids of panes and writers: one {name}", "KiB", header / 1024)
     first = store.windows(DATASET)[0]
     yield _line(f"read of one {name}, one column", "ms", median_ms(partial(_read, store, first), 3))
 
@@ -273,14 +275,19 @@ def counted_requests() -> Iterator[Counter[str]]:
         obstore_delete(store, names)
 
     obstore_list, obstore_delete = obstore.list, obstore.delete
-    patched = {kind: counting(kind, getattr(obstore, kind)) for kind in ("put", "get", "get_range")}
-    with mock.patch.multiple(obstore, list=listed, delete=deleted, **patched):
+    patched: dict[str, Any] = {"list": listed, "delete": deleted}
+    patched |= {kind: counting(kind, getattr(obstore, kind)) for kind in ("put", "get", "get_range")}
+    with mock.patch.multiple(obstore, **patched):
         yield counts
 
 
 def _backlog(fleet: Fleet) -> Iterator[Line]:
     """A store that nobody compacted: panes of one column, written without syncs, to be listed and planned for."""
     writers, _ = logged(fleet.writers, 1)
+    with TemporaryDirectory(dir=fleet.backlog_folder) as folder:
+        synced = _Put()
+        synced.put(pp.ProfileStore(folder), writers, [0])
+        yield _line("panes put where the backlog lies, per second", "1/s", synced.files / synced.wall_s)
     with TemporaryDirectory(dir=fleet.backlog_folder) as folder:
         files = _written(Path(folder), writers, fleet.backlog)
         what = f"{files:,} files not compacted"
