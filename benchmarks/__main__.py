@@ -111,6 +111,8 @@ def _fleet(arguments: argparse.Namespace) -> str:
         for line in simulation(fleet):
             lines.append(line)
             progress.update(task, description=f"fleet: {line.what}")
+            if arguments.json:  # an hour's work is not lost with its last step
+                arguments.json.write_text(report.as_json(lines, asked), "utf-8")
     return report.as_json(lines, asked)
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _MINUTES: Final = Tumbling(Interval.parse("1m"))
 _FIRST_US: Final = int(data.START.timestamp()) * 1_000_000
 _AN_HOUR: Final = 60
-_MOST_COMPARED: Final = 10  # windows compacted one by one, and windows put into an object store
+_DAY_OF_A_FLEET: Final = 1_440_000
 _SUMMED: Final = "integer 0"
 _KEYS_OF_A_PAGE: Final = 1_000
 
@@ -51,6 +51,8 @@ class Fleet:
         Writers, each with one pane in every window; windows of a minute; columns of a pane.
     backlog
         Windows of the store that is listed without having been compacted.
+    compared
+        Windows that are compacted one by one and together, in a folder and in an object store.
     folder
         Where stores lie; None: the folder of the system for temporary files.
     backlog_folder
@@ -61,6 +63,7 @@ class Fleet:
     windows: int
     columns: int
     backlog: int
+    compared: int = 10
     folder: Path | None = None
     backlog_folder: Path | None = None
 
@@ -154,6 +157,7 @@ def _day(fleet: Fleet, writers: Sequence[WriterPanes], truth: Truth) -> Iterator
             compactions.append(measured("compact", folder))
         size = f"{fleet.writers:,} writers × {fleet.windows:,} windows, {fleet.columns} columns"
         yield _line(f"{size}: panes put", "files", puts.files)
+        yield _line("the same, of a day of 1,000 writers and 1,440 windows", "%", puts.files / _DAY_OF_A_FLEET * 100)
         yield _line("bytes of a pane", "B", puts.written / puts.files)
         yield _line("panes put, per second", "1/s", puts.files / puts.wall_s)
         yield _line("panes put, per second of processor time", "1/s", puts.files / puts.cpu_s)
@@ -224,7 +228,7 @@ def _read(store: pp.ProfileStore, window: Window) -> object:
 
 def _often(fleet: Fleet, writers: Sequence[WriterPanes], truth: Truth) -> Iterator[Line]:
     """Compacting after each window beside compacting once, in processes that begin anew each time."""
-    windows = min(_MOST_COMPARED, fleet.windows)
+    windows = min(fleet.compared, fleet.windows)
     for what, batches in (("after each window", [[n] for n in range(windows)]), ("once", [list(range(windows))])):
         with TemporaryDirectory(dir=fleet.folder) as folder:
             store, compactions = pp.ProfileStore(folder), []
@@ -238,7 +242,7 @@ def _often(fleet: Fleet, writers: Sequence[WriterPanes], truth: Truth) -> Iterat
 
 def _requests(fleet: Fleet, writers: Sequence[WriterPanes], truth: Truth) -> Iterator[Line]:
     """Requests that an object store would get, for each window, with windows compacted one by one and together."""
-    windows = min(_MOST_COMPARED, fleet.windows)
+    windows = min(fleet.compared, fleet.windows)
     for what, batches in (("after each window", [[n] for n in range(windows)]), ("once", [list(range(windows))])):
         store = pp.ProfileStore(f"memory://fleet-{what}")
         with counted_requests() as requests:
