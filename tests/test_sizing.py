@@ -1,4 +1,4 @@
-"""The simulated fleet loses nothing, and says so where something is missing; plans are arithmetic and what is counted."""
+"""The simulated fleet loses nothing, and says where something is missing; plans are arithmetic, and what is counted."""
 
 from __future__ import annotations
 
