@@ -1,4 +1,4 @@
-"""The command: `python -m benchmarks [speed | accuracy | drift]`."""
+"""The command: `python -m benchmarks [speed | accuracy | drift | fleet | sizing]`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import Progress
@@ -13,14 +14,19 @@ from rich.progress import Progress
 from benchmarks import report
 from benchmarks.measure import Line, Setup, limit_threads
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _ROWS = 2_000_000
 _QUICK_ROWS = 100_000
 _DRAWS, _QUICK_DRAWS = 1_000, 3
+_FLEET = {"writers": 1_000, "windows": 1_440, "columns": 4, "backlog": 1_440}
+_QUICK_FLEET = {"writers": 5, "windows": 65, "columns": 2, "backlog": 20}
 
 
 def _arguments(given: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks", description="Measure polarsprof beside its peers.")
-    parser.add_argument("kind", nargs="?", choices=("speed", "accuracy", "drift"), default="speed")
+    parser.add_argument("kind", nargs="?", choices=("speed", "accuracy", "drift", "fleet", "sizing"), default="speed")
     parser.add_argument("--only", metavar="NAME,…", help="only these suites, or these distributions")
     parser.add_argument("--rows", type=int, help=f"rows of the frames; default {_ROWS:,}, {_QUICK_ROWS:,} when quick")
     parser.add_argument("--quick", action="store_true", help="few repeats and small data: does it run at all?")
@@ -28,9 +34,20 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--whylogs", metavar="PYTHON", help="an interpreter with whylogs 1.6.4 and numpy below 2")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write the ratios as SVG")
+    tables = parser.add_argument_group("fleet and sizing")
+    tables.add_argument("--page", type=Path, metavar="FILE", help="renew the tables of a page")
+    tables.add_argument("--measured", type=Path, metavar="FILE", help="what --json wrote; nothing is measured")
+    fleet = parser.add_argument_group("fleet")
+    for name, default in _FLEET.items():
+        fleet.add_argument(f"--{name}", type=int, default=default, help=f"default {default:,}")
+    fleet.add_argument("--folder", type=Path, help="where the store lies; in memory, syncs cost nothing")
+    fleet.add_argument("--backlog-folder", type=Path, help="where the store lies that is not compacted")
     arguments = parser.parse_args(given)
     if arguments.rows is not None and arguments.rows < 1:
         parser.error(f"--rows: got {arguments.rows}, expected 1 or more")
+    for name in _FLEET:
+        if getattr(arguments, name) < 1:
+            parser.error(f"--{name}: got {getattr(arguments, name)}, expected 1 or more")
     if arguments.threads < 1:
         parser.error(f"--threads: got {arguments.threads}, expected 1 or more")
     return arguments
@@ -83,6 +100,44 @@ def _drift(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _fleet(arguments: argparse.Namespace) -> str:
+    from benchmarks.fleet import Fleet, simulation
+
+    asked = _QUICK_FLEET if arguments.quick else {name: getattr(arguments, name) for name in _FLEET}
+    fleet = Fleet(**asked, folder=arguments.folder, backlog_folder=arguments.backlog_folder)
+    lines = []
+    with _progress() as progress:
+        task = progress.add_task("fleet", total=None)
+        for line in simulation(fleet):
+            lines.append(line)
+            progress.update(task, description=f"fleet: {line.what}")
+            if arguments.json:  # an hour's work is not lost with its last step
+                arguments.json.write_text(report.as_json(lines, asked), "utf-8")
+    return report.as_json(lines, asked)
+
+
+def _sizing(arguments: argparse.Namespace) -> str:
+    from benchmarks import plans, sizing
+
+    lines, rates = sizing.measured_rates(sizing.QUICK if arguments.quick else sizing.FULL)
+    return report.as_json(lines, {"threads": arguments.threads}, plans.kept_rates(rates))
+
+
+def _tables(arguments: argparse.Namespace, measure: Callable[[argparse.Namespace], str]) -> int:
+    """Measure, or take what was measured; print the tables, and renew those of a page."""
+    from benchmarks import plans
+
+    text = measure(arguments) if arguments.measured is None else arguments.measured.read_text("utf-8")
+    blocks = plans.blocks_of(plans.loaded(text))
+    print("\n\n".join(blocks.values()))
+    if arguments.json:
+        arguments.json.write_text(text.rstrip() + "\n", "utf-8")
+    if arguments.page:
+        page = arguments.page.read_text("utf-8")
+        arguments.page.write_text(plans.renewed(page, blocks), "utf-8")
+    return 0
+
+
 def main(given: list[str] | None = None) -> int:
     """Measure, print the table, write the files."""
     arguments = _arguments(given)
@@ -91,6 +146,8 @@ def main(given: list[str] | None = None) -> int:
         return _accuracy(arguments)
     if arguments.kind == "drift":
         return _drift(arguments)
+    if arguments.kind in ("fleet", "sizing"):
+        return _tables(arguments, _fleet if arguments.kind == "fleet" else _sizing)
     from benchmarks.suites import SUITES
 
     setup = Setup(
@@ -102,7 +159,8 @@ def main(given: list[str] | None = None) -> int:
     lines = speed(_chosen(arguments.only, list(SUITES)), setup)
     print(report.markdown(lines))
     if arguments.json:
-        arguments.json.write_text(report.as_json(lines, setup) + "\n", "utf-8")
+        asked = {"rows": setup.rows, "threads": setup.threads, "quick": setup.quick}
+        arguments.json.write_text(report.as_json(lines, asked) + "\n", "utf-8")
     if arguments.plot:
         arguments.plot.write_text(report.svg(lines), "utf-8")
     return 0

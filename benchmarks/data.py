@@ -75,6 +75,19 @@ def records(rows: int) -> list[dict[str, Any]]:
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
+def wide(rows: int, columns: int, seed: int = _SEED) -> pl.DataFrame:
+    """Integers up to a million, floats, words of four, names of 5,000 in turn, as many columns as asked for."""
+    rng = np.random.default_rng(seed)
+    makers = {
+        "integer": lambda: pl.Series(rng.integers(0, _VALUES, rows)),
+        "float": lambda: pl.Series(rng.normal(10.0, 3.0, rows)),
+        "word": lambda: pl.Series(["north", "south", "east", "west"]).gather(rng.integers(0, 4, rows)),
+        "name": lambda: pl.Series([f"user-{number}" for number in rng.integers(0, 5_000, rows).tolist()]),
+    }
+    kinds = list(makers)
+    return pl.DataFrame([makers[kinds[at % 4]]().alias(f"{kinds[at % 4]} {at}") for at in range(columns)])
+
+
 def hourly_profiles(windows: int, rows: int) -> list[bytes]:
     """Profiles of 20 columns each, as bytes: five times the four kinds, other values in each window."""
     return [_twenty_columns(rows, _SEED + number) for number in range(windows)]

@@ -12,9 +12,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from benchmarks.measure import Line, Setup
+    from benchmarks.measure import Line
 
 _PACKAGES: Final = (
     *("polarsprof", "polars", "datasketches", "numpy", "pyarrow", "polars-hash"),
@@ -78,13 +78,19 @@ def _bound(value: float | None) -> str:
     return "" if value is None else f"≤ {value:.3g}"
 
 
-def as_json(lines: Iterable[Line], setup: Setup) -> str:
-    """All figures and what they were measured with; no names of hosts or folders."""
+def figures(lines: Iterable[Line]) -> str:
+    """A table of lines that have no peer."""
+    rows = (f"| {line.what} | {_measured(line.ours, line.unit)} |" for line in lines)
+    return "\n".join(["| what | |", "|---|--:|", *rows])
+
+
+def as_json(lines: Iterable[Line], asked: Mapping[str, object], rates: Mapping[str, object] | None = None) -> str:
+    """All figures, what was asked for and what they were measured with; no names of hosts or folders."""
     machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "system": platform.system()}
-    asked = {"rows": setup.rows, "threads": setup.threads, "quick": setup.quick}
-    about = machine | asked | {"python": platform.python_version(), "versions": versions()}
+    about = {**machine, **asked, "python": platform.python_version(), "versions": versions()}
     measured = [asdict(line) | {"verdict": line.verdict} for line in lines]
-    return json.dumps(about | {"lines": measured}, indent=2, ensure_ascii=False)
+    found = {"lines": measured} if rates is None else {"rates": rates, "lines": measured}
+    return json.dumps(about | found, indent=2, ensure_ascii=False)
 
 
 def versions() -> dict[str, str]:

@@ -299,7 +299,7 @@ class Logger:
         written, panes waiting, how often a store took nothing (`retries`). And in microseconds, how long changes have
         been waiting for a checkpoint, and by how much the latest event time is behind the clock (`lag_us`).
         Rows logged = rows profiled + rows rejected + rows still in the buffer; dropped ones had been counted before.
-        Each file holds what its writer had counted until then, see `Profile.writers`.
+        Each file holds what its writer had counted until then and is not 0, see `Profile.writers`.
         """
         return uninterrupted(self._counted)  # which no handler may find holding a lock that it needs
 

@@ -77,7 +77,7 @@ class Profile(Facts):
         Source → the next position to read.
     writers
         Writer id → what that writer had counted when it sealed its latest pane among these, named as in
-        `Logger.counters`; the largest of each.
+        `Logger.counters`; the largest of each. A counter that is not there is 0.
     foreign
         Column, empty for the whole data set → component → figure: what another tool had measured and has no counterpart
         here. Merging adds up counts; None stands for figures of merged files that differ and do not add up.

@@ -345,7 +345,8 @@ class Writer:
         profile.window = window
         profile.panes = frozenset([(self._writer_id, number)])
         profile.positions = dict(self.positions)
-        profile.writers = {self._writer_id: dict(self.counters(self._settings.clock.now_us()))}
+        counters = self.counters(self._settings.clock.now_us())
+        profile.writers = {self._writer_id: dict(+counters)}  # without those that are 0, as nearly all are
         profile.dropped_rows = dropped - self._dropped_told
         self._outbox.add(self._pane(profile, number, profile.to_bytes()))
         self._panes, self._dropped_told = number, dropped

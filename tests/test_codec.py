@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 import warnings
 import zlib
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 import polarsprof as pp
 from polarsprof.codec import (
+    _PANES,
     MAJOR_VERSION,
     MAX_COLUMN_BYTES,
     MAX_COLUMNS,
@@ -24,6 +26,7 @@ from polarsprof.codec import (
     MINOR_VERSION,
     PREFIX_BYTES,
     Sections,
+    _ends,
     encode,
 )
 from polarsprof.errors import CorruptProfile, UnsupportedVersion
@@ -165,6 +168,38 @@ def test_a_header_of_many_small_fields_is_refused_before_it_is_parsed(bomb: byte
     if writer:
         with pytest.raises(CorruptProfile, match=r"a header with .* fields"):
             pp.Profile.from_bytes(sealed(head + b"\xa2\x01" + _varint(len(writer)) + writer))
+
+
+@given(
+    panes=st.lists(
+        st.builds(
+            pb.Pane,
+            writer_id=st.sampled_from(["0123456789ab", "writer of 12", "", "w", "a longer id of a writer"]),
+            number=st.sampled_from([0, 1, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152, 2**63]),
+        ),
+        max_size=40,
+    ),
+    names=st.lists(st.text(max_size=20), max_size=5),
+)
+def test_fields_of_a_header_are_counted_no_lower_than_they_are(panes: list[pb.Pane], names: list[str]) -> None:
+    head = header(panes=panes)
+    head.writers.add(id="w", counters=[pb.NamedCount(name=name, count=1) for name in names])
+    head.versions.add(key="k", value="v")
+    fields = len(panes) + len(names) + len(["spec", "version", "writer", "its id"])
+    counted = list(_ends(head.SerializeToString()))
+    assert fields <= sum(number for number, _ in counted) <= 1.3 * fields + 1
+    ends = [end for _, end in counted]
+    assert ends == sorted(ends)
+    assert ends[-1] == head.ByteSize()
+
+
+def test_panes_of_the_usual_form_hide_no_field() -> None:
+    pane = pb.Header(panes=[pb.Pane(writer_id="0123456789ab", number=300)]).SerializeToString()
+    short, long = bytearray(pane), bytearray(pane)
+    short[1], long[1] = pane[1] - 1, pane[1] + 1
+    for forged in (bytes(short), bytes(long), pane[:-1], pane[:4]):
+        assert not list(re.finditer(_PANES, forged))
+    assert _PANES.fullmatch(pane * 3)
 
 
 def test_a_header_of_many_columns_or_of_many_panes_of_short_ids_is_read() -> None:

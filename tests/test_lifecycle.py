@@ -184,6 +184,7 @@ def test_counters_are_with_the_logger_and_in_every_file(tmp_path, clock):
     (pane,) = session.store.files("dataset")
     ((writer_id, in_file),) = pp.read(pane).writers.items()
     assert {(writer_id, 1)} == pp.read(pane).panes
+    assert 0 not in in_file.values()
     assert {name: in_file[name] for name in ("rows_profiled", "rows_rejected", "lag_us")} == {
         "rows_profiled": 1,
         "rows_rejected": 1,

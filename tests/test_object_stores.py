@@ -17,8 +17,8 @@ from test_compaction import RANGES
 
 import polarsprof as pp
 from polarsprof.errors import ArgumentError, CorruptProfile, DataWarning, PolarsprofError, StoreError
-from polarsprof.store import slug
-from polarsprof.testing import SettableClock
+from polarsprof.store import Pane, slug
+from polarsprof.testing import SettableClock, assert_profile_equal
 
 pytest.importorskip("obstore")
 NO_RETRY = {"max_retries": 0, "retry_timeout": timedelta(seconds=2)}
@@ -180,6 +180,32 @@ def test_an_index_spares_opening_what_was_opened_before(made_store, monkeypatch)
     assert opened == []
     assert store.read("clicks", at(3), at(4)).rows == 1
     assert len(opened) == 1
+
+
+def test_a_pane_beyond_what_is_read_ahead_takes_few_requests(made_store, monkeypatch):
+    obstore = pytest.importorskip("obstore")
+    profile = pp.profile([{f"column {i}": f"{i} {row}" for i in range(100)} for row in range(50)])
+    profile.dataset, profile.window, profile.panes = "wide", window_of(0, 1), frozenset([("w", 1)])
+    data = profile.to_bytes()
+    store = made_store()
+    store.put(Pane(data, "wide", "2026-01-05_00-00", "w", 1, profile.rows))
+    ahead = len(data) // 6
+    monkeypatch.setattr("polarsprof.store.objects.MOST_AHEAD_BYTES", ahead)
+    lengths = []
+
+    def get_range(store, path, *, start, end):
+        lengths.append(end - start)
+        return real(store, path, start=start, end=end)
+
+    real = obstore.get_range
+    monkeypatch.setattr(obstore, "get_range", get_range)
+    assert_profile_equal(made_store().read("wide"), profile)
+    assert 5 <= len(lengths) <= 8
+    assert max(lengths) == ahead
+    lengths.clear()
+    one = made_store().read("wide", columns=["column 99"])
+    assert (list(one.columns), one["column 99"].count) == (["column 99"], 50)
+    assert lengths == [] or sum(lengths) < ahead
 
 
 def test_what_a_store_that_is_down_did_not_take_outlives_the_process_in_the_spool(s3, tmp_path):

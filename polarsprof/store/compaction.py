@@ -26,16 +26,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from polarsprof.errors import ArgumentError, SpecMismatch
-from polarsprof.merging import merge
+from polarsprof.merging import merge_files
 from polarsprof.store.catalog import Catalog, Entry, each_once
 from polarsprof.store.listing import Listings, each_ahead
 from polarsprof.store.names import compacted_name, kept_name, label_of, prefix_of
-from polarsprof.store.place import read_file
+from polarsprof.store.place import opened_file, read_file
 from polarsprof.window import MAX_US, MIN_US, Tumbling, Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from polarsprof.codec import Sections
     from polarsprof.profiles import Profile
     from polarsprof.store.place import Claim, Place, Stamp
 
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 # Old files are deleted together, those of so many windows or a part of all: each time readers may have to list anew.
 _WINDOWS_AT_ONCE: Final = 64
 _TIMES: Final = 16
-MOST_PANES: Final = 1_000_000  # of one file: its header lists them, some 25 bytes each
+MOST_PANES: Final = 2_000_000  # of one file: its header lists them, some 20 bytes each, and takes 64 MiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +239,7 @@ class Compactor:
         return True
 
     def _merged(self, group: Group) -> Profile:
-        merged = merge(self._inputs(group))
+        merged = merge_files(self._inputs(group))
         merged.dataset = self._dataset
         merged.window = group.window
         if _digest_in(group.output) != _digest_in(compacted_name("", "", group.window, merged.panes)):
@@ -246,8 +247,8 @@ class Compactor:
             raise FileNotFoundError(msg)
         return merged
 
-    def _inputs(self, group: Group) -> Iterator[Profile]:
-        return each_ahead(lambda name: read_file(self._place, name, None), group.inputs, self._place.readers)
+    def _inputs(self, group: Group) -> Iterable[Sections]:
+        return each_ahead(lambda name: opened_file(self._place, name, None), group.inputs, self._place.readers)
 
     def _panes_of(self, name: str) -> frozenset[tuple[str, int]]:
         return read_file(self._place, name, ()).panes

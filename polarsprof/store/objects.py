@@ -82,12 +82,17 @@ class Objects:
             got = self._obstore.get(self._store, name, options={"range": (0, ahead)})
             first, file_bytes = bytes(got.bytes()), got.meta["size"]
 
+        begun = 0
+
         def part(offset: int, length: int) -> bytes:
+            nonlocal begun, first
             end = min(offset + length, file_bytes)
-            if end <= len(first):
-                return first[offset:end]
-            with self._told("read", name):
-                return bytes(self._obstore.get_range(self._store, name, start=offset, end=end))
+            if not begun <= offset <= end <= begun + len(first):
+                with self._told("read", name):
+                    # Of a file that is read whole what follows is asked for next.
+                    until = max(end, min(offset + ahead, file_bytes)) if first_bytes is None else end
+                    begun, first = offset, bytes(self._obstore.get_range(self._store, name, start=offset, end=until))
+            return first[offset - begun : end - begun]
 
         yield part, file_bytes
 
