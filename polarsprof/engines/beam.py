@@ -36,9 +36,9 @@ _Timed = tuple[int, Any]  # microseconds since the Unix epoch, and an element
 class _BytesCoder(Coder):
     """What `to_bytes` and `from_bytes` of a class say."""
 
-    coded: type[Any]
+    coded: type[Profile | Gathering]
 
-    def encode(self, value: Any) -> bytes:
+    def encode(self, value: Profile | Gathering) -> bytes:
         """The bytes of the file."""
         return value.to_bytes()
 
@@ -88,8 +88,8 @@ class ProfileFn(beam.CombineFn):
     anything with an Arrow C stream. Whatever else comes is a row in `Profile.rejected`; it never fails a bundle. Of no
     elements, an empty profile.
 
-    They are profiled in batches of some 8,192 rows or 8 MiB, which each accumulator holds until it is full, is sent or
-    is looked at.
+    They are profiled in batches: up to 16,384 records or lines, 65,536 rows of tables, or 8 MiB wait in each accumulator
+    until it is sent or looked at.
 
     Parameters
     ----------
