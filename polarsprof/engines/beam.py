@@ -88,8 +88,8 @@ class ProfileFn(beam.CombineFn):
     anything with an Arrow C stream. Whatever else comes is a row in `Profile.rejected`; it never fails a bundle. Of no
     elements, an empty profile.
 
-    They are profiled in batches: up to 16,384 records or lines, 65,536 rows of tables, or 8 MiB wait in each accumulator
-    until it is sent or looked at.
+    They are profiled in batches: up to 16,384 records or lines, 65,536 rows of tables, or 8 MiB of either wait in each
+    accumulator until it is sent or looked at.
 
     Parameters
     ----------
@@ -246,7 +246,7 @@ def _writer_id(run: str, profile: Profile) -> str:
 
 
 def _checked_name(name: Any) -> str:
-    if type(name) is not str or not name:
+    if not isinstance(name, str) or not name:
         raise argument_error("dataset_name", name, "text of one character or more, or a function that returns such")
     return _known_name(name)
 
