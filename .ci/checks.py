@@ -1,6 +1,7 @@
 """Checks of the repository that no other tool makes. `.ci/run` calls them one by one, from the checkout.
 
-Usage: checks.py readme-command NAME | top-level | extra NAME | wheel FILE | gencode | notebooks | outcome JUNIT_FILE
+Usage: checks.py readme-command NAME | top-level | extra NAME | group NAME | wheel FILE | gencode | notebooks |
+outcome JUNIT_FILE
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import tempfile
 import tomllib
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 if TYPE_CHECKING:
@@ -45,7 +46,16 @@ def top_level() -> None:
 
 def extra(name: str) -> str:
     """The packages of an extra, without this one."""
-    return " ".join(tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"][name])
+    return " ".join(_settings()["project"]["optional-dependencies"][name])
+
+
+def group(name: str) -> str:
+    """The packages of a dependency group."""
+    return " ".join(_settings()["dependency-groups"][name])
+
+
+def _settings() -> dict[str, Any]:
+    return tomllib.loads(Path("pyproject.toml").read_text("utf-8"))
 
 
 def wheel(file: str) -> None:
@@ -118,6 +128,7 @@ def main(check: str, *arguments: str) -> None:
         "readme-command": readme_command,
         "top-level": top_level,
         "extra": extra,
+        "group": group,
         "wheel": wheel,
         "gencode": gencode,
         "notebooks": notebooks,

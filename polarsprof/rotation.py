@@ -185,7 +185,7 @@ class Rotation:
         for start, of_window in _groups(starts, chosen[wanted]):
             opened = self._opened(start, arrival_us)
             profile, opened.written = opened.profile, b""
-            _update(profile, batch, of_window)
+            update_or_reject(profile, batch, None if of_window.size == batch.rows else of_window)
             profile.late_rows += of_window.size if self._is_past(opened.window.end_us) else 0
             self._count_times(profile, times[of_window], known[of_window], arrival_us)
             self._seal_oldest_beyond_bound(arrival_us)
@@ -317,11 +317,13 @@ class Rotation:
         return self._last_row_us + self._windowing.idle_timeout_us
 
 
-def _update(profile: Profile, batch: RowBatch, positions: NDArray[np.intp]) -> None:
+def update_or_reject(profile: Profile, batch: RowBatch, positions: NDArray[np.intp] | None = None) -> None:
+    """Profile rows of a batch, by default all; what Polars cannot take is rejected and counted."""
     try:
-        profile.update(batch.columns(None if positions.size == batch.rows else positions))
+        profile.update(batch.columns(positions))
     except (Exception, PanicException) as error:  # noqa: BLE001 - data must not end a stream, whatever it did to whom
-        profile.rejected[f"could not be profiled: {type(error).__name__}"] += positions.size
+        rows = batch.rows if positions is None else positions.size
+        profile.rejected[f"could not be profiled: {type(error).__name__}"] += rows
 
 
 def _groups(starts: NDArray[np.int64], positions: NDArray[np.intp]) -> Iterator[tuple[int, NDArray[np.intp]]]:

@@ -8,6 +8,7 @@ about.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import defaultdict
 from contextlib import suppress
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from polarsprof.clock import SystemClock
 from polarsprof.errors import CorruptProfile, PolarsprofError, UnsupportedVersion, argument_error, plain_text
-from polarsprof.merging import names_of_columns
+from polarsprof.merging import names_of_columns, read
 from polarsprof.profiles import Profile
 from polarsprof.store.catalog import by_window
 from polarsprof.store.compaction import Compaction, Compactor, Rules
@@ -282,7 +283,8 @@ class ProfileStore:
         Raises
         ------
         OSError
-            Where the store does not take it; nothing but complete panes is left behind.
+            Where the store does not take it; nothing but complete panes is left behind. A `FileExistsError` where a
+            pane of its id lies there that is of other rows.
         """
         names = [plain_name(pane), own_name(pane)] if self._place.plain_names else [own_name(pane)]
         data = self._written(pane.data)
@@ -368,12 +370,27 @@ class ProfileStore:
     def _holds(self, file: str, pane: Pane) -> bool:
         # What cannot be read is not ours: another user's, of a newer version, damaged, no file at all.
         try:
-            return (pane.writer_id, pane.number) in read_file(self._place, file, ()).panes
+            held = read_file(self._place, file, ())
         except (CorruptProfile, UnsupportedVersion, OSError):
             return False
+        if (pane.writer_id, pane.number) not in held.panes:
+            return False
+        if self._written is _as_it_is and not _same_rows(held, read(pane.data, columns=())):
+            text = f"holds pane {pane.number} of writer {pane.writer_id}, of {held.rows} rows"
+            msg = f"{self._place.where(file)} {text}; another one of this id, of {pane.rows} rows, is to be written"
+            raise FileExistsError(errno.EEXIST, msg)
+        return True
 
     def _path(self, file: str) -> PurePath:
         return self._place.path / file if isinstance(self._place, Folder) else PurePosixPath(file)
+
+
+def _same_rows(one: Profile, other: Profile) -> bool:
+    """Whether the headers of two panes can be of the same rows; sketches may differ by the order in which they came."""
+    return all(getattr(one, name) == getattr(other, name) for name in _OF_THE_ROWS)
+
+
+_OF_THE_ROWS: Final = ("rows", "rejected", "first_event_us", "last_event_us", "late_rows", "dataset", "window")
 
 
 def _as_it_is(pane: bytes) -> bytes:
