@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _WIDTHS: Final = (10, 30, 100, 300, 1_000)
 _QUICK_WIDTHS: Final = (4, 8, 16)
 _PANES: Final = 64
+_BATCH_BYTES: Final = 24 << 20
 _START_US: Final = int(data.START.timestamp()) * 1_000_000
 
 
@@ -199,10 +200,12 @@ def open_windows(columns: int, windows: int, values: int) -> int:
 
 
 def wide_json(columns: int, values: int) -> int:
-    """Log JSON of many columns; how many rows it had."""
-    rows = max(64, values // columns)
-    text = data.wide(rows, columns).with_columns(at=pl.lit(data.START).dt.timestamp()).write_ndjson().encode()
+    """Log JSON of many columns as a stream of portions, each about what is profiled at once; how many rows it had."""
+    rows = max(16, min(_BATCH_BYTES // (24 * columns), values // columns))
+    text = _timed(data.wide(rows, columns - 1)).write_ndjson().encode()
+    portions = max(2, values // columns // rows)
     with _logger() as logger:
-        logger.log_json(text)
+        for _ in range(portions):
+            logger.log_json(text)
         logger.flush()
-    return rows
+    return rows * portions
