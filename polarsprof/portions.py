@@ -1,4 +1,4 @@
-"""Files → portions that can be profiled apart: some 16 MiB each, whole small files together, large Parquet ones cut.
+"""Files → portions that can be profiled apart, of up to some 16 MiB: small files together, large Parquet files cut.
 
 What is a portion depends on the files alone, never on who works at it.
 """
@@ -103,7 +103,8 @@ def _cut(file: Path, file_bytes: int) -> Iterator[Portion]:
         groups = _rows_of_groups(file)
     except (pa.ArrowException, OSError):  # whoever reads it says what is wrong
         groups = []
-    least_rows = sum(groups) * _BYTES // file_bytes
+    wanted = -(-file_bytes // _BYTES)
+    least_rows = -(-sum(groups) // wanted)
     spans = list(_spans(groups, least_rows))
     yield from [Portion((str(file),), span) for span in spans] or [Portion((str(file),))]
 
