@@ -183,10 +183,18 @@ def _file_frames(path: Path) -> Iterator[pl.DataFrame]:
 
 def _scanned(path: Path) -> Iterator[pl.DataFrame]:
     try:
+        rows = scan(path).select(pl.len()).collect().item()
+    except PolarsError as error:
+        raise type(error)(f"{path}: {error}") from error
+    yield from span_frames(path, 0, rows)
+
+
+def span_frames(path: Path, first: int, rows: int) -> Iterator[pl.DataFrame]:
+    """The frames of some rows of a file that Polars scans, from the given one on."""
+    try:
         whole = scan(path)
-        rows = whole.select(pl.len()).collect().item()
         for offset in range(0, rows, _SPAN_ROWS):
-            yield from _frames(whole.slice(offset, _SPAN_ROWS))
+            yield from _frames(whole.slice(first + offset, min(_SPAN_ROWS, rows - offset)))
     except PolarsError as error:
         raise type(error)(f"{path}: {error}") from error
 

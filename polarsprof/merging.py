@@ -87,6 +87,11 @@ def merge_windows(files: Iterable[str | os.PathLike[str]]) -> Iterator[Profile]:
             yield from map(merge, kinds)
 
 
+def merged_file(*files: bytes) -> bytes:
+    """The bytes of the merge of profiles, from their bytes."""
+    return merge(files).to_bytes()
+
+
 def merge_files(files: Iterable[Sections], columns: Iterable[str] | None = None) -> Profile:
     """One profile of all rows of opened files, with all their columns or those named; see `merge`."""
     return _merged(files, columns)

@@ -1,13 +1,18 @@
-"""`profile`: one call over data that is all there."""
+"""`profile`: one call over data that is all there, by this process or by those of an executor."""
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from polarsprof.errors import argument_error
+from polarsprof.executors import spread
 from polarsprof.frames import is_tabular
 from polarsprof.jsonlines import row_batches
+from polarsprof.merging import merged_file
+from polarsprof.portions import portions
+from polarsprof.process import refuse_forked
 from polarsprof.profiles import Profile
 from polarsprof.records import record_batches
 
@@ -15,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from polarsprof.batch import RowBatch
+    from polarsprof.executors import Executor
+    from polarsprof.portions import Portion
     from polarsprof.spec import ProfileSpec
 
 _BATCH_RECORDS: Final = 32_768
@@ -26,6 +33,7 @@ def profile(
     spec: ProfileSpec | None = None,
     tags: Mapping[str, str] | None = None,
     metadata: Mapping[str, str] | None = None,
+    executor: Executor | None = None,
 ) -> Profile:
     """Profile data in one call, in bounded memory.
 
@@ -39,6 +47,11 @@ def profile(
         What to track; default `ProfileSpec()`.
     tags, metadata
         Text to keep with the profile.
+    executor
+        Who does the work, for paths alone: anything with `submit` (pools of `concurrent.futures`, a `Client` of Dask)
+        or with `map` (`multiprocessing.Pool`). Portions of some 16 MiB are profiled apart and merged as a tree, both by
+        the executor, which has to find the files under the same paths. Figures are those without it, floats within
+        rounding. Default: this process, on all cores.
 
     Returns
     -------
@@ -49,6 +62,8 @@ def profile(
     ------
     ArgumentError
         For anything else.
+    ClosedError
+        By an executor that forks, see `docs/executors.md`.
 
     Examples
     --------
@@ -58,6 +73,8 @@ def profile(
     >>> price.count, price.null_count, price.min, price.mean
     (2, 1, 9.5, 10.75)
     """
+    if executor is not None:
+        return _spread_profile(data, executor, Profile(spec, tags=tags, metadata=metadata))
     return profile_of(_batches(data), spec=spec, tags=tags, metadata=metadata)
 
 
@@ -72,6 +89,18 @@ def profile_of(
     result = Profile(spec, tags=tags, metadata=metadata)
     result.update_all(batch.columns() for batch in batches)
     return result
+
+
+def _spread_profile(data: Any, executor: Executor, result: Profile) -> Profile:
+    file = spread(executor, partial(_portion_file, spec=result.spec), portions(data), merged_file)
+    if file is not None:
+        result.merge(Profile.from_bytes(file))
+    return result
+
+
+def _portion_file(portion: Portion, spec: ProfileSpec) -> bytes:
+    refuse_forked()
+    return profile_of(portion.batches(), spec=spec).to_bytes()
 
 
 def _batches(data: Any) -> Iterator[RowBatch]:
