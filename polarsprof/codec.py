@@ -138,7 +138,7 @@ class Sections:
         if columns is None:
             return list(self.entries.values())
         paths = set(columns)
-        paths |= {lists for path in paths if "[]" in path for lists in _lists_around(path)}
+        paths |= {lists for path in paths if "[]" in path for lists in lists_around(path)}
         return [self.entries[path] for path in sorted(paths) if path in self.entries]
 
     def keep(self, entries: Iterable[pb.ColumnEntry]) -> None:
@@ -159,7 +159,7 @@ class Sections:
         return parsed(pb.Column, body)
 
 
-def _lists_around(path: str) -> list[str]:
+def lists_around(path: str) -> list[str]:
     """The columns whose elements are the rows of this one: `a` and `a[].b` of `a[].b[]`."""
     return [path[: found.start()] for found in _ELEMENTS.finditer(path)]
 

@@ -12,7 +12,7 @@ import threading
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -25,14 +25,16 @@ from polarsprof.facts import advance
 from polarsprof.frames import is_tabular
 from polarsprof.intake import Intake
 from polarsprof.jsonlines import JsonLines, row_batches
+from polarsprof.merging import merge
 from polarsprof.process import handlers_only_raise
 from polarsprof.profiles import Profile
 from polarsprof.records import RejectedRow, decode_json
 from polarsprof.recovery import known_positions, recovered
+from polarsprof.vitals import Reading, Vitals
 from polarsprof.writer import Writer, WriterSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from polarsprof.batch import RowBatch
 
@@ -75,6 +77,8 @@ class Logger:
     ----------
     dataset_name
         The name of the data set.
+    reading
+        How far a source was read into it; None where none is.
     """
 
     def __init__(self, settings: WriterSettings, on_close: Callable[[Logger], None]) -> None:
@@ -88,6 +92,8 @@ class Logger:
         self._json_lines = JsonLines()
         self._rows_in_batches = self._rows_recovered = 0
         self._news: list[str] = []
+        self.reading: Reading | None = None
+        self._watched, self._vitals = False, Vitals()
         self._ending = self._finished = self._closed = self._disowned = False
         self._recovered: list[Writer] = []
         self._known_positions: dict[str, int] = {}
@@ -309,6 +315,54 @@ class Logger:
         """Reason → rows that were kept out, since the logger was made; those in the buffer are not looked at yet."""
         return uninterrupted(self._rejected)
 
+    @property
+    def watched(self) -> bool:
+        """Whether somebody looks at `vitals`."""
+        return self._watched
+
+    def watch(self) -> None:
+        """Keep `vitals` up to date from now on, at the cost of some microseconds a batch."""
+        self._watched = True
+        self._do(lambda: None)
+
+    @property
+    def vitals(self) -> Vitals:
+        """What metrics show, as of the end of the last work; never waits for work in hand. Empty before `watch`."""
+        seen, reading = self._vitals, self.reading
+        counters = dict(seen.counters)
+        # Looked at last, so that no more rows are profiled than logged.
+        counters |= {"rows_logged": self._rows_in_batches + self._intake.rows, "rows_recovered": self._rows_recovered}
+        if reading is None:
+            return replace(seen, counters=counters)
+        counters |= {"records_read": reading.records, "dead_letters": reading.dead_letters}
+        return replace(seen, counters=counters, readings=(reading,))
+
+    def part(self, choose: Callable[[set[str]], Collection[str]], timeout_s: float) -> Profile | None:
+        """A merged copy of a few columns of what is open, without what was logged since the last batch.
+
+        Parameters
+        ----------
+        choose
+            All paths → those that are wanted.
+        timeout_s
+            How long to wait for work in hand, in seconds.
+
+        Returns
+        -------
+        Profile
+            None where the work in hand took longer.
+        """
+        parts = uninterrupted(partial(self._parts, choose, timeout_s))
+        return None if parts is None else merge(parts)
+
+    def _parts(self, choose: Callable[[set[str]], Collection[str]], timeout_s: float) -> list[bytes] | None:
+        if not self._work.acquire(timeout=timeout_s):
+            return None
+        try:
+            return self._writer.parts(choose)
+        finally:
+            self._work.release()
+
     def disown(self) -> None:
         """Make the logger useless in a forked child: its buffer and windows belong to the parent."""
         self._disowned = True
@@ -507,6 +561,8 @@ class Logger:
                 for writer in (self._writer, *self._recovered):
                     heard.news += writer.take_news()
                     heard.panes += writer.take_published()
+                if self._watched:
+                    self._vitals = self._writer.vitals()
 
     def _tell(self, heard: _Heard) -> None:
         if self._settings.on_pane is not None:

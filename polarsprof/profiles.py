@@ -10,13 +10,14 @@ import hashlib
 import os
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import chain, compress, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from polarsprof.codec import MAX_PATHS_BYTES, Sections, encode
+from polarsprof.codec import MAX_PATHS_BYTES, Sections, encode, lists_around
 from polarsprof.column import ColumnProfile
 from polarsprof.durable import replace_file
 from polarsprof.errors import (
@@ -119,6 +120,19 @@ class Profile(Facts):
     def columns(self) -> dict[str, ColumnProfile]:
         """Path → column, in the order of the paths."""
         return {path: column.among(self._rows_of) for path, column in sorted(self._columns.items())}
+
+    @property
+    def paths(self) -> AbstractSet[str]:
+        """The paths of the columns, in no order."""
+        return self._columns.keys()
+
+    def part(self, paths: Iterable[str]) -> Profile:
+        """Rows and a few columns alone, sharing their state; those that the profile does not have are left out."""
+        part = Profile(self.spec, dataset=self.dataset, window=self.window)
+        part.rows = self.rows
+        wanted = {around for path in paths for around in (path, *lists_around(path))}
+        part._columns = {path: self._columns[path] for path in sorted(wanted & self._columns.keys())}
+        return part
 
     def column(self, path: str) -> ColumnProfile:
         """The column, as `profile[path]`; of one that never came, a column of nulls."""

@@ -40,6 +40,7 @@ _OPTIONS = {
     "settle": "--settle",
     "zone": "--zone",
     "metrics": "--metric",
+    "address": "--metrics",
     "thresholds": "--threshold",
     "alpha": "--alpha",
     "columns": "--column",

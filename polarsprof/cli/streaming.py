@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from polarsprof.cli.outcome import progress
 from polarsprof.consumer import Interrupt, Limits, consume
@@ -12,15 +14,23 @@ from polarsprof.session import Session
 from polarsprof.sources.addresses import source_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from polarsprof.store import ProfileStore
 
 
 def stream(
-    address: str, store: str, dataset: str, *, from_beginning: bool, limits: Mapping[str, Any], **options: Any
+    address: str,
+    store: str,
+    dataset: str,
+    *,
+    from_beginning: bool,
+    limits: Mapping[str, Any],
+    metrics: str | None = None,
+    metrics_columns: Sequence[str] = (),
+    **options: Any,
 ) -> dict[str, Any]:
-    """Log the source at an address to its end or until a signal.
+    """Log the source at an address to its end or until a signal; meanwhile serve metrics, where they are asked for.
 
     Returns
     -------
@@ -28,7 +38,10 @@ def stream(
         The counters of `consume`.
     """
     source = source_at(address, from_beginning=from_beginning, stdin=sys.stdin.buffer)
-    with Interrupt() as interrupt, session_of(store) as session, progress("rows") as display:
+    with Interrupt() as interrupt, session_of(store) as session, ExitStack() as stack:
+        if metrics is not None:
+            stack.enter_context(_metrics(session, metrics, metrics_columns))
+        display = stack.enter_context(progress("rows"))
         task = display.add_task(f"streaming into {dataset}", total=None)
 
         def tell(counters: Mapping[str, int]) -> None:
@@ -37,6 +50,15 @@ def stream(
 
         told = tell if not display.disable else None
         return consume(source, lambda: session.logger(dataset, **options), Limits(**limits, tell=told), interrupt)
+
+
+@contextmanager
+def _metrics(session: Session, address: str, columns: Sequence[str]) -> Iterator[None]:
+    from polarsprof.metrics import SessionCollector, serving
+
+    with serving(address, SessionCollector(session, columns=columns)) as url:
+        click.echo(f"metrics: {url}", err=True)
+        yield
 
 
 @contextmanager
