@@ -41,6 +41,8 @@ _OPTIONS = {
     "zone": "--zone",
     "metrics": "--metric",
     "address": "--metrics",
+    "place": "--openlineage",
+    "namespace": "--openlineage-namespace",
     "thresholds": "--threshold",
     "alpha": "--alpha",
     "columns": "--column",
