@@ -98,7 +98,8 @@ class Logger:
         self._recovered: list[Writer] = []
         self._known_positions: dict[str, int] = {}
         self._do(self._recover)
-        self._alarm = self._clock.alarm(self._tick)
+        self._alarm_us: int | None = None  # when the alarm goes off, as of its last run
+        self._alarm = self._clock.alarm(self._on_alarm)
 
     def __enter__(self) -> Self:
         return self
@@ -332,10 +333,10 @@ class Logger:
         counters = dict(seen.counters)
         # Looked at last, so that no more rows are profiled than logged.
         counters |= {"rows_logged": self._rows_in_batches + self._intake.rows, "rows_recovered": self._rows_recovered}
-        if reading is None:
-            return replace(seen, counters=counters)
-        counters |= {"records_read": reading.records, "dead_letters": reading.dead_letters}
-        return replace(seen, counters=counters, readings=(reading,))
+        if reading is not None:
+            counters |= {"records_read": reading.records, "dead_letters": reading.dead_letters}
+        readings = () if reading is None else (reading,)
+        return replace(seen, counters=counters, readings=readings, now_us=self._clock.now_us())
 
     def part(self, choose: Callable[[set[str]], Collection[str]], timeout_s: float) -> Profile | None:
         """A merged copy of a few columns of what is open, without what was logged since the last batch.
@@ -442,11 +443,22 @@ class Logger:
         else:
             self._alarm.wake()
 
-    def _tick(self) -> int | None:
-        """Profile what is due, seal, save and publish what is done; return when to look again."""
-        if self._disowned or self._closed:
-            return None
-        return self._do(self._do_what_is_due)
+    def _tick(self) -> None:
+        """Profile what is due, seal, save and publish what is done; where that comes sooner now, set the alarm anew."""
+        if not (self._disowned or self._closed) and self._do(self._is_due_before_alarm):
+            self._alarm.wake()
+
+    def _is_due_before_alarm(self) -> bool:
+        due_us = self._do_what_is_due()
+        return due_us is not None and (self._alarm_us is None or due_us < self._alarm_us)
+
+    def _on_alarm(self) -> int | None:
+        """The same as `_tick`; return when to look again."""
+        return None if self._disowned or self._closed else self._do(self._set_alarm)
+
+    def _set_alarm(self) -> int | None:
+        self._alarm_us = self._do_what_is_due()
+        return self._alarm_us
 
     def _do_what_is_due(self) -> int | None:
         now_us = self._clock.now_us()

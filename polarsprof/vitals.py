@@ -51,6 +51,8 @@ class Vitals:
         Event time up to which windows are sealed; the latest event time.
     unsaved_us
         When the first change came that no checkpoint has.
+    now_us
+        When this was looked at.
     readings
         How far sources were read, of each that is being read.
     """
@@ -63,6 +65,7 @@ class Vitals:
     watermark_us: int | None = None
     latest_us: int | None = None
     unsaved_us: int | None = None
+    now_us: int | None = None
     readings: tuple[Reading, ...] = ()
 
     def ended(self) -> Vitals:
@@ -85,6 +88,7 @@ def _joined(one: Vitals, other: Vitals) -> Vitals:
         watermark_us=_of(min, one.watermark_us, other.watermark_us),
         latest_us=_of(max, one.latest_us, other.latest_us),
         unsaved_us=_of(min, one.unsaved_us, other.unsaved_us),
+        now_us=_of(max, one.now_us, other.now_us),
         readings=one.readings + other.readings,
     )
 

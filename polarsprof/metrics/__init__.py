@@ -7,7 +7,6 @@ number is bounded.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from polarsprof.errors import argument_error, plain_text, positive_integer
@@ -89,7 +88,7 @@ class SessionCollector:
         for name, vitals in sorted(found.items()):
             dataset = labels.of(name)
             if dataset is not None:
-                add_vitals(samples, dataset, vitals, time.time_ns() // 1_000)
+                add_vitals(samples, dataset, vitals)
         self._figures.add(samples, {name for name, vitals in found.items() if vitals.open_windows})
         return families(samples)
 

@@ -102,7 +102,7 @@ def families(samples: Samples) -> Iterator[Metric]:
             yield family
 
 
-def add_vitals(samples: Samples, dataset: str, vitals: Vitals, now_us: int) -> None:
+def add_vitals(samples: Samples, dataset: str, vitals: Vitals) -> None:
     """The samples of one data set."""
     for name, (counter, _) in _COUNTERS.items():
         if counter in vitals.counters:
@@ -112,28 +112,31 @@ def add_vitals(samples: Samples, dataset: str, vitals: Vitals, now_us: int) -> N
         label = reasons.of(reason)
         if label is not None:
             samples.setdefault("rows_rejected", []).append(((dataset, label), rows))
-    for name, value in _gauges(vitals, now_us):
+    for name, value in _gauges(vitals):
         samples.setdefault(name, []).append(((dataset,), value))
 
 
-def _gauges(vitals: Vitals, now_us: int) -> Iterator[tuple[str, float]]:
+def _gauges(vitals: Vitals) -> Iterator[tuple[str, float]]:
+    now_us = vitals.now_us
     yield "panes_waiting", vitals.panes_waiting
     yield "open_windows", vitals.open_windows
-    yield "checkpoint_age_seconds", _seconds_since(now_us if vitals.unsaved_us is None else vitals.unsaved_us, now_us)
-    if vitals.oldest_us is not None:
-        yield "oldest_window_age_seconds", _seconds_since(vitals.oldest_us, now_us)
+    if now_us is not None:  # a logger is open
+        yield "checkpoint_age_seconds", _seconds(vitals.unsaved_us, now_us) or 0.0
+        for name, moment_us in (("oldest_window_age", vitals.oldest_us), ("event_lag", vitals.latest_us)):
+            seconds = _seconds(moment_us, now_us)
+            if seconds is not None:
+                yield f"{name}_seconds", seconds
     if vitals.watermark_us is not None:
         yield "watermark_timestamp_seconds", vitals.watermark_us / 1e6
-    if vitals.latest_us is not None:
-        yield "event_lag_seconds", _seconds_since(vitals.latest_us, now_us)
     for unit in ("records", "bytes"):
         lags = [reading.lag for reading in vitals.readings if reading.lag is not None and reading.lag_unit == unit]
         if lags:
             yield f"source_lag_{unit}", sum(lags)
 
 
-def _seconds_since(moment_us: int, now_us: int) -> float:
-    return max(0, now_us - moment_us) / 1e6
+def _seconds(moment_us: int | None, now_us: int) -> float | None:
+    """How long ago a moment was; 0 where it is yet to come."""
+    return None if moment_us is None else max(0, now_us - moment_us) / 1e6
 
 
 class Labels:
