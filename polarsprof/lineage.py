@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 import warnings
-from queue import Full, Queue
+from contextlib import suppress
+from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
@@ -102,16 +104,25 @@ class Lineage:
         if os.getpid() != self._process or self._closing.is_set():  # the thread is the parent's
             return
         self._closing.set()
-        try:
+        until_s = time.monotonic() + _CLOSING_S
+        with suppress(Full):
             self._waiting.put(None, timeout=_CLOSING_S)
-        except Full:
-            pass
-        else:
-            self._thread.join(_CLOSING_S)
+        self._thread.join(until_s - time.monotonic())
         if self._thread.is_alive():
-            self._fail("there was no time left", self._waiting.qsize())
+            left = self._taken_back()
+            self._waiting.put(None)
+            if left:
+                self._fail("there was no time left", left)
         else:
             self._end()
+
+    def _taken_back(self) -> int:
+        """Take out what waits; how many events that were."""
+        events = 0
+        with suppress(Empty):
+            while True:
+                events += self._waiting.get_nowait() is not None
+        return events
 
     def _work(self) -> None:
         while (event := self._waiting.get()) is not None:
@@ -163,8 +174,12 @@ def _post(url: str, event: bytes) -> None:
     if key := os.environ.get(_KEY_VARIABLE):
         headers["Authorization"] = f"Bearer {key}"
     request = Request(url, event, headers)  # noqa: S310 - the scheme was checked
-    with urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - the same
-        answer.read()
+    try:
+        with urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - the same
+            answer.read()
+    except HTTPError as error:
+        error.close()
+        raise
 
 
 def _is_refusal(error: Any) -> bool:
