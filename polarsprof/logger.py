@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
@@ -346,21 +347,32 @@ class Logger:
         choose
             All paths → those that are wanted.
         timeout_s
-            How long to wait for work in hand, in seconds.
+            How long to wait for work in hand, in seconds. The stream waits while one window at a time is copied.
 
         Returns
         -------
         Profile
             None where the work in hand took longer.
         """
-        parts = uninterrupted(partial(self._parts, choose, timeout_s))
-        return None if parts is None else merge(parts)
-
-    def _parts(self, choose: Callable[[set[str]], Collection[str]], timeout_s: float) -> list[bytes] | None:
-        if not self._work.acquire(timeout=timeout_s):
-            return None
+        until_s = time.monotonic() + timeout_s
         try:
-            return self._writer.parts(choose)
+            starts_us, paths = self._between_work(self._writer.open_paths, until_s)
+            wanted = choose(paths)
+            copies = [partial(self._writer.part, start_us, wanted) for start_us in (starts_us if wanted else ())]
+            parts = [self._between_work(copy, until_s) for copy in copies]
+        except TimeoutError:
+            return None
+        return merge(filter(None, parts))
+
+    def _between_work(self, look: Callable[[], _Result], until_s: float) -> _Result:
+        """Look at the writer once the work in hand is done; a TimeoutError where it takes too long."""
+        return uninterrupted(partial(self._looked, look, until_s))
+
+    def _looked(self, look: Callable[[], _Result], until_s: float) -> _Result:
+        if not self._work.acquire(timeout=max(0.0, until_s - time.monotonic())):
+            raise TimeoutError
+        try:
+            return look()
         finally:
             self._work.release()
 

@@ -26,7 +26,7 @@ from polarsprof.store import Pane, ProfileStore, slug
 from polarsprof.vitals import Vitals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -174,11 +174,15 @@ class Writer:
             unsaved_us=self.disk.changed_us,
         )
 
-    def parts(self, choose: Callable[[set[str]], Collection[str]]) -> list[bytes]:
-        """The columns that are chosen of all there are, in bytes, one profile for each open window."""
-        profiles = self._rotation.open_profiles()
-        paths = choose(set().union(*(profile.paths for profile in profiles)))
-        return [profile.part(paths).to_bytes() for profile in profiles] if paths else []
+    def open_paths(self) -> tuple[list[int], set[str]]:
+        """The starts of the open windows, rows that are too late left out, and the paths of their columns."""
+        paths = set().union(*(profile.paths for profile in self._rotation.open_profiles()))
+        return self._rotation.open_starts_us, paths
+
+    def part(self, start_us: int, paths: Iterable[str]) -> bytes:
+        """Some columns of the open window that starts then, as the bytes of a profile; none where it is not open."""
+        profile = self._rotation.open_profile(start_us)
+        return b"" if profile is None else profile.part(paths).to_bytes()
 
     def look(self) -> Profile:
         """A merged copy of all that is open, rows that are too late left out."""
