@@ -81,7 +81,8 @@ class Lineage:
         self.sent = self.failed = 0
         self._lock = threading.Lock()  # guards the numbers
         self._waiting: Queue[bytes | None] = Queue(_MOST_WAITING)
-        self._closing = threading.Event()
+        self._closed = False
+        self._over = threading.Event()  # nothing is tried again
         self._process = os.getpid()
         self._thread = threading.Thread(target=self._work, name="polarsprof-lineage", daemon=True)
         self._thread.start()
@@ -94,20 +95,24 @@ class Lineage:
 
     def __call__(self, profile: Profile) -> None:
         """Have an event sent; returns at once."""
+        if self._closed:
+            self._fail("it came after the end")
+            return
         try:
             self._waiting.put_nowait(event_line(profile, namespace=self._namespace))
         except Full:
             self._fail(f"{_MOST_WAITING:,} wait already")
 
     def close(self) -> None:
-        """Wait until all is sent, ten seconds at the most; from now on nothing is tried a second time."""
-        if os.getpid() != self._process or self._closing.is_set():  # the thread is the parent's
+        """Wait until all is sent, ten seconds at the most; a second call does nothing."""
+        if os.getpid() != self._process or self._closed:  # in a child, the thread is the parent's
             return
-        self._closing.set()
+        self._closed = True
         until_s = time.monotonic() + _CLOSING_S
         with suppress(Full):
             self._waiting.put(None, timeout=_CLOSING_S)
         self._thread.join(until_s - time.monotonic())
+        self._over.set()
         if self._thread.is_alive():
             left = self._taken_back()
             self._waiting.put(None)
@@ -131,7 +136,8 @@ class Lineage:
                 with self._lock:
                     self.sent += 1
             else:
-                self._fail(error)
+                with suppress(DataWarning):  # where warnings are errors: there is nobody to catch it
+                    self._fail(error)
 
     def _error_of(self, event: bytes) -> object:
         """Send an event, several times where need be; what went wrong the last time, or None."""
@@ -139,7 +145,7 @@ class Lineage:
             try:
                 self._send(event)
             except Exception as error:  # noqa: BLE001 - whatever the place answers, the stream goes on
-                if pause_s is None or _is_refusal(error) or self._closing.wait(pause_s):
+                if pause_s is None or _is_refusal(error) or self._over.wait(pause_s):
                     return error
             else:
                 return None

@@ -171,7 +171,7 @@ class Writer:
             oldest_us=min(starts_us, default=None),
             watermark_us=self._rotation.watermark_us,
             latest_us=self._rotation.latest_us,
-            unsaved_us=self.disk.changed_us,
+            unsaved_us=self.disk.changed_us if self.disk.saves else None,
         )
 
     def open_paths(self) -> tuple[list[int], set[str]]:

@@ -27,6 +27,7 @@ import polarsprof as pp
 from polarsprof.cli import main
 from polarsprof.errors import ArgumentError, DataWarning, PolarsprofError
 from polarsprof.metrics import SessionCollector, serving
+from polarsprof.metrics.columns import ColumnFigures
 from polarsprof.metrics.families import Labels
 from polarsprof.sources import Batch, KafkaSource, Source
 from polarsprof.testing import SettableClock
@@ -530,6 +531,22 @@ def test_figures_do_not_outlive_their_windows(session, registry):
         assert registry.get_sample_value("polarsprof_column_max", {"dataset": "d", "column": "n"}) == 5
     assert registry.get_sample_value("polarsprof_column_max", {"dataset": "d", "column": "n"}) is None
     assert registry.get_sample_value("polarsprof_rows_profiled_total", {"dataset": "d"}) == 1
+
+
+def test_a_window_that_is_sealed_while_its_figures_are_taken_has_none(session, registry, monkeypatch):
+    registry.register(SessionCollector(session, columns=["n"]))
+    logger = session.logger("d")
+    logger.log({"n": 5})
+    _ = logger.profile
+    fits = ColumnFigures._fits
+
+    def closing(figures, path):
+        logger.close()
+        return fits(figures, path)
+
+    monkeypatch.setattr(ColumnFigures, "_fits", closing)
+    assert registry.get_sample_value("polarsprof_column_max", {"dataset": "d", "column": "n"}) is None
+    assert registry.get_sample_value("polarsprof_panes_written_total", {"dataset": "d"}) == 1
 
 
 @pytest.mark.parametrize(

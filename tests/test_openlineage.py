@@ -305,7 +305,8 @@ def test_a_server_that_hangs_delays_no_pane_and_what_waits_is_bounded(tmp_path, 
     assert lineage.sent + lineage.failed == 20
 
 
-def test_a_server_that_is_away_ends_with_a_warning(tmp_path):
+def test_a_server_that_is_away_ends_with_a_warning(tmp_path, monkeypatch):
+    monkeypatch.setattr("polarsprof.lineage._PAUSES_S", (0.0, 0.0))
     with pytest.warns(DataWarning, match=r"was not sent: .*refused"):
         lineage = Lineage("http://127.0.0.1:9/x")
         log_hours(tmp_path, lineage, 3)

@@ -14,6 +14,7 @@ from datetime import time as time_of_day
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
+from polarsprof.errors import PolarsprofError
 from polarsprof.metrics.families import Labels
 from polarsprof.views.text import double, primary
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from polarsprof.session import Session
 
 _EVERY_S: Final = 5.0
-_PATIENCE_S: Final = 1.0
+_PATIENCE_S: Final = 1.0  # with all data sets together
 _QUANTILES: Final = (0.5, 0.95, 0.99)
 SERIES_OF_COLUMN: Final = 6 + len(_QUANTILES)
 
@@ -80,14 +81,15 @@ class ColumnFigures:
         if time.monotonic() < self._next_s:
             return
         room, taken = self._most_columns, {}
+        until_s = time.monotonic() + _PATIENCE_S
         for name in datasets:
-            found = self._of_dataset(name, room) or self._taken.get(name)
+            found = self._of_dataset(name, room, max(0.0, until_s - time.monotonic())) or self._taken.get(name)
             if found is not None:
                 taken[name] = found
                 room = max(0, room - found.columns)
         self._taken, self._next_s = taken, time.monotonic() + _EVERY_S
 
-    def _of_dataset(self, name: str, room: int) -> _Taken | None:
+    def _of_dataset(self, name: str, room: int, patience_s: float) -> _Taken | None:
         chosen: list[str] = []
         left_out = 0
 
@@ -98,7 +100,10 @@ class ColumnFigures:
             return chosen
 
         for session in self._sessions:
-            part = session.part(name, choose, _PATIENCE_S)
+            try:
+                part = session.part(name, choose, patience_s)
+            except PolarsprofError:  # a window that cannot be written; the logger warns of it
+                part = None
             if part is not None:
                 return _Taken(time.time(), tuple(_figures(part, chosen)), len(chosen), left_out)
         return None
@@ -118,7 +123,7 @@ def _figures(profile: Profile, paths: Sequence[str]) -> Iterator[tuple[str, tupl
     labels = Labels()
     for path in paths:
         label = labels.of(path)
-        if label is not None:
+        if label is not None and path in profile:  # its window may have been sealed meanwhile
             for metric, more, value in _figures_of(profile[path]):
                 yield metric, (label, *more), value
 

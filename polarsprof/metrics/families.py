@@ -6,6 +6,7 @@ hold text from outside: at most 128 characters, none of them hidden, and no two 
 
 from __future__ import annotations
 
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
@@ -87,7 +88,7 @@ def families(samples: Samples) -> Iterator[Metric]:
     """Every metric with its samples, those without any among them."""
     from prometheus_client import metrics_core as core
 
-    yield core.InfoMetricFamily("polarsprof_build", "The running version.", {"version": version("polarsprof")})
+    yield core.InfoMetricFamily("polarsprof_build", "The running version.", {"version": _version()})
     texts = {name: text for name, (_, text) in _COUNTERS.items()} | {"rows_rejected": _REJECTED}
     tables: list[tuple[Any, Mapping[str, str], tuple[str, ...]]] = [
         (core.CounterMetricFamily, texts, ("dataset",)),
@@ -137,6 +138,11 @@ def _gauges(vitals: Vitals) -> Iterator[tuple[str, float]]:
 def _seconds(moment_us: int | None, now_us: int) -> float | None:
     """How long ago a moment was; 0 where it is yet to come."""
     return None if moment_us is None else max(0, now_us - moment_us) / 1e6
+
+
+@cache
+def _version() -> str:
+    return version("polarsprof")
 
 
 class Labels:

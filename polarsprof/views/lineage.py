@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 from hashlib import sha256
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid5
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
 _SPEC: Final = "https://openlineage.io/spec"
 _EVENT_SCHEMA: Final = f"{_SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent"
+_PRODUCER: Final = "pkg:pypi/polarsprof"
 _EVENT_TYPES: Final = ("START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER")
 _QUANTILES: Final = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 _EXACT: Final = 2**53  # integers up to which every reader of JSON holds each
@@ -52,7 +52,7 @@ def run_event(
         "job": named_job,
         "inputs": [{"namespace": namespace, "name": dataset, "inputFacets": facets}],
         "outputs": [],
-        "producer": _producer(),
+        "producer": _PRODUCER,
         "schemaURL": _EVENT_SCHEMA,
     }
 
@@ -108,7 +108,7 @@ def _run_facets(profile: Profile) -> dict[str, Any]:
         "processing_engine": {
             **_facet("1-1-1/ProcessingEngineRunFacet"),
             "name": "polarsprof",
-            "version": version("polarsprof"),
+            "version": profile.versions.get("polarsprof", "unknown"),
         }
     }
     if profile.window is not None:
@@ -124,11 +124,7 @@ def _run_facets(profile: Profile) -> dict[str, Any]:
 def _facet(schema: str) -> dict[str, str]:
     """What every facet says of itself."""
     _, _, name = schema.partition("/")
-    return {"_producer": _producer(), "_schemaURL": f"{_SPEC}/facets/{schema}.json#/$defs/{name}"}
-
-
-def _producer() -> str:
-    return f"pkg:pypi/polarsprof@{version('polarsprof')}"
+    return {"_producer": _PRODUCER, "_schemaURL": f"{_SPEC}/facets/{schema}.json#/$defs/{name}"}
 
 
 def _run_id(profile: Profile, namespace: str, job: str) -> UUID:
