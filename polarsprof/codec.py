@@ -153,7 +153,7 @@ class Sections:
         if columns is None:
             return self._all()
         paths = set(columns)
-        paths |= {lists for path in paths if "[]" in path for lists in _lists_around(path)}
+        paths |= {lists for path in paths if "[]" in path for lists in lists_around(path)}
         return [entry for path in sorted(paths) for entry in self._found(path)]
 
     def _all(self) -> list[pb.ColumnEntry]:
@@ -188,7 +188,7 @@ class Sections:
         return parsed(pb.Column, body)
 
 
-def _lists_around(path: str) -> list[str]:
+def lists_around(path: str) -> list[str]:
     """The columns whose elements are the rows of this one: `a` and `a[].b` of `a[].b[]`."""
     return [path[: found.start()] for found in _ELEMENTS.finditer(path)]
 

@@ -18,6 +18,7 @@ from polarsprof.deadletters import DeadLetters
 from polarsprof.decoding import Decoder
 from polarsprof.errors import StoreError, argument_error, positive_integer
 from polarsprof.source import Interrupted
+from polarsprof.vitals import Reading
 from polarsprof.window import duration_us
 
 if TYPE_CHECKING:
@@ -177,6 +178,7 @@ class _Consumer:
                     self._log(batch)
                 elif self._source.ended or self._is_idle():
                     break
+                self._show(after_batch=batch is not None)
                 self._keep_if_due()
             self._lag = self._source.lag()
         finally:
@@ -192,6 +194,17 @@ class _Consumer:
             self._logger.log_rows([], positions=positions)
             with suppress(StoreError):  # the logger warned of it
                 self._logger.flush()
+        self._show(after_batch=False)
+
+    def _show(self, *, after_batch: bool) -> None:
+        """Let others see how far this is."""
+        tell = self._limits.tell if after_batch else None
+        if self._logger.watched or tell is not None:
+            self._lag = self._source.lag()
+            unit = getattr(self._source, "lag_unit", "records")
+            self._logger.reading = Reading(self._records, self._letters.count, self._lag, unit)
+        if tell is not None:
+            tell(self.counters())
 
     def counters(self) -> dict[str, int]:
         lag = -1 if self._lag is None else self._lag
@@ -226,9 +239,6 @@ class _Consumer:
         self._heard_us = self._clock.now_us()
         if batch.positions or batch.receipt is not None:
             self._unacknowledged.append(replace(batch, data=None, place=_nowhere, original=None))
-        if self._limits.tell is not None:
-            self._lag = self._source.lag()
-            self._limits.tell(self.counters())
 
     def _keep_if_due(self) -> None:
         now_us = self._clock.now_us()

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -24,14 +25,16 @@ from polarsprof.facts import advance
 from polarsprof.frames import is_tabular
 from polarsprof.intake import Intake
 from polarsprof.jsonlines import JsonLines, row_batches
+from polarsprof.merging import merge
 from polarsprof.process import handlers_only_raise
 from polarsprof.profiles import Profile
 from polarsprof.records import RejectedRow, decode_json
 from polarsprof.recovery import known_positions, recovered
+from polarsprof.vitals import Reading, Vitals
 from polarsprof.writer import Writer, WriterSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from polarsprof.batch import RowBatch
 
@@ -74,6 +77,8 @@ class Logger:
     ----------
     dataset_name
         The name of the data set.
+    reading
+        How far a source was read into it; None where none is.
     """
 
     def __init__(self, settings: WriterSettings, on_close: Callable[[Logger], None]) -> None:
@@ -87,11 +92,14 @@ class Logger:
         self._json_lines = JsonLines()
         self._rows_in_batches = self._rows_recovered = 0
         self._news: list[str] = []
+        self.reading: Reading | None = None
+        self._watched, self._vitals = False, Vitals()
         self._ending = self._finished = self._closed = self._disowned = False
         self._recovered: list[Writer] = []
         self._known_positions: dict[str, int] = {}
         self._do(self._recover)
-        self._alarm = self._clock.alarm(self._tick)
+        self._alarm_us: int | None = None  # when the alarm goes off, as of its last run
+        self._alarm = self._clock.alarm(self._on_alarm)
 
     def __enter__(self) -> Self:
         return self
@@ -308,6 +316,65 @@ class Logger:
         """Reason → rows that were kept out, since the logger was made; those in the buffer are not looked at yet."""
         return uninterrupted(self._rejected)
 
+    @property
+    def watched(self) -> bool:
+        """Whether somebody looks at `vitals`."""
+        return self._watched
+
+    def watch(self) -> None:
+        """Keep `vitals` up to date from now on, at the cost of some microseconds a batch."""
+        self._watched = True
+        self._do(lambda: None)
+
+    @property
+    def vitals(self) -> Vitals:
+        """What metrics show, as of the end of the last work; never waits for work in hand. Empty before `watch`."""
+        seen, reading = self._vitals, self.reading
+        counters = dict(seen.counters)
+        # Looked at last, so that no more rows are profiled than logged.
+        counters |= {"rows_logged": self._rows_in_batches + self._intake.rows, "rows_recovered": self._rows_recovered}
+        if reading is not None:
+            counters |= {"records_read": reading.records, "dead_letters": reading.dead_letters}
+        readings = () if reading is None else (reading,)
+        return replace(seen, counters=counters, readings=readings, now_us=self._clock.now_us())
+
+    def part(self, choose: Callable[[set[str]], Collection[str]], timeout_s: float) -> Profile | None:
+        """A merged copy of a few columns of what is open, without what was logged since the last batch.
+
+        Parameters
+        ----------
+        choose
+            All paths → those that are wanted.
+        timeout_s
+            How long to wait for work in hand, in seconds. The stream waits while one window at a time is copied.
+
+        Returns
+        -------
+        Profile
+            None where the work in hand took longer.
+        """
+        until_s = time.monotonic() + timeout_s
+        try:
+            starts_us, paths = self._between_work(self._writer.open_paths, until_s)
+            wanted = choose(paths)
+            copies = [partial(self._writer.part, start_us, wanted) for start_us in (starts_us if wanted else ())]
+            parts = [self._between_work(copy, until_s) for copy in copies]
+        except TimeoutError:
+            return None
+        return merge(filter(None, parts))
+
+    def _between_work(self, look: Callable[[], _Result], until_s: float) -> _Result:
+        """Look at the writer once the work in hand is done; a TimeoutError where it takes too long."""
+        return uninterrupted(partial(self._looked, look, until_s))
+
+    def _looked(self, look: Callable[[], _Result], until_s: float) -> _Result:
+        if not self._work.acquire(timeout=max(0.0, until_s - time.monotonic())):
+            raise TimeoutError
+        try:
+            return look()
+        finally:
+            self._work.release()
+
     def disown(self) -> None:
         """Make the logger useless in a forked child: its buffer and windows belong to the parent."""
         self._disowned = True
@@ -387,11 +454,22 @@ class Logger:
         else:
             self._alarm.wake()
 
-    def _tick(self) -> int | None:
-        """Profile what is due, seal, save and publish what is done; return when to look again."""
-        if self._disowned or self._closed:
-            return None
-        return self._do(self._do_what_is_due)
+    def _tick(self) -> None:
+        """Profile what is due, seal, save and publish what is done; where that comes sooner now, set the alarm anew."""
+        if not (self._disowned or self._closed) and self._do(self._is_due_before_alarm):
+            self._alarm.wake()
+
+    def _is_due_before_alarm(self) -> bool:
+        due_us = self._do_what_is_due()
+        return due_us is not None and (self._alarm_us is None or due_us < self._alarm_us)
+
+    def _on_alarm(self) -> int | None:
+        """The same as `_tick`; return when to look again."""
+        return None if self._disowned or self._closed else self._do(self._set_alarm)
+
+    def _set_alarm(self) -> int | None:
+        self._alarm_us = self._do_what_is_due()
+        return self._alarm_us
 
     def _do_what_is_due(self) -> int | None:
         now_us = self._clock.now_us()
@@ -506,6 +584,8 @@ class Logger:
                 for writer in (self._writer, *self._recovered):
                     heard.news += writer.take_news()
                     heard.panes += writer.take_published()
+                if self._watched:
+                    self._vitals = self._writer.vitals()
 
     def _tell(self, heard: _Heard) -> None:
         if self._settings.on_pane is not None:

@@ -10,13 +10,14 @@ import hashlib
 import os
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import chain, compress, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from polarsprof.codec import MAX_PATHS_BYTES, Sections, encode
+from polarsprof.codec import MAX_PATHS_BYTES, Sections, encode, lists_around
 from polarsprof.column import ColumnProfile
 from polarsprof.durable import replace_file
 from polarsprof.errors import (
@@ -33,6 +34,7 @@ from polarsprof.proto import profile_pb2 as pb
 from polarsprof.sketches.counters import MAX_COUNT
 from polarsprof.spec import ProfileSpec, checked_spec
 from polarsprof.views.html import profile_html
+from polarsprof.views.lineage import run_event
 from polarsprof.views.summary import profile_text, summary
 from polarsprof.window import Window, utc_us
 
@@ -119,6 +121,19 @@ class Profile(Facts):
     def columns(self) -> dict[str, ColumnProfile]:
         """Path → column, in the order of the paths."""
         return {path: column.among(self._rows_of) for path, column in sorted(self._columns.items())}
+
+    @property
+    def paths(self) -> AbstractSet[str]:
+        """The paths of the columns, in no order."""
+        return self._columns.keys()
+
+    def part(self, paths: Iterable[str]) -> Profile:
+        """Rows and a few columns alone, sharing their state; those that the profile does not have are left out."""
+        part = Profile(self.spec, dataset=self.dataset, window=self.window)
+        part.rows = self.rows
+        wanted = {around for path in paths for around in (path, *lists_around(path))}
+        part._columns = {path: self._columns[path] for path in sorted(wanted & self._columns.keys())}
+        return part
 
     def column(self, path: str) -> ColumnProfile:
         """The column, as `profile[path]`; of one that never came, a column of nulls."""
@@ -223,6 +238,49 @@ class Profile(Facts):
         10.75
         """
         return whylogs_file(self, self._header(self.spec), self._timestamp_us(dataset_timestamp))
+
+    def to_openlineage(
+        self,
+        *,
+        namespace: str = "polarsprof",
+        name: str | None = None,
+        job: str | None = None,
+        event_type: str = "COMPLETE",
+        event_time: datetime | None = None,
+    ) -> dict[str, Any]:
+        """The profile as a `RunEvent` of OpenLineage 2-0-2, ready for `json.dumps`: a job read the data set.
+
+        Its figures are the facet `dataQualityMetrics` of the input, see `polarsprof.views.lineage`; the window is the
+        nominal time of the run. The id of the run follows from the panes, or else from all that the profile holds, so
+        that the same profile is always the same run.
+
+        Parameters
+        ----------
+        namespace
+            That of data set and job, such as `kafka://broker:9092`.
+        name
+            Of the data set; default: the name of this one, `dataset` where it has none.
+        job
+            Name of the job; default: `profile_` and the name of the data set.
+        event_type
+            "START", "RUNNING", "COMPLETE", "ABORT", "FAIL" or "OTHER".
+        event_time
+            Without a zone: UTC. Default: the end of the window, or now where that is yet to come or there is none.
+
+        Raises
+        ------
+        ArgumentError
+            For text that is empty or UTF-8 cannot say, and another type of event.
+
+        Examples
+        --------
+        >>> import polarsprof as pp
+        >>> event = pp.profile([{"price": 9.5}, {"price": None}]).to_openlineage(name="shop.clicks")
+        >>> facet = event["inputs"][0]["inputFacets"]["dataQualityMetrics"]
+        >>> facet["rowCount"], facet["columnMetrics"]["price"]["nullCount"], facet["columnMetrics"]["price"]["max"]
+        (2, 1, 9.5)
+        """
+        return run_event(self, namespace=namespace, name=name, job=job, event_type=event_type, event_time=event_time)
 
     def _timestamp_us(self, given: datetime | None) -> int:
         if given is not None:

@@ -226,6 +226,16 @@ class Rotation:
         due_us = self._idle_at_us()
         return None if due_us == _NEVER else due_us
 
+    @property
+    def open_starts_us(self) -> list[int]:
+        """The starts of the open windows."""
+        return list(self._open)
+
+    def open_profile(self, start_us: int) -> Profile | None:
+        """The profile of the open window that starts then; None where there is none."""
+        opened = self._open.get(start_us)
+        return None if opened is None else opened.profile
+
     def open_profiles(self) -> list[Profile]:
         """The profiles of the open windows, in the order of time."""
         return [opened.profile for _, opened in sorted(self._open.items())]

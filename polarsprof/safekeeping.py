@@ -96,6 +96,11 @@ class Safekeeping:
         """Note that all that was added is safe elsewhere."""
         self.unsaved, self._changed_us = False, None
 
+    @property
+    def changed_us(self) -> int | None:
+        """When the first change came that no checkpoint has; None where all is in one."""
+        return self._changed_us
+
     def age_us(self, now_us: int) -> int:
         """For how long changes have been waiting for a checkpoint; 0 where there are none."""
         return 0 if self._changed_us is None else max(0, now_us - self._changed_us)

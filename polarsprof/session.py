@@ -22,13 +22,15 @@ from polarsprof.options import LoggerOptions
 from polarsprof.process import exit_on_sigterm, refuse_forked
 from polarsprof.spec import ProfileSpec, checked_spec
 from polarsprof.store import ProfileStore
+from polarsprof.vitals import Vitals, together
 from polarsprof.writer import WriterSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from datetime import datetime, timedelta
 
     from polarsprof.clock import Clock
+    from polarsprof.profiles import Profile
     from polarsprof.source import DeadLetter, Source
 
 _CONFIG_VARIABLE: Final = "POLARSPROF_CONFIG"
@@ -142,7 +144,10 @@ class Session:
         self._defaults = LoggerOptions(**_known_options(logger_defaults or {}))
         self._defaults.check(self._clock)
         self._loggers: dict[str, Logger] = {}
+        self._ended: dict[str, Vitals] = {}  # of loggers that were closed
+        self._watched = False
         self._lock = threading.RLock()
+        self._books = threading.RLock()  # guards names and what ended, never for long; taken after the other
         self._closed = self._disowned = False
         _sessions.add(self)
 
@@ -220,7 +225,11 @@ class Session:
             if found is not None:
                 _refuse_ending(found)
             if found is None:
-                found = self._loggers[dataset_name] = Logger(settings, self._forget)
+                found = Logger(settings, self._forget)
+                if self._watched:
+                    found.watch()
+                with self._books:
+                    self._loggers[dataset_name] = found
             elif not _alike(found.settings, settings, dataset_timestamp):
                 hint = "close it first, or use another name"
                 raise argument_error(
@@ -306,6 +315,35 @@ class Session:
             _refuse_ending(self._loggers[name])
             return self._loggers[name]
 
+    def watch(self) -> None:
+        """Keep `vitals` up to date from now on; what was counted by loggers that were closed before is not in them."""
+        with self._lock:
+            self._watched = True
+            for logger in self._loggers.values():
+                logger.watch()
+
+    def vitals(self) -> dict[str, Vitals]:
+        """Data set → what metrics show of it: its loggers' counters, of closed ones too, and what is open.
+
+        Never waits for work in hand; of nothing, and in a forked child, nothing.
+        """
+        if self._disowned:
+            return {}
+        with self._books:
+            names = sorted({*self._ended, *self._loggers})
+            return {name: together(self._vitals_of(name)) for name in names}
+
+    def _vitals_of(self, name: str) -> Iterator[Vitals]:
+        if name in self._ended:
+            yield self._ended[name]
+        if name in self._loggers:
+            yield self._loggers[name].vitals
+
+    def part(self, name: str, choose: Callable[[set[str]], Collection[str]], timeout_s: float) -> Profile | None:
+        """As `Logger.part`, of the open logger of a data set; None also where there is none."""
+        logger = self._loggers.get(name)
+        return None if logger is None or self._disowned else logger.part(choose, timeout_s)
+
     def close(self) -> None:
         """Close every logger, so that all is durable; a second call does nothing.
 
@@ -330,9 +368,12 @@ class Session:
             logger.disown()
 
     def _forget(self, logger: Logger) -> None:
-        with self._lock:
-            if self._loggers.get(logger.dataset_name) is logger:
-                del self._loggers[logger.dataset_name]
+        name = logger.dataset_name
+        with self._lock, self._books:
+            if self._loggers.get(name) is logger:
+                if self._watched:
+                    self._ended[name] = together([self._ended.get(name, Vitals()), logger.vitals.ended()])
+                del self._loggers[name]
 
     def _check_open(self) -> None:
         if self._disowned:

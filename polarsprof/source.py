@@ -75,10 +75,13 @@ class Source(ABC):
     blocks
         Whether `poll` may wait for longer than it was told. Then a signal raises `Interrupted` within it, upon which it
         should return what it has.
+    lag_unit
+        What `lag` counts, "records" or "bytes".
     """
 
     ended: bool = False
     blocks: bool = False
+    lag_unit: str = "records"
 
     def seek(self, positions: Mapping[str, int]) -> Mapping[str, int]:
         """Get ready to read on; called once, before the first `poll`.
@@ -130,7 +133,7 @@ class Source(ABC):
         del batches
 
     def lag(self) -> int | None:
-        """How much is there that was not read yet, in records, of files in bytes; None where that is not known."""
+        """How much is there that was not read yet, in `lag_unit`; None where that is not known."""
         return None
 
     def close(self) -> None:  # noqa: B027 - most have nothing to do

@@ -23,6 +23,7 @@ from polarsprof.profiles import Profile
 from polarsprof.rotation import Rotation, RotationState
 from polarsprof.safekeeping import Safekeeping
 from polarsprof.store import Pane, ProfileStore, slug
+from polarsprof.vitals import Vitals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -151,20 +152,37 @@ class Writer:
 
     def counters(self, now_us: int) -> Counter[str]:
         """What was counted so far, open windows included; how late it is."""
-        counts = self._counts.copy()
-        for profile in self._open_profiles():
-            _count_rows(counts, profile)
-        outbox, latest_us = self._outbox, self._rotation.latest_us
+        counts, latest_us = self._counted(), self._rotation.latest_us
         counts.update(
-            rows_dropped=outbox.rows_dropped,
-            panes_written=outbox.panes_written,
-            panes_waiting=len(outbox),
-            bytes_written=outbox.bytes_written,
-            retries=outbox.retries,
+            panes_waiting=len(self._outbox),
             checkpoint_age_us=self.disk.age_us(now_us),
             lag_us=0 if latest_us is None else max(0, now_us - latest_us),
         )
         return counts
+
+    def vitals(self) -> Vitals:
+        """What was counted so far, and what is open."""
+        starts_us = self._rotation.open_starts_us + self._late.open_starts_us
+        return Vitals(
+            counters=self._counted(),
+            rejected=self.rejected,
+            panes_waiting=len(self._outbox),
+            open_windows=len(starts_us),
+            oldest_us=min(starts_us, default=None),
+            watermark_us=self._rotation.watermark_us,
+            latest_us=self._rotation.latest_us,
+            unsaved_us=self.disk.changed_us if self.disk.saves else None,
+        )
+
+    def open_paths(self) -> tuple[list[int], set[str]]:
+        """The starts of the open windows, rows that are too late left out, and the paths of their columns."""
+        paths = set().union(*(profile.paths for profile in self._rotation.open_profiles()))
+        return self._rotation.open_starts_us, paths
+
+    def part(self, start_us: int, paths: Iterable[str]) -> bytes:
+        """Some columns of the open window that starts then, as the bytes of a profile; none where it is not open."""
+        profile = self._rotation.open_profile(start_us)
+        return b"" if profile is None else profile.part(paths).to_bytes()
 
     def look(self) -> Profile:
         """A merged copy of all that is open, rows that are too late left out."""
@@ -332,6 +350,20 @@ class Writer:
             except Exception as error:  # noqa: BLE001 - raised below
                 errors.append(error)
         raise_one(errors, PolarsprofError)
+
+    def _counted(self) -> Counter[str]:
+        """What was counted so far and only grows."""
+        counts = self._counts.copy()
+        for profile in self._open_profiles():
+            _count_rows(counts, profile)
+        outbox = self._outbox
+        counts.update(
+            rows_dropped=outbox.rows_dropped,
+            panes_written=outbox.panes_written,
+            bytes_written=outbox.bytes_written,
+            retries=outbox.retries,
+        )
+        return counts
 
     def _open_profiles(self) -> list[Profile]:
         return self._rotation.open_profiles() + self._late.open_profiles()

@@ -755,3 +755,17 @@ def test_any_records_give_the_same_profile_on_each_of_the_four_ways(tmp_path_fac
             assert column.count == 0
             del frame._columns[path]
     assert_profile_equal(frame, log)
+
+
+def test_a_table_that_nothing_follows_is_saved_and_its_window_sealed_in_time(tmp_path):
+    clock = SettableClock(NOON)
+    with pp.Session(tmp_path, clock=clock) as session:
+        logger = session.logger("d", with_rotation_time="1h", timestamp="at", idle_timeout="1m")
+        logger.log_frame(pl.DataFrame({"at": [NOON]}))
+        clock.advance(timedelta(seconds=4))
+        assert logger.counters["checkpoint_age_us"] == 4_000_000
+        clock.advance(timedelta(seconds=2))
+        assert logger.counters["checkpoint_age_us"] == 0
+        assert session.store.files("d") == []
+        clock.advance(timedelta(minutes=2))
+        assert session.store.read("d").rows == 1

@@ -74,6 +74,10 @@ def profile_command(paths: Sequence[str], output: Path | None, *, as_json: bool,
     help="Read a topic that was never read from its oldest record on.",
 )
 @click.option("--dead-letter", type=_OUT, help="Append messages that are no records to this file, with the reason.")
+@click.option("--metrics", metavar="[HOST:]PORT", help="Serve metrics for Prometheus; without HOST to this machine.")
+@click.option("--metrics-columns", metavar="PATTERN", multiple=True, help="Show figures of columns there; repeatable.")
+@click.option("--openlineage", metavar="FILE|URL", help="Append or post an event of OpenLineage for each window file.")
+@click.option("--openlineage-namespace", metavar="NAME", help="Namespace of job and data set in events.")
 @_JSON
 def stream_command(
     source: str, dataset: str, store: str, tags: Sequence[str], *, from_beginning: bool, as_json: bool, **options: Any
@@ -90,6 +94,10 @@ def stream_command(
 
     limits = {name: options.pop(name) for name in ("until_idle", "max_records")}
     limits["dead_letters"] = options.pop("dead_letter")
+    if options["metrics_columns"] and options["metrics"] is None:
+        raise click.UsageError("--metrics-columns needs --metrics")
+    if options["openlineage_namespace"] and options["openlineage"] is None:
+        raise click.UsageError("--openlineage-namespace needs --openlineage")
     options |= {"tags": _pairs(tags), "with_rotation_time": options.pop("rotate")}
     counters = stream(source, store, dataset, from_beginning=from_beginning, limits=limits, **options)
     if as_json:

@@ -28,6 +28,20 @@ def _to_whylogs(profiles: Iterable[Profile], output: Path) -> str:
     return _to_files(profiles, output, lambda profile: profile.to_whylogs())
 
 
+def _to_openlineage(profiles: Iterable[Profile], output: Path, **options: str) -> str:
+    from polarsprof.durable import replacing
+    from polarsprof.lineage import event_line
+
+    if not output.parent.is_dir():
+        raise FileNotFoundError(f"{output.parent}: no such folder")
+    number = 0
+    with replacing(output) as temporary, temporary.open("xb") as file:
+        for profile in profiles:
+            file.write(event_line(profile, **options))
+            number += 1
+    return f"{number:,} events"
+
+
 def _to_files(profiles: Iterable[Profile], output: Path, encode: Callable[[Profile], bytes]) -> str:
     """One profile becomes the file; several become files of a folder, each named by its window and none replaced."""
     from polarsprof.durable import replace_file
@@ -54,7 +68,8 @@ def _file_name(profile: Profile) -> str:
 
 
 # Name of a format → what writes profiles in it to a path, and says what it wrote.
-TARGETS: Final[Mapping[str, Callable[[Iterable[Profile], Path], str]]] = {
+TARGETS: Final[Mapping[str, Callable[..., str]]] = {
+    "openlineage": _to_openlineage,
     "parquet": _to_parquet,
     "polarsprof": _to_native,
     "whylogs": _to_whylogs,
@@ -66,18 +81,23 @@ TARGETS: Final[Mapping[str, Callable[[Iterable[Profile], Path], str]]] = {
 @click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
 @click.option("--to", "target", required=True, type=click.Choice(list(TARGETS)), help="Format to write.")
 @click.option("--dataset", help="Data set of the store; default: all.")
-def convert_command(place: str, output: Path, target: str, dataset: str | None) -> None:
+@click.option("--openlineage-namespace", "namespace", help="Namespace of job and data set in events.")
+def convert_command(place: str, output: Path, target: str, dataset: str | None, namespace: str | None) -> None:
     """Write a profile file, or each window of a store, in the format of others.
 
     parquet: figures and Apache DataSketches images, in rows for a warehouse. whylogs: a file that whylogs 1.6 opens,
     or a folder of one for each window of a store. polarsprof: the same in our own format, of a file of whylogs too.
+    openlineage: an event with the facet of data quality, in JSON, a line for each window.
     """
     from polarsprof.cli.outcome import counted
 
     if output.exists() and Path(place).exists() and output.samefile(place):
         raise click.BadParameter(f"{output} is what is to be converted", param_hint="OUT")
+    if namespace is not None and target != "openlineage":
+        raise click.UsageError("--openlineage-namespace needs --to openlineage")
+    options = {} if namespace is None else {"namespace": namespace}
     profiles = counted(_profiles(place, dataset), "converting", what="windows")
-    click.echo(f"{place}: {TARGETS[target](profiles, output)} → {output}")
+    click.echo(f"{place}: {TARGETS[target](profiles, output, **options)} → {output}")
 
 
 def _profiles(place: str, dataset: str | None) -> Iterator[Profile]:

@@ -3,32 +3,68 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from polarsprof.cli.outcome import progress
 from polarsprof.consumer import Interrupt, Limits, consume
+from polarsprof.lineage import Lineage
 from polarsprof.session import Session
 from polarsprof.sources.addresses import source_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from polarsprof.source import Source
     from polarsprof.store import ProfileStore
 
 
 def stream(
-    address: str, store: str, dataset: str, *, from_beginning: bool, limits: Mapping[str, Any], **options: Any
+    address: str,
+    store: str,
+    dataset: str,
+    *,
+    from_beginning: bool,
+    limits: Mapping[str, Any],
+    openlineage: str | None = None,
+    openlineage_namespace: str | None = None,
+    metrics: str | None = None,
+    metrics_columns: Sequence[str] = (),
+    **options: Any,
 ) -> dict[str, Any]:
-    """Log the source at an address to its end or until a signal.
+    """Log the source at an address to its end or until a signal; meanwhile serve metrics and send events, as asked for.
 
     Returns
     -------
     dict
-        The counters of `consume`.
+        The counters of `consume`; `events_sent` and `events_failed`, where events were asked for.
     """
     source = source_at(address, from_beginning=from_beginning, stdin=sys.stdin.buffer)
-    with Interrupt() as interrupt, session_of(store) as session, progress("rows") as display:
+    served = None if metrics is None else (metrics, metrics_columns)
+    run = partial(_consumed, source, store, dataset, limits=limits, metrics=served, **options)
+    if openlineage is None:
+        return run()
+    with Lineage(openlineage, namespace=openlineage_namespace or "polarsprof") as lineage:
+        counters = run(on_pane=lineage)
+    return counters | {"events_sent": lineage.sent, "events_failed": lineage.failed}
+
+
+def _consumed(
+    source: Source,
+    store: str,
+    dataset: str,
+    *,
+    limits: Mapping[str, Any],
+    metrics: tuple[str, Sequence[str]] | None,
+    **options: Any,
+) -> dict[str, Any]:
+    with Interrupt() as interrupt, session_of(store) as session, ExitStack() as stack:
+        if metrics is not None:
+            stack.enter_context(_metrics(session, *metrics))
+        display = stack.enter_context(progress("rows"))
         task = display.add_task(f"streaming into {dataset}", total=None)
 
         def tell(counters: Mapping[str, int]) -> None:
@@ -37,6 +73,15 @@ def stream(
 
         told = tell if not display.disable else None
         return consume(source, lambda: session.logger(dataset, **options), Limits(**limits, tell=told), interrupt)
+
+
+@contextmanager
+def _metrics(session: Session, address: str, columns: Sequence[str]) -> Iterator[None]:
+    from polarsprof.metrics import SessionCollector, serving
+
+    with serving(address, SessionCollector(session, columns=columns)) as url:
+        click.echo(f"metrics: {url}", err=True)
+        yield
 
 
 @contextmanager

@@ -123,6 +123,8 @@ class TailSource(Source):
         the file that they opened until they are told.
     """
 
+    lag_unit = "bytes"
+
     def __init__(self, path: str | os.PathLike[str], *, settle_s: float = 1.0) -> None:
         self._path = Path(path).absolute()
         self._settle_s = settle_s
