@@ -12,6 +12,7 @@ import threading
 import time
 import warnings
 from contextlib import suppress
+from io import FileIO, RawIOBase
 from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.error import HTTPError
@@ -168,11 +169,16 @@ def _sender(place: str) -> tuple[Callable[[bytes], object], Callable[[], object]
     """What sends an event to a place, and what ends that."""
     scheme, separator, _ = place.partition("://")
     if not separator:
-        file = os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab", buffering=0)
-        return file.write, file.close
+        file = FileIO(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
+        return lambda event: _append(file, event), file.close
     if scheme not in ("http", "https") or not urlsplit(place).hostname:
         raise argument_error("place", place, "the path of a file, http://… or https://…")
     return lambda event: _post(place, event), lambda: None
+
+
+def _append(file: RawIOBase, event: bytes) -> None:
+    if file.write(event) != len(event):
+        raise OSError("only a part of the line could be written")
 
 
 def _post(url: str, event: bytes) -> None:

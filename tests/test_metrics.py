@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import urllib.request
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
+from pathlib import Path
 
 import brokers
 import polars as pl
@@ -141,7 +143,7 @@ def test_a_scrape_of_a_running_command_says_what_the_rows_say(tmp_path, nycfligh
             delays.max(),
         )
         for q in (0.5, 0.95, 0.99):
-            near = value(found, "column_quantile", quantile=str(q), **delay)
+            near = value(found, "column_quantile", q=str(q), **delay)
             assert (delays < near).mean() - 0.02 <= q <= (delays <= near).mean() + 0.02
         places = value(found, "column_distinct_values", column="dest", **of)
         assert places == pytest.approx(frame["dest"].n_unique(), rel=0.05)
@@ -452,6 +454,24 @@ def test_hostile_names_are_labels_and_nothing_else(tmp_path):
                     assert means == [number] * len(HOSTILE)
 
 
+def test_promtool_finds_nothing(session, tmp_path):
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool of Prometheus is not installed")
+    logger = session.logger("d")
+    with pytest.warns(DataWarning):
+        logger.log_records([dict.fromkeys(HOSTILE, 1.5), 5])
+        _ = logger.profile
+    with serving("0", SessionCollector(session, columns=["*"])) as url, urllib.request.urlopen(url) as answer:
+        checked = subprocess.run([promtool, "check", "metrics"], input=answer.read(), capture_output=True, check=False)
+    assert (checked.returncode, checked.stderr) == (0, b"")
+    page = (Path(__file__).parent.parent / "docs" / "monitoring.md").read_text("utf-8")
+    for block, what in zip(re.findall(r"```yaml\n(.*?)```", page, re.DOTALL), ("config", "rules"), strict=True):
+        path = tmp_path / f"{what}.yml"
+        path.write_text(block)
+        subprocess.run([promtool, "check", what, str(path)], check=True, capture_output=True)
+
+
 @given(st.lists(st.text(), unique=True))
 def test_labels_are_short_clean_and_no_two_texts_have_one(texts):
     labels = Labels()
@@ -520,7 +540,7 @@ def test_figures_of_several_windows_are_merged_and_moments_are_in_seconds(sessio
     assert get("mean", "n") == pytest.approx((2**70 - 1) / 2)
     assert (get("values", "list[]"), get("null_ratio", "list[]"), get("max", "list[]")) == (20, 0, 9)
     assert get("max", "text") is None
-    assert get("quantile", "took", quantile="0.5") == pytest.approx(240, abs=60)
+    assert get("quantile", "took", q="0.5") == pytest.approx(240, abs=60)
 
 
 def test_figures_do_not_outlive_their_windows(session, registry):

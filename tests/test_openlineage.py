@@ -314,6 +314,14 @@ def test_a_server_that_is_away_ends_with_a_warning(tmp_path, monkeypatch):
     assert (lineage.sent, lineage.failed) == (0, 3)
 
 
+def test_what_comes_after_the_end_is_counted(tmp_path):
+    with Lineage(tmp_path / "events.ndjson") as lineage:
+        lineage(pp.Profile())
+    with pytest.warns(DataWarning, match="after the end"):
+        lineage(pp.Profile())
+    assert (lineage.sent, lineage.failed) == (1, 1)
+
+
 @pytest.mark.parametrize("place", ["ftp://a/b", "http://", "kafka://a:1/b", 5])
 def test_what_is_no_place_is_refused(place):
     with pytest.raises(ArgumentError, match="place"):

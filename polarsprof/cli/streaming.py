@@ -11,7 +11,6 @@ import click
 
 from polarsprof.cli.outcome import progress
 from polarsprof.consumer import Interrupt, Limits, consume
-from polarsprof.lineage import Lineage
 from polarsprof.session import Session
 from polarsprof.sources.addresses import source_at
 
@@ -47,6 +46,8 @@ def stream(
     run = partial(_consumed, source, store, dataset, limits=limits, metrics=served, **options)
     if openlineage is None:
         return run()
+    from polarsprof.lineage import Lineage
+
     with Lineage(openlineage, namespace=openlineage_namespace or "polarsprof") as lineage:
         counters = run(on_pane=lineage)
     return counters | {"events_sent": lineage.sent, "events_failed": lineage.failed}

@@ -28,7 +28,7 @@ _LONGEST_LABEL: Final = 128
 _DIGEST_CHARACTERS: Final = 12
 _LABELS: Final[Mapping[str, tuple[str, ...]]] = {
     "rows_rejected": ("dataset", "reason"),
-    "column_quantile": ("dataset", "column", "quantile"),
+    "column_quantile": ("dataset", "column", "q"),
 }
 _REJECTED: Final = "Rows that are in no profile, by reason."
 # Name of a metric → its name among the counters, and what it says.
