@@ -95,12 +95,13 @@ class Truth:
     total: int
     writer_ids: frozenset[str]
 
-    def check(self, store: pp.ProfileStore, windows: int) -> None:
-        """Raise unless the store has the first windows of the fleet, each with every pane, and with none twice."""
-        left = set(range(windows))
+    def check(self, store: pp.ProfileStore, windows: int) -> int:
+        """Rows of the store; raises unless it has the first windows of the fleet, each pane of them, and none twice."""
+        left, rows = set(range(windows)), 0
         for profile in store.profiles(DATASET, columns=[_SUMMED]):
             numbers = _numbers_in(profile.window) & left
             left -= numbers
+            rows += profile.rows
             expected = frozenset((writer_id, number) for writer_id in self.writer_ids for number in numbers)
             found = (profile.rows, profile[_SUMMED].sum, profile.panes == expected)
             if found != (self.rows * len(numbers), self.total * len(numbers), True):
@@ -109,6 +110,7 @@ class Truth:
         if left:
             msg = f"{len(left)} windows are missing, among them number {min(left)}"
             raise AssertionError(msg)
+        return rows
 
 
 def _window(number: int) -> Window:
@@ -169,7 +171,8 @@ def _day(fleet: Fleet, writers: Sequence[WriterPanes], truth: Truth) -> Iterator
             yield _line(f"into windows of one {name}: processor time", "s", taken.cpu_s)
             yield _line(f"into windows of one {name}: peak memory", "MiB", taken.peak_mib)
             yield from _stage(store, truth, fleet, name)
-    yield _line("rows counted, of those logged", "%", 100.0)  # `check` raises where it is not so
+        rows = truth.check(store, fleet.windows)
+    yield _line("rows counted, of those logged", "%", 100 * rows / (truth.rows * fleet.windows))
 
 
 def _hours(windows: int) -> Iterator[range]:
