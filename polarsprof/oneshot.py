@@ -110,8 +110,6 @@ def _batches(data: Any) -> Iterator[RowBatch]:
     if isinstance(data, dict | bytes) or not hasattr(data, "__iter__"):
         raise argument_error("data", data, "a table, a path, or an iterable of tables, paths or records")
     parts = iter(data)
-    first = next(parts, None)
-    if first is None:
-        return
-    everything = chain([first], parts)
-    yield from row_batches(everything) if is_tabular(first) else record_batches(everything, _BATCH_RECORDS)
+    for first in parts:
+        everything = chain([first], parts)
+        yield from row_batches(everything) if is_tabular(first) else record_batches(everything, _BATCH_RECORDS)

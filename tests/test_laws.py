@@ -693,3 +693,9 @@ def test_integral_and_fractional_batches_count_the_same_distinct_values() -> Non
     assert round(mixed["c"].distinct.estimate) == 4
     assert {item.value: item.lower for item in mixed["c"].frequent_items()} == {0: 2, 1: 2, 2: 1, 2.5: 1}
     assert mixed["c"].types == {"integral": 3, "fractional": 3}
+
+
+def test_what_is_no_record_counts_as_rejected_wherever_it_stands():
+    for records in ([None], [None, {"a": 1}], [{"a": 1}, None]):
+        profile = pp.profile(records)
+        assert (profile.rows, profile.rejected) == (records.count({"a": 1}), {"not a mapping": 1})
