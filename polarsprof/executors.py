@@ -7,10 +7,11 @@ or wait at a time, or 4,096 where they stay with the executor.
 
 from __future__ import annotations
 
-import pickle
+import copy
 from collections import deque
 from functools import partial
 from itertools import islice
+from multiprocessing.reduction import ForkingPickler
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from polarsprof.errors import PolarsprofError, argument_error
@@ -190,6 +191,7 @@ def _carried(function: Callable[..., Any], *arguments: Any) -> Any:
 
 def _comes_through(error: Exception) -> bool:
     try:
-        return type(pickle.loads(pickle.dumps(error))) is type(error)  # noqa: S301 - bytes of a moment ago
+        ForkingPickler.dumps(error)
+        return type(copy.copy(error)) is type(error)  # made anew as from its pickle
     except Exception:  # noqa: BLE001 - whatever the error of somebody else does when it is made anew
         return False
