@@ -102,6 +102,17 @@ def test_a_pane_is_put_only_if_absent(tmp_path):
         store.put(pane(3, writer="c"))
 
 
+def test_a_writer_that_recovers_less_than_it_published_finds_its_pane_there(tmp_path):
+    """As from an earlier checkpoint, where the last one is damaged; who has to be told asks for it."""
+    store = pp.ProfileStore(tmp_path)
+    first = store.put(pane(15, writer="a"))
+    assert store.put(pane(14, writer="a")) == first
+    assert store.put(pane(15, writer="a"), compared=True) == first
+    with pytest.raises(FileExistsError, match="of 15 rows; another one of this id, of 14 rows"):
+        store.put(pane(14, writer="a"), compared=True)
+    assert store.read("dataset").rows == 15
+
+
 def _newer(path):
     content = bytearray(pane(dataset="dataset").data)
     content[8] = 99  # the major version

@@ -277,18 +277,30 @@ class ProfileStore:
         """The files of a data set, sorted by name; none for one that is not there. Paths, if the store is a folder."""
         return [self._path(file) for file in self._place.names(prefix_of(name))]
 
-    def put(self, pane: Pane) -> PurePath:
-        """Make a pane durable and return its file; a pane that lies there already is left alone.
+    def put(self, pane: Pane, *, compared: bool = False) -> PurePath:
+        """Make a pane durable and return its file; a pane of its id that lies there already is left alone.
+
+        Parameters
+        ----------
+        pane
+            The pane.
+        compared
+            Whether one that lies there must be of the same rows, as far as headers say. A writer does not ask for that:
+            what it recovers from an earlier checkpoint is less than what it had published under that id.
 
         Raises
         ------
         OSError
-            Where the store does not take it; nothing but complete panes is left behind. A `FileExistsError` where a
-            pane of its id lies there that is of other rows.
+            Where the store does not take it; nothing but complete panes is left behind. A `FileExistsError` where the
+            pane that lies there is of other rows.
         """
         names = [plain_name(pane), own_name(pane)] if self._place.plain_names else [own_name(pane)]
         data = self._written(pane.data)
-        return self._path(self._place.put(names, data, temporary_of(pane), lambda name: self._holds(name, pane)))
+
+        def is_same(name: str) -> bool:
+            return self._holds(name, pane, compared=compared)
+
+        return self._path(self._place.put(names, data, temporary_of(pane), is_same))
 
     def compact(
         self,
@@ -367,7 +379,7 @@ class ProfileStore:
                 return read_file(self._place, file, ()).dataset
         return read_file(self._place, files[-1], ()).dataset
 
-    def _holds(self, file: str, pane: Pane) -> bool:
+    def _holds(self, file: str, pane: Pane, *, compared: bool) -> bool:
         # What cannot be read is not ours: another user's, of a newer version, damaged, no file at all.
         try:
             held = read_file(self._place, file, ())
@@ -375,7 +387,7 @@ class ProfileStore:
             return False
         if (pane.writer_id, pane.number) not in held.panes:
             return False
-        if self._written is _as_it_is and not _same_rows(held, read(pane.data, columns=())):
+        if compared and self._written is _as_it_is and not _same_rows(held, read(pane.data, columns=())):
             text = f"holds pane {pane.number} of writer {pane.writer_id}, of {held.rows} rows"
             msg = f"{self._place.where(file)} {text}; another one of this id, of {pane.rows} rows, is to be written"
             raise FileExistsError(errno.EEXIST, msg)
