@@ -334,10 +334,7 @@ class _Put(beam.DoFn):
         self._store = ProfileStore(self._url, **self._options)
 
     def process(self, element: Pane) -> Iterator[str]:
-        try:
-            file = self._store.put(element, compared=True)
-        except FileNotFoundError:  # a session of the same store took its temporary file for that of a dead writer
-            file = self._store.put(element, compared=True)
+        file = self._store.put(element, compared=True)
         self._panes.inc()
         self._rows.inc(element.rows)
         yield str(file)
