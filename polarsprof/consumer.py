@@ -201,8 +201,7 @@ class _Consumer:
         tell = self._limits.tell if after_batch else None
         if self._logger.watched or tell is not None:
             self._lag = self._source.lag()
-            unit = getattr(self._source, "lag_unit", "records")
-            self._logger.reading = Reading(self._records, self._letters.count, self._lag, unit)
+            self._logger.reading = Reading(self._records, self._letters.count, self._lag, self._source.lag_unit)
         if tell is not None:
             tell(self.counters())
 
