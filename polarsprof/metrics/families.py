@@ -12,6 +12,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from polarsprof.errors import PolarsprofError
+from polarsprof.lazy import required
 from polarsprof.views.text import clean
 
 if TYPE_CHECKING:
@@ -76,12 +77,7 @@ def client() -> Any:
     PolarsprofError
         Where it is not installed; the text says what to install.
     """
-    try:
-        import prometheus_client
-    except ModuleNotFoundError as error:
-        msg = "prometheus_client is not installed: pip install 'polarsprof[prometheus]'"
-        raise PolarsprofError(msg) from error
-    return prometheus_client
+    return required("prometheus_client", "prometheus", PolarsprofError)
 
 
 def families(samples: Samples) -> Iterator[Metric]:

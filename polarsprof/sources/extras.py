@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 from typing import Any
 
 from polarsprof.errors import SourceError, argument_error, positive_integer
+from polarsprof.lazy import required
 
 
 def client(module: str, extra: str) -> Any:
@@ -17,11 +17,7 @@ def client(module: str, extra: str) -> Any:
     SourceError
         Where it is missing; the text says what to install.
     """
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        msg = f"{module} is not installed: pip install 'polarsprof[{extra}]'"
-        raise SourceError(msg) from error
+    return required(module, extra, SourceError)
 
 
 class Patience:
