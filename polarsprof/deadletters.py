@@ -10,6 +10,7 @@ import json
 import os
 from typing import TYPE_CHECKING, BinaryIO
 
+from polarsprof.durable import appending
 from polarsprof.errors import argument_error
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class DeadLetters:
         self._file: BinaryIO | None = None
         self._unsynced = False
         if isinstance(place, str | os.PathLike):
-            self._file = os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
+            self._file = os.fdopen(appending(place), "ab")
 
     def add(self, letter: DeadLetter) -> None:
         """Take one."""

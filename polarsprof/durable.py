@@ -83,6 +83,11 @@ def replacing(target: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def appending(path: str | os.PathLike[str]) -> int:
+    """A handle that writes at the end of a file, which is its owner's alone where it is made."""
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, _OWNER_ONLY)
+
+
 def remove(path: Path) -> None:
     """Remove a file, if there is one and it can be."""
     with suppress(OSError):

@@ -19,6 +19,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
+from polarsprof.durable import appending
 from polarsprof.errors import DataWarning, argument_error, plain_text
 from polarsprof.views.lineage import run_event
 
@@ -169,7 +170,7 @@ def _sender(place: str) -> tuple[Callable[[bytes], object], Callable[[], object]
     """What sends an event to a place, and what ends that."""
     scheme, separator, _ = place.partition("://")
     if not separator:
-        file = FileIO(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
+        file = FileIO(appending(place), "ab")
         return lambda event: _append(file, event), file.close
     if scheme not in ("http", "https") or not urlsplit(place).hostname:
         raise argument_error("place", place, "the path of a file, http://… or https://…")
