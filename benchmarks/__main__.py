@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,10 +119,10 @@ def _fleet(arguments: argparse.Namespace) -> str:
 
 
 def _sizing(arguments: argparse.Namespace) -> str:
-    from benchmarks import plans, sizing
+    from benchmarks import sizing
 
     lines, rates = sizing.measured_rates(sizing.QUICK if arguments.quick else sizing.FULL)
-    return report.as_json(lines, {"threads": arguments.threads}, plans.kept_rates(rates))
+    return report.as_json(lines, {"threads": arguments.threads}, asdict(rates))
 
 
 def _tables(arguments: argparse.Namespace, measure: Callable[[argparse.Namespace], str]) -> int:
@@ -128,7 +130,7 @@ def _tables(arguments: argparse.Namespace, measure: Callable[[argparse.Namespace
     from benchmarks import plans
 
     text = measure(arguments) if arguments.measured is None else arguments.measured.read_text("utf-8")
-    blocks = plans.blocks_of(plans.loaded(text))
+    blocks = plans.blocks_of(json.loads(text))
     print("\n\n".join(blocks.values()))
     if arguments.json:
         arguments.json.write_text(text.rstrip() + "\n", "utf-8")

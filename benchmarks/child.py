@@ -29,7 +29,7 @@ class Taken:
     Attributes
     ----------
     found
-        Files merged, windows found, groups planned.
+        Rows, files merged, windows found, groups planned.
     wall_s, cpu_s
         Time, and processor time of all threads, of the step alone.
     process_s
@@ -51,6 +51,12 @@ def measured(step: str, *arguments: str) -> Taken:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, map(str, sys.path)))}
     done = subprocess.run(command, cwd=_ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     return Taken(**json.loads(done.stdout))
+
+
+def _profile(path: str) -> int:
+    import polarsprof as pp
+
+    return pp.profile(path).rows
 
 
 def _compact(folder: str, into: str = "") -> int:
@@ -88,6 +94,7 @@ def _wide_json(columns: str, values: str) -> int:
 
 
 _STEPS: Final[Mapping[str, Callable[..., int]]] = {
+    "profile": _profile,
     "compact": _compact,
     "windows": _windows,
     "plan": _plan,
@@ -108,6 +115,7 @@ def _taken(step: Callable[..., int], arguments: list[str]) -> Taken:
 
 
 def _peak_mib() -> float:
+    """Of this process alone; what getrusage tells includes that of the process it was forked from."""
     if not _STATUS.exists():
         return 0.0
     marks = (line.split()[1] for line in _STATUS.read_text("ascii").splitlines() if line.startswith("VmHWM:"))

@@ -229,10 +229,15 @@ def _read(store: pp.ProfileStore, window: Window) -> object:
     return store.read(DATASET, window.start, window.end, columns=[_SUMMED])
 
 
+def _rhythms(windows: int) -> list[tuple[str, list[range]]]:
+    """When to compact → the windows that are put before each time."""
+    return [("after each window", [range(at, at + 1) for at in range(windows)]), ("once", [range(windows)])]
+
+
 def _often(fleet: Fleet, writers: Sequence[WriterPanes], truth: Truth) -> Iterator[Line]:
     """Compacting after each window beside compacting once, in processes that begin anew each time."""
     windows = min(fleet.compared, fleet.windows)
-    for what, batches in (("after each window", [[n] for n in range(windows)]), ("once", [list(range(windows))])):
+    for what, batches in _rhythms(windows):
         with TemporaryDirectory(dir=fleet.folder) as folder:
             store, compactions = pp.ProfileStore(folder), []
             for batch in batches:
@@ -246,7 +251,7 @@ def _often(fleet: Fleet, writers: Sequence[WriterPanes], truth: Truth) -> Iterat
 def _requests(fleet: Fleet, writers: Sequence[WriterPanes], truth: Truth) -> Iterator[Line]:
     """Requests that an object store would get, for each window, with windows compacted one by one and together."""
     windows = min(fleet.compared, fleet.windows)
-    for what, batches in (("after each window", [[n] for n in range(windows)]), ("once", [list(range(windows))])):
+    for what, batches in _rhythms(windows):
         store = pp.ProfileStore(f"memory://fleet-{what}")
         with counted_requests() as requests:
             for batch in batches:

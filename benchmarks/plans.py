@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import asdict, replace
+from dataclasses import replace
 from math import log2
 from typing import TYPE_CHECKING, Any, Final
 
@@ -55,17 +54,6 @@ def blocks_of(kept: Mapping[str, Any]) -> dict[str, str]:
 def rates_of(kept: Mapping[str, Any]) -> Rates:
     """The rates that were written as JSON."""
     return Rates(**{**kept, "costs": tuple(Cost(**cost) for cost in kept["costs"])})
-
-
-def loaded(text: str) -> dict[str, Any]:
-    """What `--json` wrote."""
-    kept: dict[str, Any] = json.loads(text)
-    return kept
-
-
-def kept_rates(rates: Rates) -> dict[str, Any]:
-    """The rates as JSON takes them."""
-    return asdict(rates)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

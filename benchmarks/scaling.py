@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,20 +13,13 @@ import pyarrow.parquet as pq
 
 import polarsprof as pp
 from benchmarks import data
+from benchmarks.child import measured
 from benchmarks.measure import Line, Pairs, Setup, median_ms, milliseconds, slope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 _GROUP_ROWS: Final = 100_000
-# The high-water mark of this process alone; what getrusage tells includes that of the process it was forked from.
-_PEAK: Final = """
-import sys
-import polarsprof
-polarsprof.profile(sys.argv[1])
-with open("/proc/self/status") as status:
-    print(next(line.split()[1] for line in status if line.startswith("VmHWM:")))
-"""
 
 
 def slopes(setup: Setup) -> Iterator[Line]:
@@ -95,12 +86,13 @@ def memory(setup: Setup) -> Iterator[Line]:
     if not Path("/proc/self/status").exists():
         yield Line(suite="memory", what=what, against=against, skipped="the system tells no peak memory in /proc")
         return
+    repeats = 1 if setup.quick else 3
     with TemporaryDirectory() as directory:
         small, large = Path(directory, "small.parquet"), Path(directory, "large.parquet")
         _write(small, rows)
         _write(large, 10 * rows)
-        measured = [(_peak_mib(large), _peak_mib(small)) for _ in range(1 if setup.quick else 3)]
-    larger, smaller = zip(*measured, strict=True)
+        peaks = [[measured("profile", str(path)).peak_mib for path in (large, small)] for _ in range(repeats)]
+    larger, smaller = zip(*peaks, strict=True)
     yield Pairs(larger, smaller).line("memory", what, against, unit="MiB", budget=1.1, goal=1.1)
 
 
@@ -112,8 +104,3 @@ def _write(path: Path, rows: int) -> None:
             count = min(_GROUP_ROWS, rows - first)
             part = data.mixed(count, seed=first).with_columns(data.long_strings(count, first).alias("long string"))
             writer.write_table(part.to_arrow(compat_level=pl.CompatLevel.oldest()))
-
-
-def _peak_mib(path: Path) -> float:
-    command = [sys.executable, "-c", _PEAK, str(path)]
-    return int(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout) / 1024

@@ -177,7 +177,7 @@ def test_the_page_shows_what_was_kept_of_the_measurements():
     text = PAGE.read_text("utf-8")
     names = set()
     for file in ("sizing.json", "fleet.json"):
-        blocks = plans.blocks_of(plans.loaded((ROOT / "benchmarks" / file).read_text("utf-8")))
+        blocks = plans.blocks_of(json.loads((ROOT / "benchmarks" / file).read_text("utf-8")))
         names |= blocks.keys()
         assert plans.renewed(text, blocks) == text, f"python -m benchmarks … --measured benchmarks/{file} --page {PAGE}"
     assert set(re.findall(r"<!-- figures: (\w+) -->", text)) == names
