@@ -12,18 +12,15 @@ import subprocess
 import tomllib
 from pathlib import Path
 
-import pytest
+from environments import interpreter
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SECONDS = 300
 
 
 def in_its_environment(*arguments: str) -> subprocess.CompletedProcess[str]:
-    interpreter = os.environ.get("POLARSPROF_TEST_BEAM")
-    if not interpreter:
-        pytest.skip("POLARSPROF_TEST_BEAM names no interpreter with Apache Beam, pytest and Hypothesis")
     return subprocess.run(
-        [interpreter, *arguments],
+        [interpreter("POLARSPROF_TEST_BEAM", "Apache Beam, pytest and Hypothesis"), *arguments],
         cwd=ROOT,
         env={key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "COV_"))}
         | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},

@@ -13,6 +13,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from environments import interpreter
 
 from polarsprof.engines.ray import RayExecutor, profile_dataset
 
@@ -23,14 +24,12 @@ ROOT = LAWS.parent.parent.parent
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory):
     """Law → what failed in it, empty where nothing did."""
-    interpreter = os.environ.get("POLARSPROF_TEST_RAY")
-    if not interpreter:
-        pytest.skip("POLARSPROF_TEST_RAY names no interpreter with polarsprof[ray], pytest, hypothesis and tpchgen-cli")
+    python = interpreter("POLARSPROF_TEST_RAY", "polarsprof[ray], pytest, hypothesis and tpchgen-cli")
     report = tmp_path_factory.mktemp("ray") / "junit.xml"
     quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
     options = ["-q", "-p", "no:cacheprovider", "-o", "filterwarnings=default", f"--junitxml={report}"]
     ran = subprocess.run(
-        [interpreter, "-m", "pytest", *options, str(LAWS)],
+        [python, "-m", "pytest", *options, str(LAWS)],
         cwd=ROOT,
         env=os.environ | quiet | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])},
         stdout=subprocess.PIPE,

@@ -6,12 +6,12 @@ Spark runs in an environment of its own, whose interpreter POLARSPROF_TEST_SPARK
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
+from environments import interpreter
 
 import polarsprof as pp
 from polarsprof.interop.parquet import write_parquet
@@ -46,12 +46,13 @@ def records() -> list[dict[str, object]]:
     return [{"number": i * 7 % 11_000, "text": f"wört {i * 7 % 11_000}", "few": f"few {i % 20}"} for i in range(ROWS)]
 
 
+def python_of_spark() -> str:
+    return interpreter("POLARSPROF_TEST_SPARK", "PySpark 4.1 or later and Java 17")
+
+
 def spark(path: Path, queries: list[str]) -> list[list[list[object]]]:
-    interpreter = os.environ.get("POLARSPROF_TEST_SPARK")
-    if not interpreter:
-        pytest.skip("POLARSPROF_TEST_SPARK names no interpreter with PySpark 4.1 or later and Java 17")
     ran = subprocess.run(
-        [interpreter, str(HERE / "queries.py"), str(path)],
+        [python_of_spark(), str(HERE / "queries.py"), str(path)],
         input=json.dumps(queries),
         capture_output=True,
         text=True,
@@ -145,8 +146,7 @@ def test_what_spark_makes_of_the_same_values_is_what_we_make(profiles, answers):
 
 
 def test_the_queries_of_the_documentation_run(tmp_path):
-    if not os.environ.get("POLARSPROF_TEST_SPARK"):
-        pytest.skip("POLARSPROF_TEST_SPARK names no interpreter with PySpark 4.1 or later and Java 17")
+    python_of_spark()
     from test_docs import _run_console, _run_python, blocks
 
     text = PAGE.read_text("utf-8")
