@@ -37,10 +37,7 @@ _BLOCK_BYTES: Final = 16
 _LEADING_ONE: Final = np.uint64(1 << 63)
 _TWO_63: Final = 2.0**63
 _TEXT_HASH: Final = None if polars_hash is None else polars_hash.col("text").nchash.murmur128(seed=9001)
-_TEXT_HALVES: Final = (
-    pl.col("text").cast(pl.UInt64, wrap_numerical=True).alias("low"),
-    pl.col("text").bitwise_leading_zeros().cast(pl.UInt64).alias("zeros"),
-)
+_LEADING_ZEROS: Final = pl.col("text").bitwise_leading_zeros().cast(pl.UInt64)
 _CANONICAL_NAN: Final = np.uint64(0x7FF8000000000000)
 
 
@@ -97,9 +94,12 @@ def hash_text(values: pl.Series) -> Hashes:
     """
     if polars_hash is None:
         return _murmur_of_bytes(values)
-    halves = values.to_frame("text").lazy().select(_TEXT_HASH).select(_TEXT_HALVES).collect(engine="in-memory")
+    # One step after the other: to wake threads for two would take longer than the steps do, of all but large pieces.
+    hashes = values.to_frame("text").select_seq(_TEXT_HASH)
+    zeros = hashes.select_seq(_LEADING_ZEROS).to_series().to_numpy()
+    low = hashes.to_series().cast(pl.UInt64, wrap_numerical=True).to_numpy()
     # Shifted beyond the last bit, the one is gone: the second half of such a hash is 0.
-    return halves["low"].to_numpy(), _LEADING_ONE >> halves["zeros"].to_numpy()
+    return low, _LEADING_ONE >> zeros
 
 
 def rare(hashes: Hashes, floor: int) -> Hashes:

@@ -13,9 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import KINDS, columns, floats
 
+from polarsprof import kernels
 from polarsprof.batch import ColumnBatch, TypedColumns
 from polarsprof.group import STATISTICS
 from polarsprof.kernels import column_batches, numbers, texts
+from polarsprof.kernels import groups as kernel_groups
 from polarsprof.profiles import Profile
 from polarsprof.spec import ProfileSpec
 from polarsprof.testing import assert_profile_equal
@@ -212,12 +214,13 @@ def test_columns_of_unequal_heights_are_counted_apart() -> None:
     assert weights == {"a": {1: 2}, "b": {"x": 1, "y": 2}, "c": {5: 1}}
 
 
-def both_ways(series: pl.Series, monkeypatch: pytest.MonkeyPatch, spec: ProfileSpec) -> list[Profile]:
-    """The profile of a column whose values are taken to repeat, and of the same taken not to."""
+def every_way(series: pl.Series, monkeypatch: pytest.MonkeyPatch, spec: ProfileSpec) -> list[Profile]:
+    """The profile of a column whose values are taken to repeat, counted by slots and by Polars, and taken not to."""
     profiles = []
-    for repetitive in (True, False):
+    for repetitive, large in ((True, 0), (True, 2**62), (False, 0)):
         for module in (numbers, texts):
             monkeypatch.setattr(module, "looks_repetitive", lambda _, answer=repetitive: answer)
+        monkeypatch.setattr(kernel_groups, "_LARGE", large)
         profile = Profile(spec)
         profile.update(TypedColumns(len(series), [("c", series)]))
         profiles.append(profile)
@@ -226,10 +229,11 @@ def both_ways(series: pl.Series, monkeypatch: pytest.MonkeyPatch, spec: ProfileS
 
 @pytest.mark.parametrize("kind", LEAVES, ids=lambda kind: kind.name)
 @given(data=st.data())
-def test_both_ways_to_count_give_the_same_figures(kind: Any, data: st.DataObject) -> None:
+def test_every_way_to_count_gives_the_same_figures(kind: Any, data: st.DataObject) -> None:
     series = data.draw(columns(kind))
     with pytest.MonkeyPatch.context() as monkeypatch:
-        groups, rows = both_ways(series, monkeypatch, ProfileSpec())
+        slots, groups, rows = every_way(series, monkeypatch, ProfileSpec())
+    assert_profile_equal(slots, groups)
     assert_profile_equal(groups, rows)
     for name in groups["c"].groups if "c" in groups else ():
         one, other = groups["c"].group(name), rows["c"].group(name)
@@ -256,14 +260,15 @@ MANY = {
 
 @pytest.mark.parametrize("name", MANY)
 @pytest.mark.parametrize("n", [5_000, 140_000])
-def test_both_ways_to_count_many_rows_stay_within_their_bounds(name: str, n: int) -> None:
+def test_every_way_to_count_many_rows_stays_within_its_bounds(name: str, n: int) -> None:
     series = MANY[name](np.random.default_rng(n), n)
     truth = Counter(series.to_list())
     with pytest.MonkeyPatch.context() as monkeypatch:
-        groups, rows = both_ways(series, monkeypatch, ProfileSpec())
+        slots, groups, rows = every_way(series, monkeypatch, ProfileSpec())
+    assert_profile_equal(slots, groups)
     assert_profile_equal(groups, rows)
-    assert groups["c"].distinct == rows["c"].distinct
-    for profile in (groups, rows):
+    assert slots["c"].distinct == groups["c"].distinct == rows["c"].distinct
+    for profile in (slots, groups, rows):
         group = profile["c"].group(profile["c"].groups[0])
         summary = group.item_summary
         assert summary is not None
@@ -277,6 +282,27 @@ def test_both_ways_to_count_many_rows_stay_within_their_bounds(name: str, n: int
         for q, found in zip(RANKS, group.quantiles(RANKS) or [], strict=False):
             below, upto = (ordered < found).sum(), (ordered <= found).sum()
             assert below / len(ordered) - 0.0165 <= q <= upto / len(ordered) + 0.0165
+
+
+@pytest.mark.parametrize("longest", [3, 70_000])
+def test_lengths_that_repeat_are_counted_however_long_they_are(longest: int) -> None:
+    values = [b"", b"a" * longest, b"b" * longest, b"c", b"c"]
+    length = only(batches(("c", pl.Series(values)))).length
+    assert length is not None
+    assert dict(zip(length.items, length.weights, strict=True)) == Counter(map(len, values))
+
+
+@pytest.mark.parametrize("long", [True, False])
+def test_threads_change_no_figure(long: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = np.random.default_rng(5)
+    columns = TypedColumns(3_000, [(name, make(draw, 3_000)) for name, make in MANY.items()])
+    monkeypatch.setattr(kernels, "_WORTH_THREADS", 0 if long else 2**62)
+    profile, alone = Profile(), Profile()
+    profile.update(columns)
+    for leaf in columns.leaves:
+        alone.update(TypedColumns(0, [leaf]))
+    alone.rows = 3_000
+    assert_profile_equal(profile, alone)
 
 
 RANKS = [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99]

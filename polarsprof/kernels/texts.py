@@ -95,8 +95,8 @@ def _take_extremes(batch: ColumnBatch, values: pl.Series) -> None:
 def text_items(kept: pl.Series) -> list[Item]:
     """The values; of a long one its start and the hash that tells it from others with the same start."""
     items = kept.to_list()
-    long = [position for position, value in enumerate(items) if len(value) > LONGEST_ITEM]
-    if long:
+    if max(map(len, items), default=0) > LONGEST_ITEM:
+        long = [position for position, value in enumerate(items) if len(value) > LONGEST_ITEM]
         marks = hash_text(kept[long])[0].tolist()
         for position, mark in zip(long, marks, strict=True):
             start = items[position][:LONGEST_ITEM]
