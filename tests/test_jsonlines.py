@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 
 import polarsprof as pp
@@ -372,6 +372,91 @@ def test_any_text_has_the_profile_of_its_lines(data: bytes, block_bytes: int) ->
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reader, "_BLOCK_BYTES", block_bytes)
         event("in columns" if check(data) else "line by line")
+
+
+_PIECES = (
+    *(
+        b'"a"',
+        b'"b":',
+        b'"a":null',
+        b"null",
+        b"1",
+        b'"',
+        b'\\"',
+        b"\\",
+        b"[",
+        b"]",
+        b"{",
+        b"}",
+        b"{}",
+        b"[]",
+        b'["x","y"]',
+    ),
+    *(
+        b",",
+        b":",
+        b" :",
+        b" ",
+        b"\n",
+        b"\r",
+        b"true",
+        b"2.5",
+        b'"x"',
+        b"",
+        b'":',
+        b'\\":',
+        b"\\u0061",
+        b"\\ud800",
+        b"\xff",
+    ),
+)
+_FLAT = {
+    "i": ["1", "-5", "0", "9223372036854775807", "-0"],
+    "f": ["2.5", "1e2", "-0.0", "10.0", "7", "9007199254740993"],
+    "s": ['"x"', '""', '"a: b"', '"\\": "', '"[1]"', '"{}"', '"null"', '"2020-01-01"', '"\\u00e9\\n"', '"\\\\"'],
+    "b": ["true", "false"],
+}
+
+
+@st.composite
+def flat_streams(draw: DrawFn) -> tuple[bytes, bytes]:
+    """Lines without nesting, and lines of the same columns in which a few things may be wrong."""
+    keys = draw(
+        st.lists(st.sampled_from(["a", "b", "ab", "a.b", "a long name of a column", "é"]), unique=True, min_size=1)
+    )
+    kinds = {key: draw(st.sampled_from(list(_FLAT))) for key in keys}
+    apart = draw(st.sampled_from([(",", ":"), (", ", ": "), (" , ", " :")] if draw(st.booleans()) else [(",", ":")]))
+
+    def line(missing: float, other: list[str]) -> str:
+        fields = [(key, draw(st.sampled_from(_FLAT[kinds[key]][: draw(st.sampled_from([2, 10]))]))) for key in keys]
+        fields = [field for field in fields if not missing or draw(st.integers(0, 3))]
+        fields += [(draw(st.sampled_from([*keys, "z"])), value) for value in other]
+        return "{" + apart[0].join(f'"{key}"{apart[1]}{value}' for key, value in fields) + "}"
+
+    known = "\n".join(line(0, []) for _ in range(3))
+    missing = draw(st.booleans())
+    others = st.lists(st.sampled_from(["null", "1", '"x"', "true"]), max_size=1 if draw(st.booleans()) else 0)
+    data = "\n".join(line(missing, draw(others)) for _ in range(draw(st.integers(1, 5)))).encode()
+    for _ in range(draw(st.sampled_from([0, 0, 1, 2]))):
+        start = draw(st.integers(0, len(data)))
+        data = data[:start] + draw(st.sampled_from(_PIECES)) + data[start + draw(st.integers(0, 4)) :]
+    return known.encode(), data
+
+
+@settings(_HEALTH, max_examples=1_000)
+@example(streams=(b'{"a":1}\n{"a":2}', b'{"a":1,"a":null}\n{}'))
+@example(streams=(b'{"a":1,"b":2}\n{"a":2,"b":2}', b'{"a":1}\n{"b":2,"a":null,"b":null}'))
+@example(streams=(b'{"s":"x","t":"y"}', b'{"s":["x","y","z"],"t":1}\n{"s":2,"t":"x"}'))
+@example(streams=(b'{"a":1,"b":2}', b'{"a" : 1,"b":2,"z":3}'))
+@given(streams=flat_streams())
+def test_any_text_after_lines_without_nesting_has_the_profile_of_its_lines(streams: tuple[bytes, bytes]) -> None:
+    known, data = streams
+    with pytest.MonkeyPatch.context() as patch:
+        lines = JsonLines()
+        list(lines.batches(known))
+        given_to_pyarrow = readings(patch)
+        assert_profile_equal(profile_of(lines.batches(data)), line_by_line(data))
+    event("by pyarrow" if given_to_pyarrow else "by Polars")
 
 
 @_HEALTH

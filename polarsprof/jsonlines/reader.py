@@ -173,9 +173,11 @@ def _blocks(data: bytes) -> Iterator[bytes]:
     start = 0
     while start < len(data):
         bound = start + _BLOCK_BYTES
-        end = len(data) if bound >= len(data) else data.rfind(b"\n", start, bound) + 1 or data.find(b"\n", bound) + 1
-        yield data[start : end or len(data)]
-        start = end or len(data)
+        end = len(data) if bound >= len(data) else data.rfind(b"\n", start, bound)
+        end = data.find(b"\n", bound) if end < 0 else end
+        end = len(data) if end < 0 else end
+        yield data[start:end]  # without the line end, or to strip it off would copy the block
+        start = end + 1
 
 
 def _without_the_bad(lines: bytes, at: int | None, bad: list[bytes]) -> list[bytes]:
