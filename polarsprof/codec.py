@@ -140,6 +140,7 @@ class Sections:
         self._body_bytes = file_bytes - self._body
         self._entries: Sequence[pb.ColumnEntry] = self.header.columns
         self._all_checked = False
+        self._asked: object = None
         if len(self._entries) > MAX_COLUMNS:
             raise CorruptProfile(_text(f"it has {len(self._entries)} columns, more than {MAX_COLUMNS}"))
 
@@ -152,6 +153,8 @@ class Sections:
         """The columns that are asked for, all for None, and those that say how many rows they have; checked alone."""
         if columns is None:
             return self._all()
+        if columns is self._asked:  # nothing else was kept
+            return list(self._entries)
         paths = set(columns)
         paths |= {lists for path in paths if "[]" in path for lists in lists_around(path)}
         return [entry for path in sorted(paths) for entry in self._found(path)]
@@ -170,8 +173,10 @@ class Sections:
                 raise CorruptProfile(_text(f"column {path!r:.80} lies at the wrong place"))
             yield entry
 
-    def keep(self, entries: Sequence[pb.ColumnEntry]) -> None:
-        """Read these columns now, so that the file may be closed before they are parsed; there are no others then."""
+    def keep(self, columns: Iterable[str] | None) -> None:
+        """Read what is `wanted` now, so that the file may be closed before it is parsed; there is nothing else then."""
+        entries = self.wanted(columns)
+        self._asked = columns
         self._kept = {entry.path: self._bytes_of(entry) for entry in entries}
         self._entries, self._all_checked = entries, True
         del self._read

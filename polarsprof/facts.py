@@ -21,6 +21,7 @@ from polarsprof.sketches.counters import MAX_COUNT, writable
 from polarsprof.window import Window, utc_datetime
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
     from datetime import datetime
 
     from polarsprof.foreign import Figures
@@ -97,13 +98,20 @@ class Facts:
             self.observe_times(other.first_event_us, other.last_event_us)
         advance(self.positions, other.positions)
         for writer_id, counters in other.writers.items():
-            own = self.writers.setdefault(writer_id, {})
-            own |= {name: max(count, own.get(name, 0)) for name, count in counters.items()}
+            self._merge_counters(writer_id, counters)
         if other.foreign or other.incomplete:
             merge_figures(self.foreign, other.foreign)
             merge_reasons(self.incomplete, other.incomplete)
-        self.dataset = min(self.dataset or other.dataset, other.dataset or self.dataset)
-        for mine, theirs in ((self.tags, other.tags), (self.metadata, other.metadata), (self.versions, other.versions)):
+        self._merge_texts(other.dataset, other.tags, other.metadata, other.versions)
+
+    def _merge_counters(self, writer_id: str, counters: Mapping[str, int]) -> None:
+        own = self.writers.setdefault(writer_id, {})
+        own |= {name: max(count, own.get(name, 0)) for name, count in counters.items()}
+
+    def _merge_texts(self, dataset: str, *texts: Mapping[str, str]) -> None:
+        """Take in the name of the data set, tags, metadata and versions of others."""
+        self.dataset = min(self.dataset or dataset, dataset or self.dataset)
+        for mine, theirs in zip((self.tags, self.metadata, self.versions), texts, strict=True):
             if theirs and theirs != mine:
                 mine |= {key: min(value, mine.get(key, value)) for key, value in theirs.items()}
 
@@ -131,39 +139,84 @@ class Facts:
         header.incomplete.extend(starmap(_pair_message, sorted(self.incomplete.items())))
         return header
 
-    def _take_facts(self, header: pb.Header) -> None:
-        # What is empty, as most of it is in most files, is not looked through: a year of hours has thousands of them.
-        counts = _COUNTS_OF(header)
-        self.rows, self.late_rows, self.untimed_rows, self.future_rows, self.dropped_rows = counts
-        if header.HasField("window_start_us"):
-            self.window = Window(header.window_start_us, header.window_end_us)
-            if self.window.start_us >= self.window.end_us:
-                msg = f"not a readable profile: a window from {header.window_start_us} to {header.window_end_us}"
-                raise CorruptProfile(msg)
-        if header.HasField("first_event_us"):
-            self._take_events(header.first_event_us, header.last_event_us)
-        self.panes = frozenset([(pane.writer_id, pane.number) for pane in header.panes])
-        if header.positions:
-            self.positions = {position.source: position.next for position in header.positions}
-        if header.writers:
-            self.writers = {w.id: {entry.name: entry.count for entry in w.counters} for w in header.writers}
-        self.tags, self.metadata, self.versions = map(_pairs, (header.tags, header.metadata, header.versions))
-        if header.foreign or header.incomplete:
-            self.foreign, self.incomplete = read_figures(header), _pairs(header.incomplete)
-        for own, entries in ((self.rejected, header.rejected), (self.degraded, header.degraded)):
-            if entries:
-                own.update({entry.name: entry.count for entry in entries})
-        if max(*counts, *self.rejected.values(), *self.degraded.values()) > MAX_COUNT:
-            raise CorruptProfile("not a readable profile: counts that no stream has")
+    def _take_header(self, header: pb.Header) -> None:
+        """Be what a header says; nothing was known before."""
+        self.versions = {}
+        self._merge_header(header)
+        self.panes, self.window = panes_of(header), _window_of(header)
 
-    def _take_events(self, first_us: int, last_us: int) -> None:
-        try:
-            first, last = utc_datetime(first_us), utc_datetime(last_us)
-        except ArgumentError as error:
-            raise CorruptProfile(f"not a readable profile: {error}") from error
-        if first > last:
-            raise CorruptProfile(f"not a readable profile: event times from {first} to {last}")
-        self.first_event_us, self.last_event_us = first_us, last_us
+    def _merge_headers(self, headers: Iterable[pb.Header]) -> None:
+        """Take in what headers say, each once it is found valid, and no pane twice."""
+        panes: set[tuple[str, int]] = set()  # beside those of these facts, which may be very many
+        windows = [self.window]
+        for header in headers:
+            more = panes_of(header)
+            self._check_disjoint(more, panes)
+            panes |= more
+            windows.append(_window_of(header))
+            self._merge_header(header)
+        self.panes |= panes
+        self.window = _span(windows)
+
+    def _check_disjoint(self, more: frozenset[tuple[str, int]], others: AbstractSet[tuple[str, int]]) -> None:
+        """Refuse panes that are among these or those of others."""
+        if not (more.isdisjoint(self.panes) and more.isdisjoint(others)):
+            writer, number = min((self.panes | others) & more)
+            msg = f"other: holds pane {number} of writer {writer}, whose rows are in this profile already"
+            raise ArgumentError(msg)
+
+    def _merge_header(self, header: pb.Header) -> None:
+        """All but the panes and the window."""
+        # What is empty, as most of it is in most files, is not looked through: a year of hours has thousands of them.
+        counts = rows, late, untimed, future, dropped = _COUNTS_OF(header)
+        rejected, degraded = _counts_of(header.rejected), _counts_of(header.degraded)
+        if max(*counts, *rejected.values(), *degraded.values()) > MAX_COUNT:
+            raise CorruptProfile("not a readable profile: counts that no stream has")
+        self.rows += rows
+        self.late_rows += late
+        self.untimed_rows += untimed
+        self.future_rows += future
+        self.dropped_rows += dropped
+        for total, more in ((self.rejected, rejected), (self.degraded, degraded)):
+            if more:
+                total.update(more)
+        if header.HasField("first_event_us"):
+            self.observe_times(*_events_of(header))
+        if header.positions:
+            advance(self.positions, {position.source: position.next for position in header.positions})
+        if header.writers:
+            for writer in header.writers:
+                self._merge_counters(writer.id, _counts_of(writer.counters))
+        if header.foreign or header.incomplete:
+            merge_figures(self.foreign, read_figures(header))
+            merge_reasons(self.incomplete, _pairs(header.incomplete))
+        texts = map(_pairs, (header.tags, header.metadata, header.versions))
+        self._merge_texts(dataset_text("dataset", header.dataset), *texts)
+
+
+def panes_of(header: pb.Header) -> frozenset[tuple[str, int]]:
+    """The ids of the panes of a file."""
+    return frozenset([(pane.writer_id, pane.number) for pane in header.panes])
+
+
+def _window_of(header: pb.Header) -> Window | None:
+    if not header.HasField("window_start_us"):
+        return None
+    if header.window_start_us >= header.window_end_us:
+        msg = f"not a readable profile: a window from {header.window_start_us} to {header.window_end_us}"
+        raise CorruptProfile(msg)
+    return Window(header.window_start_us, header.window_end_us)
+
+
+def _events_of(header: pb.Header) -> tuple[int, int]:
+    first_us, last_us = header.first_event_us, header.last_event_us
+    try:
+        first, last = utc_datetime(first_us), utc_datetime(last_us)
+    except ArgumentError as error:
+        raise CorruptProfile(f"not a readable profile: {error}") from error
+    if first > last:
+        raise CorruptProfile(f"not a readable profile: event times from {first} to {last}")
+    return first_us, last_us
 
 
 @cache
@@ -173,6 +226,10 @@ def _versions() -> Mapping[str, str]:
 
 def _pairs(pairs: Any) -> dict[str, str]:
     return {pair.key: pair.value for pair in pairs} if pairs else {}
+
+
+def _counts_of(entries: Any) -> dict[str, int]:
+    return {entry.name: entry.count for entry in entries} if entries else {}
 
 
 def advance(positions: dict[str, int], others: Mapping[str, int]) -> None:

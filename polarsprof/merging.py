@@ -22,6 +22,7 @@ from polarsprof.errors import (
     UnsupportedVersion,
     argument_error,
 )
+from polarsprof.facts import panes_of
 from polarsprof.interop.whylogs import HEAD_BYTES, MAX_FILE_BYTES, is_whylogs, native_files
 from polarsprof.profiles import Profile
 from polarsprof.window import Window
@@ -168,7 +169,7 @@ def opened(
             return file.read(length)
 
         sections = sections_of(part, os.fstat(file.fileno()).st_size, name)
-        sections.keep(sections.wanted(columns))
+        sections.keep(columns)
     return sections
 
 
@@ -210,7 +211,7 @@ def identity_of(header: pb.Header) -> tuple[frozenset[tuple[str, int]], Window |
     window = None
     if header.HasField("window_start_us") and header.HasField("window_end_us"):
         window = Window(header.window_start_us, header.window_end_us)
-    return frozenset([(pane.writer_id, pane.number) for pane in header.panes]), window
+    return panes_of(header), window
 
 
 def read(source: str | os.PathLike[str] | bytes, *, columns: Iterable[str] | None = None) -> Profile:

@@ -21,7 +21,6 @@ from polarsprof.codec import MAX_PATHS_BYTES, Sections, encode, lists_around
 from polarsprof.column import ColumnProfile
 from polarsprof.durable import replace_file
 from polarsprof.errors import (
-    ArgumentError,
     SpecMismatch,
     argument_error,
     plain_text,
@@ -329,8 +328,8 @@ class Profile(Facts):
 
     @classmethod
     def _of_header(cls, header: pb.Header) -> Profile:
-        profile = cls(_spec_of_json(header.spec_json), dataset=header.dataset)
-        profile._take_facts(header)
+        profile = cls(_spec_of_json(header.spec_json))
+        profile._take_header(header)
         return profile
 
     @classmethod
@@ -410,8 +409,7 @@ class Profile(Facts):
         """
         alike = [_spec_of_json(file.header.spec_json) == self.spec for file in files]
         self.merge(*[Profile.from_sections(file, columns) for file, same in zip(files, alike, strict=True) if not same])
-        # One head after the other: thousands at once would have the garbage collector look for cycles among them.
-        self._merge_facts(self._checked(Profile._of_header(file.header) for file in compress(files, alike)))
+        self._merge_headers([file.header for file in compress(files, alike)])
         places: dict[str, list[tuple[Sections, pb.ColumnEntry]]] = {}
         for file in compress(files, alike):
             for entry in file.wanted(columns):
@@ -484,10 +482,7 @@ class Profile(Facts):
                 raise argument_error("other", other, "a Profile")
             if other is self:
                 raise argument_error("other", other, "another profile", "a profile cannot be merged into itself")
-            if not (other.panes.isdisjoint(self.panes) and other.panes.isdisjoint(panes)):
-                writer, number = min((self.panes | panes) & other.panes)
-                msg = f"other: holds pane {number} of writer {writer}, whose rows are in this profile already"
-                raise ArgumentError(msg)
+            self._check_disjoint(other.panes, panes)
             panes |= other.panes
             paths.update(other._columns)
             if self.spec is not other.spec and self.spec != other.spec:

@@ -12,7 +12,7 @@ import struct
 import zlib
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -32,8 +32,7 @@ _MAGIC: Final = b"POLPIDX1"
 _HEAD: Final = struct.Struct("<8sI32sQQQQ")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """What the header of one file says; no window: it is no pane of the data set."""
 
     name: str

@@ -119,5 +119,5 @@ def opened_file(place: Place, name: str, columns: Iterable[str] | None) -> Secti
     where = place.where(name)
     with place.opened(name, first_bytes) as (part, file_bytes), naming(where):
         sections = sections_of(part, file_bytes, where)
-        sections.keep(sections.wanted(columns))
+        sections.keep(columns)
     return sections
