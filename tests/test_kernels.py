@@ -221,6 +221,7 @@ def every_way(series: pl.Series, monkeypatch: pytest.MonkeyPatch, spec: ProfileS
         for module in (numbers, texts):
             monkeypatch.setattr(module, "looks_repetitive", lambda _, answer=repetitive: answer)
         monkeypatch.setattr(kernel_groups, "_LARGE", large)
+        monkeypatch.setattr(kernel_groups, "_FEW", -1)
         profile = Profile(spec)
         profile.update(TypedColumns(len(series), [("c", series)]))
         profiles.append(profile)

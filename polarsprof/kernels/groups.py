@@ -9,8 +9,8 @@ How a piece is counted is chosen in `looks_repetitive`. What the choice weighs, 
 | hashes of all, exact counts in crowded buckets; the rest from rows | 62 / 83 / 78 | 26 / 67 / 74 | 20 / 42 / 50 |
 
 Numbers within a range no wider than the piece is long are counted by their distance from the smallest, at 6. Other
-numbers, and texts up to 12 bytes of large pieces, get slots by a multiplicative hash; all other texts go through the
-hash table of Polars.
+numbers, and texts up to 12 bytes of large pieces with many distinct ones, get slots by a multiplicative hash; all other
+texts go through the hash table of Polars.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 _SAMPLE: Final = 1_024
 _SMALL: Final = 4_096  # below it every way is quick, and Polars' own needs no guess
 _MOST_SLOT_BITS: Final = 16
-_LARGE: Final = 65_536  # texts; of fewer, Polars' own counts are the quicker ones, by up to three times
+# Of fewer texts, or of few that are distinct, Polars' own counts are the quicker ones, by up to three times.
+_LARGE: Final = 65_536
+_FEW: Final = 64
 _MOST_SPREAD: Final = 65_536
 _GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)  # 2^64 divided by the golden ratio, made odd
 _CROWDED: Final = 16  # rows; of a piece of spread values a bucket holds that many once in thousands of pieces
@@ -97,7 +99,7 @@ def text_groups(values: pl.Series) -> tuple[pl.Series, NDArray[np.int64]]:
     Short ones are compared as the two words of their views, each with the one that holds its slot, see
     `_slotted_groups`.
     """
-    if len(values) < _LARGE:
+    if len(values) < _LARGE or values.head(_SAMPLE).n_unique() <= _FEW:
         return counted(values)
     words = text_words(values)
     if not are_inline(words):
