@@ -17,6 +17,7 @@ import datasketches
 import numpy as np
 
 from polarsprof.errors import CorruptProfile
+from polarsprof.hashing import rare
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +39,7 @@ SLOT_BITS: Final = 26
 _SLOT_MASK: Final = np.uint64((1 << SLOT_BITS) - 1)
 MAX_VALUE: Final = 63
 _POWERS: Final = np.ldexp(1.0, -np.arange(MAX_VALUE + 1))
+_BLOCK_HASHES: Final = 65536
 _NO_COUPONS: Final = np.empty(0, dtype=np.uint32)
 
 
@@ -81,7 +83,13 @@ class Distinct:
             return
         if self._registers is None and _are_many(batch.hashes, max_coupons(self._lg_k)):
             self._to_registers()
-        self._add(_coupons_of(*batch.hashes))
+        if self._registers is None:
+            self._add(_coupons_of(*batch.hashes))
+            return
+        first, second = batch.hashes
+        for start in range(0, first.size, _BLOCK_HASHES):  # each raises the floor for those after it
+            block = slice(start, start + _BLOCK_HASHES)
+            self._add(_coupons_of(*rare((first[block], second[block]), self.floor)))
 
     def merge(self, *others: Distinct) -> None:
         """Take in others; with unequal lg_k all are folded to the smallest one."""
