@@ -23,7 +23,7 @@ from polarsprof.sketches.counters import MAX_COUNT, writable
 from polarsprof.sketches.integers import integer_items
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from polarsprof.batch import ColumnBatch, Item
     from polarsprof.proto import profile_pb2 as pb
@@ -132,10 +132,10 @@ class FrequentItems:
         self._lg_items, self._capacity = lg_items, 3 * 2**lg_items // 4
 
     def _image(self) -> bytes:
-        weights = dict(zip(_item_texts(self._weights), self._weights.values(), strict=True))
+        weights = _by_text(self._weights)
         texts = sorted(sorted(weights), key=weights.__getitem__, reverse=True)
         head = HEAD.pack(4, 1, FAMILY, self._lg_items, self._lg_items, 0, 0, len(texts), 0, self._total, self._offset)
-        ranked = np.array([weights[text] for text in texts], dtype="<u8").tobytes()
+        ranked = np.fromiter(map(weights.__getitem__, texts), "<u8", len(texts)).tobytes()
         return b"".join([head, ranked, _written_short_texts(texts) or _written_texts(texts)])
 
 
@@ -188,6 +188,14 @@ def _all_integers(
             return None
     sizes: list[int | None] = [*found.lg_items, *[None] * (len(messages) - len(with_items))]
     return sizes, zip(found.values, found.weights, strict=True)
+
+
+def _by_text(weights: dict[Item, int]) -> Mapping[str, int]:
+    """Weights by the texts that stand for items: of nothing but text, the items themselves."""
+    texts = _item_texts(weights)
+    if texts is weights:
+        return cast("dict[str, int]", weights)
+    return dict(zip(texts, weights.values(), strict=True))
 
 
 def _item_texts(values: Iterable[Item]) -> Iterable[str]:
