@@ -11,7 +11,7 @@ from functools import cache
 from importlib.metadata import version
 from itertools import starmap
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from polarsprof.codec import MAX_DATASET_CHARACTERS, MAX_TEXT_BYTES
 from polarsprof.errors import ArgumentError, CorruptProfile, argument_error, plain_text
@@ -21,7 +21,7 @@ from polarsprof.sketches.counters import MAX_COUNT, writable
 from polarsprof.window import Window, utc_datetime
 
 if TYPE_CHECKING:
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Iterator
     from datetime import datetime
 
     from polarsprof.foreign import Figures
@@ -79,7 +79,7 @@ class Facts:
         self.first_event_us = first_us if self.first_event_us is None else min(self.first_event_us, first_us)
         self.last_event_us = last_us if self.last_event_us is None else max(self.last_event_us, last_us)
 
-    def _merge_facts(self, others: Iterable[Facts]) -> None:
+    def _merge_facts(self, others: Iterable[Facts | _Said]) -> None:
         panes, windows = [], [self.window]
         for other in others:
             self._merge_facts_of(other)
@@ -88,7 +88,7 @@ class Facts:
         self.panes = self.panes.union(*panes)
         self.window = _span(windows)
 
-    def _merge_facts_of(self, other: Facts) -> None:
+    def _merge_facts_of(self, other: Facts | _Said) -> None:
         for name in _COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for total, more in ((self.rejected, other.rejected), (self.degraded, other.degraded)):
@@ -98,22 +98,26 @@ class Facts:
             self.observe_times(other.first_event_us, other.last_event_us)
         advance(self.positions, other.positions)
         for writer_id, counters in other.writers.items():
-            self._merge_counters(writer_id, counters)
+            own = self.writers.setdefault(writer_id, {})
+            own |= {name: max(count, own.get(name, 0)) for name, count in counters.items()}
         if other.foreign or other.incomplete:
             merge_figures(self.foreign, other.foreign)
             merge_reasons(self.incomplete, other.incomplete)
-        self._merge_texts(other.dataset, other.tags, other.metadata, other.versions)
-
-    def _merge_counters(self, writer_id: str, counters: Mapping[str, int]) -> None:
-        own = self.writers.setdefault(writer_id, {})
-        own |= {name: max(count, own.get(name, 0)) for name, count in counters.items()}
-
-    def _merge_texts(self, dataset: str, *texts: Mapping[str, str]) -> None:
-        """Take in the name of the data set, tags, metadata and versions of others."""
-        self.dataset = min(self.dataset or dataset, dataset or self.dataset)
-        for mine, theirs in zip((self.tags, self.metadata, self.versions), texts, strict=True):
+        self.dataset = min(self.dataset or other.dataset, other.dataset or self.dataset)
+        for mine, theirs in ((self.tags, other.tags), (self.metadata, other.metadata), (self.versions, other.versions)):
             if theirs and theirs != mine:
                 mine |= {key: min(value, mine.get(key, value)) for key, value in theirs.items()}
+
+    def _disjoint(self, others: Iterable[_Kind]) -> Iterator[_Kind]:
+        """Each of the others, once it is known to hold no pane of these facts or of those before it."""
+        panes: set[tuple[str, int]] = set()  # beside those of these facts, which may be very many
+        for other in others:
+            if not (other.panes.isdisjoint(self.panes) and other.panes.isdisjoint(panes)):
+                writer, number = min((self.panes | panes) & other.panes)
+                msg = f"other: holds pane {number} of writer {writer}, whose rows are in this profile already"
+                raise ArgumentError(msg)
+            panes |= other.panes
+            yield other
 
     def _header(self, spec: ProfileSpec) -> pb.Header:
         header = pb.Header(dataset=self.dataset, spec_json=spec.to_json())
@@ -141,57 +145,73 @@ class Facts:
 
     def _take_header(self, header: pb.Header) -> None:
         """Be what a header says; nothing was known before."""
-        self.versions = {}
-        self._merge_header(header)
-        self.panes, self.window = panes_of(header), _window_of(header)
+        said = _said(header)
+        for name, value in said._asdict().items():
+            setattr(self, name, value)
+        self.rejected, self.degraded = Counter(said.rejected), Counter(said.degraded)
 
     def _merge_headers(self, headers: Iterable[pb.Header]) -> None:
-        """Take in what headers say, each once it is found valid, and no pane twice."""
-        panes: set[tuple[str, int]] = set()  # beside those of these facts, which may be very many
-        windows = [self.window]
-        for header in headers:
-            more = panes_of(header)
-            self._check_disjoint(more, panes)
-            panes |= more
-            windows.append(_window_of(header))
-            self._merge_header(header)
-        self.panes |= panes
-        self.window = _span(windows)
+        """Take in what headers say, as if profiles of them were merged."""
+        # One after the other: thousands at once would have the garbage collector look for cycles among them.
+        self._merge_facts(self._disjoint(map(_said, headers)))
 
-    def _check_disjoint(self, more: frozenset[tuple[str, int]], others: AbstractSet[tuple[str, int]]) -> None:
-        """Refuse panes that are among these or those of others."""
-        if not (more.isdisjoint(self.panes) and more.isdisjoint(others)):
-            writer, number = min((self.panes | others) & more)
-            msg = f"other: holds pane {number} of writer {writer}, whose rows are in this profile already"
-            raise ArgumentError(msg)
 
-    def _merge_header(self, header: pb.Header) -> None:
-        """All but the panes and the window."""
-        # What is empty, as most of it is in most files, is not looked through: a year of hours has thousands of them.
-        counts = rows, late, untimed, future, dropped = _COUNTS_OF(header)
-        rejected, degraded = _counts_of(header.rejected), _counts_of(header.degraded)
-        if max(*counts, *rejected.values(), *degraded.values()) > MAX_COUNT:
-            raise CorruptProfile("not a readable profile: counts that no stream has")
-        self.rows += rows
-        self.late_rows += late
-        self.untimed_rows += untimed
-        self.future_rows += future
-        self.dropped_rows += dropped
-        for total, more in ((self.rejected, rejected), (self.degraded, degraded)):
-            if more:
-                total.update(more)
-        if header.HasField("first_event_us"):
-            self.observe_times(*_events_of(header))
-        if header.positions:
-            advance(self.positions, {position.source: position.next for position in header.positions})
-        if header.writers:
-            for writer in header.writers:
-                self._merge_counters(writer.id, _counts_of(writer.counters))
-        if header.foreign or header.incomplete:
-            merge_figures(self.foreign, read_figures(header))
-            merge_reasons(self.incomplete, _pairs(header.incomplete))
-        texts = map(_pairs, (header.tags, header.metadata, header.versions))
-        self._merge_texts(dataset_text("dataset", header.dataset), *texts)
+class _Said(NamedTuple):
+    """What a header says, once it is found valid; the names are those of `Facts`."""
+
+    dataset: str
+    window: Window | None
+    tags: dict[str, str]
+    metadata: dict[str, str]
+    rows: int
+    late_rows: int
+    untimed_rows: int
+    future_rows: int
+    dropped_rows: int
+    rejected: dict[str, int]
+    degraded: dict[str, int]
+    first_event_us: int | None
+    last_event_us: int | None
+    panes: frozenset[tuple[str, int]]
+    positions: dict[str, int]
+    writers: dict[str, dict[str, int]]
+    versions: dict[str, str]
+    foreign: Figures
+    incomplete: dict[str, str]
+
+
+_Kind = TypeVar("_Kind", bound=Facts | _Said)
+
+
+def _said(header: pb.Header) -> _Said:
+    # What is empty, as most of it is in most files, is not looked through: a year of hours has thousands of them.
+    counts = rows, late, untimed, future, dropped = _COUNTS_OF(header)
+    rejected, degraded = _counts_of(header.rejected), _counts_of(header.degraded)
+    if max(*counts, *rejected.values(), *degraded.values()) > MAX_COUNT:
+        raise CorruptProfile("not a readable profile: counts that no stream has")
+    first_us, last_us = _events_of(header)
+    positions, writers, foreign = header.positions, header.writers, header.foreign
+    return _Said(
+        dataset=dataset_text("dataset", header.dataset),
+        window=_window_of(header),
+        tags=_pairs(header.tags),
+        metadata=_pairs(header.metadata),
+        rows=rows,
+        late_rows=late,
+        untimed_rows=untimed,
+        future_rows=future,
+        dropped_rows=dropped,
+        rejected=rejected,
+        degraded=degraded,
+        first_event_us=first_us,
+        last_event_us=last_us,
+        panes=panes_of(header),
+        positions={position.source: position.next for position in positions} if positions else {},
+        writers={writer.id: _counts_of(writer.counters) for writer in writers} if writers else {},
+        versions=_pairs(header.versions),
+        foreign=read_figures(header) if foreign else {},
+        incomplete=_pairs(header.incomplete),
+    )
 
 
 def panes_of(header: pb.Header) -> frozenset[tuple[str, int]]:
@@ -208,7 +228,9 @@ def _window_of(header: pb.Header) -> Window | None:
     return Window(header.window_start_us, header.window_end_us)
 
 
-def _events_of(header: pb.Header) -> tuple[int, int]:
+def _events_of(header: pb.Header) -> tuple[int, int] | tuple[None, None]:
+    if not header.HasField("first_event_us"):
+        return None, None
     first_us, last_us = header.first_event_us, header.last_event_us
     try:
         first, last = utc_datetime(first_us), utc_datetime(last_us)

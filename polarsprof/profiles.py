@@ -20,11 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from polarsprof.codec import MAX_PATHS_BYTES, Sections, encode, lists_around
 from polarsprof.column import ColumnProfile
 from polarsprof.durable import replace_file
-from polarsprof.errors import (
-    SpecMismatch,
-    argument_error,
-    plain_text,
-)
+from polarsprof.errors import SpecMismatch, argument_error, plain_text
 from polarsprof.facts import Facts
 from polarsprof.group import read_groups
 from polarsprof.interop.whylogs import whylogs_file
@@ -409,7 +405,7 @@ class Profile(Facts):
         """
         alike = [_spec_of_json(file.header.spec_json) == self.spec for file in files]
         self.merge(*[Profile.from_sections(file, columns) for file, same in zip(files, alike, strict=True) if not same])
-        self._merge_headers([file.header for file in compress(files, alike)])
+        self._merge_headers(file.header for file in compress(files, alike))
         places: dict[str, list[tuple[Sections, pb.ColumnEntry]]] = {}
         for file in compress(files, alike):
             for entry in file.wanted(columns):
@@ -475,19 +471,19 @@ class Profile(Facts):
 
     def _checked(self, others: Iterable[Profile]) -> Iterator[Profile]:
         """Each of the others, once it is known to fit this profile and those before it."""
-        panes: set[tuple[str, int]] = set()  # beside those of this profile, which may be very many
         paths = set(self._columns)
-        for other in others:
-            if not isinstance(other, Profile):
-                raise argument_error("other", other, "a Profile")
-            if other is self:
-                raise argument_error("other", other, "another profile", "a profile cannot be merged into itself")
-            self._check_disjoint(other.panes, panes)
-            panes |= other.panes
+        for other in self._disjoint(map(self._another, others)):
             paths.update(other._columns)
             if self.spec is not other.spec and self.spec != other.spec:
                 _check_tracked(self.spec, other.spec, paths)
             yield other
+
+    def _another(self, other: object) -> Profile:
+        if not isinstance(other, Profile):
+            raise argument_error("other", other, "a Profile")
+        if other is self:
+            raise argument_error("other", other, "another profile", "a profile cannot be merged into itself")
+        return other
 
 
 def _check_tracked(mine: ProfileSpec, theirs: ProfileSpec, paths: Iterable[str]) -> None:

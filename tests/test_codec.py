@@ -539,3 +539,10 @@ def test_golden_files_are_written_again_byte_by_byte(path: Path) -> None:
 def test_every_version_up_to_now_has_its_golden_set() -> None:
     found = {(path.parent.name, path.stem) for path in GOLDEN_FILES}
     assert {(f"v{version}", name) for version in range(1, MAJOR_VERSION + 1) for name in GOLDEN} <= found
+
+
+def test_reasons_come_back_as_they_were_written() -> None:
+    profile = pp.Profile()
+    profile.incomplete = {"a": "quantiles refused; distinct refused"}
+    assert pp.Profile.from_bytes(profile.to_bytes()).incomplete == profile.incomplete
+    assert pp.Profile.from_bytes(profile.to_bytes()).to_bytes() == profile.to_bytes()

@@ -375,40 +375,9 @@ def test_any_text_has_the_profile_of_its_lines(data: bytes, block_bytes: int) ->
 
 
 _PIECES = (
-    *(
-        b'"a"',
-        b'"b":',
-        b'"a":null',
-        b"null",
-        b"1",
-        b'"',
-        b'\\"',
-        b"\\",
-        b"[",
-        b"]",
-        b"{",
-        b"}",
-        b"{}",
-        b"[]",
-        b'["x","y"]',
-    ),
-    *(
-        b",",
-        b":",
-        b" :",
-        b" ",
-        b"\n",
-        b"\r",
-        b"true",
-        b"2.5",
-        b'"x"',
-        b"",
-        b'":',
-        b'\\":',
-        b"\\u0061",
-        b"\\ud800",
-        b"\xff",
-    ),
+    *(b'"a"', b'"b":', b'"a":null', b"null", b"1", b'"', b'\\"', b"\\", b"[", b"]", b"{", b"}", b"{}", b"[]"),
+    *(b'["x","y"]', b",", b":", b" :", b" ", b"\n", b"\r", b"true", b"2.5", b'"x"', b"", b'":', b'\\":'),
+    *(b"\\u0061", b"\\ud800", b"\xff"),
 )
 _FLAT = {
     "i": ["1", "-5", "0", "9223372036854775807", "-0"],
@@ -421,9 +390,8 @@ _FLAT = {
 @st.composite
 def flat_streams(draw: DrawFn) -> tuple[bytes, bytes]:
     """Lines without nesting, and lines of the same columns in which a few things may be wrong."""
-    keys = draw(
-        st.lists(st.sampled_from(["a", "b", "ab", "a.b", "a long name of a column", "é"]), unique=True, min_size=1)
-    )
+    names = st.sampled_from(["a", "b", "ab", "a.b", "a long name of a column", "é"])
+    keys = draw(st.lists(names, unique=True, min_size=1))
     kinds = {key: draw(st.sampled_from(list(_FLAT))) for key in keys}
     apart = draw(st.sampled_from([(",", ":"), (", ", ": "), (" , ", " :")] if draw(st.booleans()) else [(",", ":")]))
 

@@ -1,10 +1,10 @@
 """A block of JSON lines → a frame that says exactly what decoding line by line says, or a refusal.
 
 Lines without nesting, of columns that are known from blocks before, are read by Polars (`flat`). All others pyarrow
-reads, about 2 µs for a line of ten fields on one core. It is strict: kinds that mix in a column, keys that
-repeat, lone surrogates and broken lines are errors, where Polars' reader makes strings of mixed kinds, takes the first
-of repeated keys and NUL for surrogates. What it is not strict about is looked for here, check by check; in doubt a
-block is refused. A check may refuse what was fine, such as a text that only looks like trouble; that costs time alone.
+reads, about 2 µs for a line of ten fields on one core. It is strict: kinds that mix in a column, keys that repeat, lone
+surrogates and broken lines are errors, where Polars' reader makes strings of mixed kinds, takes the first of repeated
+keys and NUL for surrogates. What it is not strict about is looked for here, check by check; in doubt a block is
+refused. A check may refuse what was fine, such as a text that only looks like trouble; that costs time alone.
 
 A block is one block to pyarrow too: between its own blocks it converts in silence, 1 and "2" become 1 and 2.
 """
@@ -89,12 +89,12 @@ class ColumnarReader:
         _check_encoding(lines)
         frame = self._flat.frame(lines)
         if frame is None:
-            frame = self._nested_frame(lines)
+            frame = self._frame_by_pyarrow(lines)
             self._flat.learn(frame)
         _check_numbers(frame, lines)
         return frame
 
-    def _nested_frame(self, lines: bytes) -> pl.DataFrame:
+    def _frame_by_pyarrow(self, lines: bytes) -> pl.DataFrame:
         ends = _line_ends(lines)
         _check_containers(lines, ends)
         table = self._table(lines)

@@ -8,6 +8,7 @@ show in numbers: how many keys and how many texts the lines have, and how many v
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -16,7 +17,7 @@ import polars as pl
 from polars.exceptions import PanicException
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -62,7 +63,7 @@ class FlatReader:
 
 def _frame(lines: bytes, schema: Mapping[str, pl.DataType]) -> pl.DataFrame | None:
     rows, found = lines.count(b"\n") + 1, _counted(lines)
-    if found is None or (b"[" in lines and _LIST.search(lines)):
+    if found is None:
         return None
     try:
         frame = pl.read_ndjson(lines, schema=schema)
@@ -78,7 +79,7 @@ def _frame(lines: bytes, schema: Mapping[str, pl.DataType]) -> pl.DataFrame | No
     # Each value has a key. Where all are values, and none is null, there are no more keys than these.
     if found.keys == sum(values.values()) > 0 and (everywhere or b"null" not in lines):
         return frame.drop(empty) if empty else frame
-    if everywhere and not found.escaped and _are_keys(lines, list(schema), rows):
+    if everywhere and not found.escaped and _are_keys(lines, schema, rows):
         return frame.with_columns(pl.lit(None).alias(name) for name in empty) if empty else frame
     return None
 
@@ -92,7 +93,9 @@ class _Counts(NamedTuple):
 
 
 def _counted(lines: bytes) -> _Counts | None:
-    """None where it cannot be told."""
+    """None where it cannot be told, and where there are lists, in which any number of texts may stand."""
+    if b"[" in lines and _LIST.search(lines):
+        return None
     escaped = escaped_keys = 0
     if b"\\" in lines:
         if _UNSURE.search(lines):
@@ -115,9 +118,12 @@ def _parts(lines: bytes) -> Iterator[NDArray[np.uint8]]:
     return (characters[max(0, start - 1) : start + _PART_BYTES] for start in range(0, len(lines), _PART_BYTES))
 
 
-def _are_keys(lines: bytes, names: Sequence[str], rows: int) -> bool:
+def _are_keys(lines: bytes, names: Iterable[str], rows: int) -> bool:
     """Whether each row has just these keys, in one order; there are as many keys in all as that takes."""
-    keys = [f'"{name}"'.encode() for name in names]
+    order = list(json.loads(lines.partition(b"\n")[0]))
+    if sorted(order) != sorted(names):
+        return False
+    keys = [f'"{name}"'.encode() for name in order]
     longest = max(map(len, keys))
     margin = longest + _WORD  # so that a look back from the first key stays inside
     characters = np.frombuffer(bytes(margin) + lines, np.uint8)
@@ -127,24 +133,11 @@ def _are_keys(lines: bytes, names: Sequence[str], rows: int) -> bool:
     if (ends[1:, 0] < line_ends).any() or (ends[:-1, -1] > line_ends).any():
         return False
     words = np.ndarray((characters.size - _WORD + 1,), "<u8", characters, 0, (1,))
-    order = _order(characters, ends[0], keys)
-    if order is None:
-        return False
     for end in range(0, longest, _WORD):
-        wanted = [_word(keys[at], end) for at in order]
-        masks = np.array([mask for _, mask in wanted], np.uint64)
-        if ((words[ends - end - _WORD] & masks) != np.array([word for word, _ in wanted], np.uint64)).any():
+        wanted, masks = np.array([_word(key, end) for key in keys], np.uint64).T
+        if ((words[ends - end - _WORD] & masks) != wanted).any():
             return False
     return True
-
-
-def _order(characters: NDArray[np.uint8], ends: NDArray[np.intp], keys: Sequence[bytes]) -> list[int] | None:
-    """Which key ends at each of the ends; None where it is none of them, or one twice."""
-    found = []
-    for end in ends.tolist():
-        at = [at for at, key in enumerate(keys) if characters[end - len(key) : end].tobytes() == key]
-        found += at[:1]
-    return found if sorted(found) == list(range(len(keys))) else None
 
 
 def _word(key: bytes, end: int) -> tuple[int, int]:

@@ -74,7 +74,7 @@ def _rare_kinds(columns: TypedColumns, spec_of: Callable[[str], ProfileSpec]) ->
 
 
 def _mapped(batches_of: Callable[[Cut], list[ColumnBatch]], cuts: list[Cut]) -> Iterator[list[ColumnBatch]]:
-    if sum(len(cut.values) for cut in cuts) >= _WORTH_THREADS * len(cuts) > 0:
+    if sum(len(cut.values) for cut in cuts) >= _WORTH_THREADS * len(cuts):
         with suppress(RuntimeError):  # an exiting interpreter takes no more work, but loggers are closed then
             return _threads().map(batches_of, cuts)
     return map(batches_of, cuts)

@@ -39,7 +39,7 @@ SLOT_BITS: Final = 26
 _SLOT_MASK: Final = np.uint64((1 << SLOT_BITS) - 1)
 MAX_VALUE: Final = 63
 _POWERS: Final = np.ldexp(1.0, -np.arange(MAX_VALUE + 1))
-_BLOCK_HASHES: Final = 65536
+_BLOCK_HASHES: Final = 65_536
 _NO_COUPONS: Final = np.empty(0, dtype=np.uint32)
 
 
@@ -83,9 +83,6 @@ class Distinct:
             return
         if self._registers is None and _are_many(batch.hashes, max_coupons(self._lg_k)):
             self._to_registers()
-        if self._registers is None:
-            self._add(_coupons_of(*batch.hashes))
-            return
         first, second = batch.hashes
         for start in range(0, first.size, _BLOCK_HASHES):  # each raises the floor for those after it
             block = slice(start, start + _BLOCK_HASHES)
