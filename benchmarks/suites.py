@@ -16,6 +16,7 @@ import polarsprof as pp
 from benchmarks import data, durability, peers, scaling, sources, stores
 from benchmarks.measure import Line, Setup, Skip, median_ms, paired
 from benchmarks.real import DATA_SETS
+from polarsprof.group import write_groups
 from polarsprof.proto import profile_pb2 as pb
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def state(setup: Setup) -> Iterator[Line]:
 
 def _state_bytes(kept: ColumnProfile) -> int:
     message = pb.Column()
-    kept.to_message(message)
+    write_groups(kept.new_parts(message))
     return message.ByteSize()
 
 

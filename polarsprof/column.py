@@ -248,10 +248,10 @@ class ColumnProfile:
             group = self._groups[name] = GroupProfile(name, self._spec)
         return group
 
-    def to_message(self, message: pb.Column) -> None:
-        """Write the groups, in the order of `STATISTICS`."""
+    def new_parts(self, message: pb.Column) -> Iterator[tuple[GroupProfile, pb.Group]]:
+        """The groups in the order of `STATISTICS`, each with a new part of the message, for `write_groups`."""
         for name in self.groups:
-            self._groups[name].to_message(message.groups.add())
+            yield self._groups[name], message.groups.add()
 
     def parts_of(self, message: pb.Column) -> Iterator[tuple[GroupProfile, pb.Group]]:
         """The groups to take from a message for `read_groups`; those of a newer minor version are left out."""

@@ -22,7 +22,7 @@ from polarsprof.column import ColumnProfile
 from polarsprof.durable import replace_file
 from polarsprof.errors import SpecMismatch, argument_error, plain_text
 from polarsprof.facts import Facts
-from polarsprof.group import read_groups
+from polarsprof.group import read_groups, write_groups
 from polarsprof.interop.whylogs import whylogs_file
 from polarsprof.kernels import column_batches
 from polarsprof.proto import profile_pb2 as pb
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from polarsprof.group import GroupProfile
 
 _LONGEST_PATH: Final = 512
-_READ_AT_ONCE: Final = 32  # columns whose messages are in memory together
+_AT_ONCE: Final = 128  # columns that are read or written together
 
 
 class Profile(Facts):
@@ -212,7 +212,11 @@ class Profile(Facts):
 
     def to_bytes(self) -> bytes:
         """The profile as the bytes of a file; equal states give equal bytes."""
-        return encode(self._header(self.spec), ((path, _message(column)) for path, column in self._columns.items()))
+        messages = [(path, pb.Column()) for path in self._columns]
+        waiting = iter(messages)
+        while some := tuple(islice(waiting, _AT_ONCE)):
+            write_groups(chain.from_iterable([self._columns[path].new_parts(message) for path, message in some]))
+        return encode(self._header(self.spec), messages)
 
     def to_whylogs(self, *, dataset_timestamp: datetime | None = None) -> bytes:
         """The profile as the bytes of a file that whylogs 1.6.4 opens, merges, summarizes and draws.
@@ -306,7 +310,7 @@ class Profile(Facts):
         entries = sections.wanted(columns)
         profile._paths_bytes = sum(_entry_bytes(entry.path) for entry in entries)
         waiting = iter(entries)
-        while some := tuple(islice(waiting, _READ_AT_ONCE)):
+        while some := tuple(islice(waiting, _AT_ONCE)):
             read_groups(chain.from_iterable([profile._new_parts(entry.path, sections.column(entry)) for entry in some]))
         return profile
 
@@ -502,12 +506,6 @@ def _spec_of_json(text: str) -> ProfileSpec:
 
 def _no_rows(path: str) -> int:
     raise NotImplementedError(path)  # a profile hands out its columns together with its rows
-
-
-def _message(column: ColumnProfile) -> pb.Column:
-    message = pb.Column()
-    column.to_message(message)
-    return message
 
 
 def _checked_rows(rows: object) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import struct
 import weakref
 from collections import Counter
@@ -23,16 +24,20 @@ from polarsprof import merging
 from polarsprof.batch import ColumnBatch
 from polarsprof.column import ColumnProfile
 from polarsprof.errors import ArgumentError, CorruptProfile, SpecMismatch
-from polarsprof.group import read_groups
+from polarsprof.group import read_groups, write_groups
 from polarsprof.hashing import hash_integers
 from polarsprof.merging import merge_files, opened
 from polarsprof.proto import profile_pb2 as pb
-from polarsprof.sketches import Distinct, FrequentItems, Moments
+from polarsprof.sketches import Distinct, FrequentItems, Moments, ranking
+from polarsprof.sketches.counters import MAX_COUNT
 from polarsprof.sketches.integers import integer_items
+from polarsprof.sketches.ranking import Summary, item_text, ranked_images
 from polarsprof.spec import ProfileSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from polarsprof.batch import Item
 
 SPECS = st.builds(
     pp.ProfileSpec,
@@ -192,7 +197,7 @@ def test_messages_are_refused_alike_whether_read_or_merged(
     which: str, size: int, edits: list[tuple[int, int]], cut: int
 ) -> None:
     message = pb.Column()
-    pp.profile(pl.DataFrame({"x": [*range(size), *[5] * 9, -3]}))["x"].to_message(message)
+    write_groups(pp.profile(pl.DataFrame({"x": [*range(size), *[5] * 9, -3]}))["x"].new_parts(message))
     good = pb.Column.FromString(message.SerializeToString())
     statistic, field = which.split(".")
     image = bytearray(getattr(getattr(message.groups[0], statistic), field))
@@ -247,9 +252,42 @@ def test_integers_of_many_images_are_those_of_each(parts: list[dict[int, int]], 
     assert (integer_items([*images, frequent_image({odd: 1})]) is None) or odd == "0"
 
 
+FLOATS = st.one_of(
+    st.floats(allow_nan=False),
+    st.floats(1e-6, 1e-3),
+    st.floats(1e15, 1e17),
+    st.sampled_from([math.nan, 0.1, 1e-4, 9.999999999999999e-05, 9999999999999998.0, 1e16, 5e-324]),
+)
+ITEMS = (
+    st.one_of(st.text(max_size=40), st.sampled_from(["", "a" * 300, "ß", "\U0001f600", "\0\0\0\5", "\uffff"])),
+    st.binary(max_size=9),
+    st.integers(),
+    FLOATS,
+    st.one_of(st.integers(), FLOATS),
+)
+WEIGHTED = st.one_of(
+    [st.dictionaries(kind, st.integers(1, most), min_size=1, max_size=9) for kind in ITEMS for most in (2, MAX_COUNT)]
+)
+
+
+def ranked_by_hand(items: dict[Item, int]) -> bytes:
+    return frequent_image(dict(sorted(((item_text(i), w) for i, w in items.items()), key=lambda x: (-x[1], x[0]))))
+
+
+@given(st.lists(WEIGHTED, max_size=8))
+def test_images_of_many_summaries_are_those_of_each(parts: list[dict[Item, int]]) -> None:
+    expected = [ranked_by_hand(part) for part in parts]
+    summaries = [Summary(image[:32], part.keys(), part.values()) for image, part in zip(expected, parts, strict=True)]
+    for many in (1, 2**62):
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            monkeypatch.setattr(ranking, "_MANY", many)
+            assert ranked_images(summaries) == expected
+
+
 def frequent_image(weights: dict[str, int]) -> bytes:
     head = struct.pack("<BBBBBBHIIQQ", 4, 1, 10, 9, 9, 0, 0, len(weights), 0, sum(weights.values()), 0)
-    texts = b"".join(struct.pack("<I", len(text)) + text.encode() for text in weights)
+    encoded = [text.encode() for text in weights]
+    texts = b"".join(struct.pack("<I", len(text)) + text for text in encoded)
     return head + np.array([*weights.values()], "<u8").tobytes() + texts
 
 

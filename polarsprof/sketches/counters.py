@@ -75,9 +75,10 @@ class Counters:
 
     def to_message(self, message: pb.Counters) -> None:
         """Write the counts; zeros take no bytes."""
-        writable(self._counts["count"])
+        message.count = writable(self._counts["count"])
         for name, count in self._counts.items():
-            setattr(message, name, count)
+            if count:
+                setattr(message, name, count)
 
     def from_message(self, message: pb.Counters) -> None:
         """Take the counts of a message."""

@@ -14,16 +14,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from polarsprof.errors import CorruptProfile
 from polarsprof.sketches.counters import MAX_COUNT, writable
 from polarsprof.sketches.integers import integer_items
+from polarsprof.sketches.ranking import Summary, item_text, ranked_images
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from polarsprof.batch import ColumnBatch, Item
     from polarsprof.proto import profile_pb2 as pb
@@ -33,8 +34,6 @@ FAMILY: Final = 10
 HEAD: Final = struct.Struct("<BBBBBBHIIQQ")
 MAX_LG: Final = 16
 _LENGTH: Final = re.compile("(.)\0\0\0", re.DOTALL)
-_ASCII: Final = 128
-_SHORT_LENGTHS: Final = [f"{chr(length)}\0\0\0" for length in range(_ASCII)]
 _SAFE_DIGITS: Final = 300  # a decimal text shorter than this is within the range of doubles
 
 
@@ -104,13 +103,21 @@ class FrequentItems:
 
     def image(self) -> bytes:
         """The kept values as a DataSketches image of frequent strings; empty of nothing."""
-        return self._image() if self._weights else b""
+        return ranked_images([self._summary()])[0] if self._weights else b""
 
     def to_message(self, message: pb.FrequentItems) -> None:
         """Write the image; total and offset stand beside it, as an empty one has none."""
-        message.total, message.offset = writable(self._total), self._offset
-        if self._weights:
-            message.items = self._image()
+        self.to_messages([(self, message)])
+
+    @staticmethod
+    def to_messages(parts: Sequence[tuple[FrequentItems, pb.FrequentItems]]) -> None:
+        """Write each summary to its message; many together take half the time."""
+        for summary, message in parts:
+            message.total, message.offset = writable(summary._total), summary._offset
+        full = [(summary, message) for summary, message in parts if summary._weights]
+        images = ranked_images([summary._summary() for summary, _ in full])
+        for (_, message), image in zip(full, images, strict=True):
+            message.items = image
 
     def from_message(self, message: pb.FrequentItems, parse: Callable[[str], Item]) -> None:
         """Take the state of a message; `parse` turns an item's text back into the value."""
@@ -131,25 +138,10 @@ class FrequentItems:
     def _size(self, lg_items: int) -> None:
         self._lg_items, self._capacity = lg_items, 3 * 2**lg_items // 4
 
-    def _image(self) -> bytes:
-        weights = _by_text(self._weights)
-        texts = sorted(sorted(weights), key=weights.__getitem__, reverse=True)
-        head = HEAD.pack(4, 1, FAMILY, self._lg_items, self._lg_items, 0, 0, len(texts), 0, self._total, self._offset)
-        ranked = np.fromiter(map(weights.__getitem__, texts), "<u8", len(texts)).tobytes()
-        return b"".join([head, ranked, _written_short_texts(texts) or _written_texts(texts)])
-
-
-def _written_short_texts(texts: list[str]) -> bytes:
-    """Each text after its length, where all are short and of ASCII; else nothing."""
-    lengths = list(map(len, texts))
-    if max(lengths) >= _ASCII or not "".join(texts).isascii():
-        return b""
-    return "".join([_SHORT_LENGTHS[length] + text for length, text in zip(lengths, texts, strict=True)]).encode("ascii")
-
-
-def _written_texts(texts: list[str]) -> bytes:
-    encoded = [text.encode() for text in texts]
-    return b"".join([part for text in encoded for part in (len(text).to_bytes(4, "little"), text)])
+    def _summary(self) -> Summary:
+        weights = self._weights
+        head = HEAD.pack(4, 1, FAMILY, self._lg_items, self._lg_items, 0, 0, len(weights), 0, self._total, self._offset)
+        return Summary(head, weights.keys(), weights.values())
 
 
 def _weights_of(message: pb.FrequentItems, parse: Callable[[str], Item]) -> tuple[int | None, dict[Item, int]]:
@@ -188,29 +180,6 @@ def _all_integers(
             return None
     sizes: list[int | None] = [*found.lg_items, *[None] * (len(messages) - len(with_items))]
     return sizes, zip(found.values, found.weights, strict=True)
-
-
-def _by_text(weights: dict[Item, int]) -> Mapping[str, int]:
-    """Weights by the texts that stand for items: of nothing but text, the items themselves."""
-    texts = _item_texts(weights)
-    if texts is weights:
-        return cast("dict[str, int]", weights)
-    return dict(zip(texts, weights.values(), strict=True))
-
-
-def _item_texts(values: Iterable[Item]) -> Iterable[str]:
-    """As `item_text` of each, with one look at their types."""
-    kinds = set(map(type, values))
-    if kinds == {str}:
-        return cast("Iterable[str]", values)
-    return map(repr, values) if kinds <= {int, float} else map(item_text, values)
-
-
-def item_text(value: Item) -> str:
-    """The text that stands for a value in the image: decimal, hexadecimal for bytes, text as it is."""
-    if isinstance(value, str):
-        return value
-    return value.hex() if isinstance(value, bytes) else repr(value)
 
 
 def parse_number(text: str) -> Item:

@@ -21,7 +21,7 @@ from polarsprof.proto import profile_pb2 as pb
 from polarsprof.proto import whylogs_pb2 as wl
 from polarsprof.sketches import Distinct, FrequentItems, Moments, Quantiles
 from polarsprof.sketches.distinct import coupons_image
-from polarsprof.sketches.frequent import item_text
+from polarsprof.sketches.ranking import item_text
 from polarsprof.spec import ProfileSpec
 
 if TYPE_CHECKING:
