@@ -19,6 +19,7 @@ import struct
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, Final, Self
 
 from polarsprof.durable import Appender, Lock, make_folder, remove, sync_folder, write_synced, write_whole
@@ -167,12 +168,12 @@ class Checkpoints:
         try:
             opened.append(_MAGIC)
             if opening:
-                opened.append(_framed(opening))
+                opened.append(_head(opening), opening)
                 opened.sync()
                 # The checkpoint closes windows whose panes were kept: its name must not be durable before theirs are.
                 sync_folder(self._folder)
             self._attempted = True  # where an error comes after the file got its name, it counts all the same
-            write_whole(self._path(number, "checkpoint"), _MAGIC + _framed(state))
+            write_whole(self._path(number, "checkpoint"), _MAGIC, _head(state), state)
         except BaseException:
             opened.close()
             raise
@@ -180,8 +181,8 @@ class Checkpoints:
         for kind in ("checkpoint", "journal"):
             remove(self._path(number - 2, kind))
 
-    def append(self, entry: bytes) -> None:
-        """Add to the journal; durable after `sync`.
+    def append(self, *parts: bytes) -> None:
+        """Add an entry, which may be in parts, to the journal; durable after `sync`.
 
         Raises
         ------
@@ -191,9 +192,9 @@ class Checkpoints:
         if self._journal is None:
             msg = f"{self._folder}: there is no checkpoint to begin a journal after"
             raise StoreError(msg)
-        framed = _framed(entry)
-        self._journal.append(framed)
-        self.journal_bytes += len(framed)
+        head = _head(*parts)
+        self._journal.append(head, *parts)
+        self.journal_bytes += len(head) + sum(map(len, parts))
 
     def sync(self) -> None:
         """Wait until all that was appended is durable.
@@ -309,8 +310,9 @@ def _numbered(path: Path, kind: str) -> bool:
     return len(parts) == 4 and parts[3] == kind and parts[2].isdecimal()
 
 
-def _framed(part: bytes) -> bytes:
-    return _PART.pack(len(part), zlib.crc32(part)) + part
+def _head(*pieces: bytes) -> bytes:
+    """What stands before a part that consists of these."""
+    return _PART.pack(sum(map(len, pieces)), reduce(lambda checksum, piece: zlib.crc32(piece, checksum), pieces, 0))
 
 
 def _parts(path: Path) -> list[bytes]:

@@ -24,8 +24,8 @@ _LOOK_S: Final = 0.02  # one who looks may be put off by the scheduler before it
 _OWNER_ONLY: Final = 0o600  # what a profile shows of the data is nobody else's business
 
 
-def write_synced(path: Path, data: bytes) -> None:
-    """Write a new file and wait until its bytes are durable; its name is once the folder is synced.
+def write_synced(path: Path, *parts: bytes) -> None:
+    """Write a new file of these parts and wait until it is durable; its name is once the folder is synced.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def write_synced(path: Path, data: bytes) -> None:
     handle = os.open(path, _NEW_FILE, _OWNER_ONLY)
     try:
         try:
-            _write_all(handle, data)
+            _write_all(handle, *parts)
             _sync(handle)
         finally:
             os.close(handle)
@@ -44,7 +44,7 @@ def write_synced(path: Path, data: bytes) -> None:
         raise
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, *parts: bytes) -> None:
     """Write or replace a file, so that at any moment it is what it was or all of the new one, and durable on return.
 
     Raises
@@ -54,7 +54,7 @@ def write_whole(path: Path, data: bytes) -> None:
     """
     temporary = path.with_name(f"{path.name}.tmp")
     remove(temporary)  # of a process that died in the midst of this
-    write_synced(temporary, data)
+    write_synced(temporary, *parts)
     try:
         os.replace(temporary, path)  # noqa: PTH105 - like its neighbours
     except BaseException:
@@ -131,9 +131,9 @@ class Appender:
         self._handle = os.open(path, _NEW_FILE, _OWNER_ONLY)
         self.failed = False
 
-    def append(self, data: bytes) -> None:
-        """Write at the end; durable after `sync`."""
-        self._try(_write_all, data)
+    def append(self, *parts: bytes) -> None:
+        """Write parts at the end; durable after `sync`."""
+        self._try(_write_all, *parts)
 
     def sync(self) -> None:
         """Wait until all that was appended is durable; where somebody removed the file, it is not."""
@@ -280,10 +280,11 @@ class Lock:
                 os.close(handle)
 
 
-def _write_all(handle: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(handle, rest) :]
+def _write_all(handle: int, *parts: bytes) -> None:
+    for part in parts:  # one by one: to join them costs as much as to write them
+        rest = memoryview(part)
+        while rest:
+            rest = rest[os.write(handle, rest) :]
 
 
 if sys.platform == "win32":

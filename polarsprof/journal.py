@@ -98,10 +98,10 @@ def positions_of(data: bytes) -> dict[str, int]:
     return _decoded(data, _Positions).positions
 
 
-def rows_entry(batch: RecordBatch) -> bytes | None:
-    """An entry of rows; None where it could not give them back as they are."""
+def rows_entry(batch: RecordBatch) -> tuple[bytes, bytes] | None:
+    """An entry of rows, in parts; None where it could not give them back as they are."""
     data = packed(batch)
-    return None if data is None else _ROWS + data
+    return None if data is None else (_ROWS, data)
 
 
 def sealed_entry(sealed: Sealed) -> bytes:

@@ -130,7 +130,7 @@ class Safekeeping:
             return False
         for batch in given:
             entry = rows_entry(batch)
-            if entry is None or not _appended(files, entry):
+            if entry is None or not _appended(files, *entry):
                 return False
             self.changed(batch.begun_us)
         self.unsaved = False
@@ -223,9 +223,9 @@ class Safekeeping:
         self._pause_us = min(2 * self._pause_us, _LONGEST_PAUSE_US)
 
 
-def _appended(files: Checkpoints, entry: bytes) -> bool:
+def _appended(files: Checkpoints, *parts: bytes) -> bool:
     try:
-        files.append(entry)
+        files.append(*parts)
     except OSError:
         return False
     return True
