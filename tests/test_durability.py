@@ -649,11 +649,11 @@ def test_rows_that_come_in_a_table_while_another_thread_flushes_are_in_the_next_
     table = threading.Thread(target=logger.log_frame, args=(pl.DataFrame({"x": range(2, 102)}),))
     writing = Checkpoints.append
 
-    def appended(files, entry):
+    def appended(files, *parts):
         if not table.ident:
             table.start()
         table.join(0.05)  # it can only finish after this flush, or before it
-        writing(files, entry)
+        writing(files, *parts)
 
     monkeypatch.setattr(Checkpoints, "append", appended)
     logger.flush()
