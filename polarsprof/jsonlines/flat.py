@@ -62,13 +62,14 @@ class FlatReader:
 
 
 def _frame(lines: bytes, schema: Mapping[str, pl.DataType]) -> pl.DataFrame | None:
-    rows, found = lines.count(b"\n") + 1, _counted(lines)
+    found = _counted(lines)
     if found is None:
         return None
     try:
         frame = pl.read_ndjson(lines, schema=schema)
     except (Exception, PanicException):  # noqa: BLE001 - whatever it does not take, another reader may
         return None
+    rows = found.rows
     values = {series.name: rows - series.null_count() for series in frame}
     texts = sum(values[name] for name, dtype in schema.items() if dtype == pl.String)
     # Without lists there are no more quotes than these, and fewer where a column of text holds something else.
@@ -85,8 +86,9 @@ def _frame(lines: bytes, schema: Mapping[str, pl.DataType]) -> pl.DataFrame | No
 
 
 class _Counts(NamedTuple):
-    """How many keys and quotes there are, and whether text has quotes in it, which are left out."""
+    """How many lines, keys and quotes there are, and whether text has quotes in it, which are left out."""
 
+    rows: int
     keys: int
     quotes: int
     escaped: bool
@@ -101,15 +103,16 @@ def _counted(lines: bytes) -> _Counts | None:
         if _UNSURE.search(lines):
             return None
         escaped, escaped_keys = lines.count(b'\\"'), lines.count(b'\\":')
-    keys = quotes = blanks = 0
+    rows, keys, quotes, blanks = 1, 0, 0, 0
     for part in _parts(lines):
         is_quote, is_colon = part == _QUOTE, part[1:] == _COLON
-        quotes += int(np.count_nonzero(is_quote[1:]))  # the first character is a brace
+        rows += int(np.count_nonzero(part[1:] == _LINE_END))  # the first character is a brace
+        quotes += int(np.count_nonzero(is_quote[1:]))
         keys += int(np.count_nonzero(is_colon & is_quote[:-1]))
         blanks += int(np.count_nonzero(is_colon & (part[:-1] <= _SPACE)))
     if blanks and _APART.search(lines):
         return None
-    return _Counts(keys - escaped_keys, quotes - escaped, bool(escaped))
+    return _Counts(rows, keys - escaped_keys, quotes - escaped, bool(escaped))
 
 
 def _parts(lines: bytes) -> Iterator[NDArray[np.uint8]]:
