@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import polarsprof as pp
 from polarsprof import logger as logging
-from polarsprof.jsonlines import JsonLines, columnar, reader
+from polarsprof.jsonlines import JsonLines, columnar, flat, reader, spans
 from polarsprof.jsonlines.batch import LineBatch
 from polarsprof.jsonlines.columnar import ColumnarReader, RefusedError
 from polarsprof.oneshot import profile_of
@@ -184,7 +184,7 @@ def test_columns_beyond_the_bound_are_counted_the_same() -> None:
 
 
 def test_blocks_convert_nothing_between_each_other(monkeypatch):
-    monkeypatch.setattr(reader, "_BLOCK_BYTES", 40)
+    monkeypatch.setattr(reader, "BLOCK_BYTES", 40)
     for one, other in (("1", '"2"'), ('"2"', "1"), ("true", "1"), ("[1]", '["2"]'), ('{"b":1}', '{"b":"2"}')):
         data = "\n".join([f'{{"a":{one}}}'] * 4 + [f'{{"a":{other}}}'] * 4)
         assert check(data) >= 4
@@ -248,7 +248,7 @@ def test_lines_of_something_else_are_put_aside_at_once(monkeypatch):
 
 def test_a_stream_of_mixed_kinds_is_hardly_tried(monkeypatch):
     data = "\n".join(line for good in lines_of(2_000) for line in (good, '{"i": "text"}'))
-    monkeypatch.setattr(reader, "_BLOCK_BYTES", len(data) // 50)
+    monkeypatch.setattr(reader, "BLOCK_BYTES", len(data) // 50)
     lengths = readings(monkeypatch)
     check(data)
     assert sum(lengths) <= 4 * len(data)
@@ -277,7 +277,7 @@ def test_files_are_read_line_by_line_too(tmp_path, monkeypatch):
     pl.DataFrame({"i": [1, 2]}).write_parquet(tmp_path / "part.parquet")
     expected = line_by_line(data)
     assert expected.rejected == {"not a mapping": 1, "invalid JSON": 1}
-    monkeypatch.setattr(reader, "_BLOCK_BYTES", 1_000)
+    monkeypatch.setattr(reader, "BLOCK_BYTES", 1_000)
     assert_profile_equal(pp.profile(tmp_path / "part.ndjson"), expected)
     assert pp.profile(tmp_path).rows == 2 * expected.rows + 2
     assert pp.profile([tmp_path / "part.JSONL", pl.DataFrame({"i": [1]})]).rows == expected.rows + 1
@@ -370,7 +370,7 @@ _HEALTH = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.func
 @given(data=documents(), block_bytes=st.sampled_from([100, 1_000, 1 << 20]))
 def test_any_text_has_the_profile_of_its_lines(data: bytes, block_bytes: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reader, "_BLOCK_BYTES", block_bytes)
+        patch.setattr(reader, "BLOCK_BYTES", block_bytes)
         event("in columns" if check(data) else "line by line")
 
 
@@ -411,15 +411,29 @@ def flat_streams(draw: DrawFn) -> tuple[bytes, bytes]:
     return known.encode(), data
 
 
+def known_then(known: bytes, data: bytes, block_bytes: int = spans.BLOCK_BYTES) -> Any:
+    return example(streams=(known, data), block_bytes=block_bytes, piece_bytes=1 << 30, end=b"")
+
+
 @settings(_HEALTH, max_examples=1_000)
-@example(streams=(b'{"a":1}\n{"a":2}', b'{"a":1,"a":null}\n{}'))
-@example(streams=(b'{"a":1,"b":2}\n{"a":2,"b":2}', b'{"a":1}\n{"b":2,"a":null,"b":null}'))
-@example(streams=(b'{"s":"x","t":"y"}', b'{"s":["x","y","z"],"t":1}\n{"s":2,"t":"x"}'))
-@example(streams=(b'{"a":1,"b":2}', b'{"a" : 1,"b":2,"z":3}'))
-@given(streams=flat_streams())
-def test_any_text_after_lines_without_nesting_has_the_profile_of_its_lines(streams: tuple[bytes, bytes]) -> None:
-    known, data = streams
+@known_then(b'{"a":1}\n{"a":2}', b'{"a":1,"a":null}\n{}')
+@known_then(b'{"a":1,"b":2}\n{"a":2,"b":2}', b'{"a":1}\n{"b":2,"a":null,"b":null}')
+@known_then(b'{"s":"x","t":"y"}', b'{"s":["x","y","z"],"t":1}\n{"s":2,"t":"x"}')
+@known_then(b'{"a":1,"b":2}', b'{"a" : 1,"b":2,"z":3}')
+@known_then(b'{"s":"x"}', b'"a"\n{"s":"x"}\n"b"\n{"s":5}', block_bytes=9)
+@given(
+    streams=flat_streams(),
+    block_bytes=st.sampled_from([spans.BLOCK_BYTES, 30, 60, 120]),
+    piece_bytes=st.sampled_from([1 << 30, 200]),
+    end=st.sampled_from([b"", b"\n", b"\r\n", b"\n\n \n"]),
+)
+def test_any_text_after_lines_without_nesting_has_the_profile_of_its_lines(
+    streams: tuple[bytes, bytes], block_bytes: int, piece_bytes: int, end: bytes
+) -> None:
+    known, data = streams[0], streams[1] + end
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flat, "BLOCK_BYTES", block_bytes)
+        patch.setattr(reader, "_PIECE_BYTES", piece_bytes)
         lines = JsonLines()
         list(lines.batches(known))
         given_to_pyarrow = readings(patch)

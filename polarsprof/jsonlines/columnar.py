@@ -22,11 +22,14 @@ from polars.exceptions import PanicException
 
 from polarsprof.frames import typed_columns
 from polarsprof.jsonlines.flat import FlatReader
+from polarsprof.jsonlines.spans import BLOCK_BYTES, line_spans
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
+
+    from polarsprof.jsonlines.flat import Mapped
 
 # In a line: far from the 10 million nested values, a container counting for 32, at which a record is rejected.
 _LONGEST_LINE_BYTES: Final = 8 << 20
@@ -63,6 +66,21 @@ class ColumnarReader:
     def __init__(self) -> None:
         self._texts: Mapping[str, pa.DataType] = {}  # replaced, never changed
         self._flat = FlatReader()
+
+    def flat_frame(self, lines: bytes, mapped: Mapped) -> pl.DataFrame | None:
+        """The frame of many lines at once, where they are without nesting and their columns known; else None.
+
+        Parameters
+        ----------
+        lines
+            Lines of any number of bytes.
+        mapped
+            As `map`, perhaps on several threads.
+        """
+        if not lines.startswith(b"{") or not (lines.isascii() or _is_text(lines)):
+            return None
+        frame = self._flat.frame(lines, mapped)
+        return None if frame is None or _large_numbers(frame) else frame
 
     def frame(self, lines: bytes) -> pl.DataFrame:
         """The lines as a frame, one row per line that is not blank.
@@ -190,6 +208,15 @@ def _check_encoding(lines: bytes) -> None:
         raise RefusedError(error.start) from error
 
 
+def _is_text(lines: bytes) -> bool:
+    try:
+        for start, end in line_spans(lines, BLOCK_BYTES):
+            lines[start:end].decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _line_ends(lines: bytes) -> NDArray[np.intp]:
     return np.flatnonzero(np.frombuffer(lines, dtype=np.uint8) == ord("\n"))
 
@@ -276,9 +303,8 @@ def _check_numbers(frame: pl.DataFrame, lines: bytes) -> None:
 
     An integer token of 16 digits and more that no column of integers accounts for is one among doubles, or in a text.
     """
-    numbers = [series for _, series in typed_columns(frame).leaves if series.dtype in (pl.Int64, pl.Float64)]
-    doubles = [series for series in numbers if series.dtype == pl.Float64]
-    if all((series.abs() < _EXACT_INTEGERS).all() for series in doubles):  # not so for NaN, which is above all numbers
+    numbers = _large_numbers(frame)
+    if not numbers:
         return
     if foreign := _FOREIGN_NUMBER.search(lines):
         raise RefusedError(foreign.start() + 1)
@@ -286,6 +312,14 @@ def _check_numbers(frame: pl.DataFrame, lines: bytes) -> None:
     accounted = sum(_long_integers(series) for series in numbers if series.dtype == pl.Int64)
     if len(long) > accounted:
         raise RefusedError(None if accounted else long[0])
+
+
+def _large_numbers(frame: pl.DataFrame) -> list[pl.Series]:
+    """The columns of numbers, where a double is large, infinite or NaN; else none."""
+    numbers = [series for _, series in typed_columns(frame).leaves if series.dtype in (pl.Int64, pl.Float64)]
+    doubles = [series for series in numbers if series.dtype == pl.Float64]
+    are_small = all((series.abs() < _EXACT_INTEGERS).all() for series in doubles)  # NaN is above all numbers
+    return [] if are_small else numbers
 
 
 def _long_integers(integers: pl.Series) -> int:

@@ -13,24 +13,28 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import polars as pl
 
 from polarsprof.frames import JSON_LINES, FrameBatch, frames, is_tabular, paths
 from polarsprof.jsonlines.batch import LineBatch, ReadLines
 from polarsprof.jsonlines.columnar import ColumnarReader, RefusedError
+from polarsprof.jsonlines.spans import BLOCK_BYTES, line_spans
 from polarsprof.records import RejectedRow, decode_json, record_batches, rejection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from polarsprof.batch import RowBatch
 
+_Given = TypeVar("_Given")
+_Made = TypeVar("_Made")
+
 _BLANK: Final = b" \t\r\n"
 
-_BLOCK_BYTES: Final = 4 << 20
+_PIECE_BYTES: Final = 12 * BLOCK_BYTES  # of lines in memory; read at once where that can be
 _LONGEST_LINE_BYTES: Final = 64 << 20  # in a file; a longer one is cut, and its parts are rejected
 _BLOCKS_PER_BATCH: Final = 6  # because a batch has a price of its own, some tenths of a millisecond a column
 _BLOCKS_AHEAD: Final = 8
@@ -72,21 +76,26 @@ class JsonLines:
         Yields
         ------
         RowBatch
-            Of about 24 MiB of lines at the most, within which lines may change places.
+            Of about 48 MiB of lines at the most, within which lines may change places.
         """
         try:
             raw = data.encode() if isinstance(data, str) else bytes(data)
         except UnicodeEncodeError:  # text may have lone surrogates, which are replaced; bytes may not
             yield from record_batches(_records(data), _BATCH_RECORDS)
         else:
-            yield from self._batches(_blocks(raw.removeprefix(codecs.BOM_UTF8)))
+            for piece in _pieces(raw.removeprefix(codecs.BOM_UTF8), _PIECE_BYTES):
+                frame = self._columnar.flat_frame(piece, _mapped) if len(piece) >= _SHORT_BYTES else None
+                if frame is None:
+                    yield from self._batches(_pieces(piece, BLOCK_BYTES))
+                else:
+                    yield LineBatch([ReadLines(frame, piece)])
 
     def file_batches(self, path: Path) -> Iterator[RowBatch]:
         """The rows of a file, as `batches` gives them, in bounded memory."""
         with path.open("rb") as file:
             if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
                 file.seek(0)
-            blocks = iter(lambda: file.read(_BLOCK_BYTES) + file.readline(_LONGEST_LINE_BYTES), b"")
+            blocks = iter(lambda: file.read(BLOCK_BYTES) + file.readline(_LONGEST_LINE_BYTES), b"")
             yield from self._batches(blocks)
 
     def _batches(self, blocks: Iterator[bytes]) -> Iterator[RowBatch]:
@@ -168,16 +177,9 @@ def is_json_lines(path: Path) -> bool:
     return path.suffix.lower() in JSON_LINES
 
 
-def _blocks(data: bytes) -> Iterator[bytes]:
-    """Data in blocks of whole lines: as many as fit, at least one."""
-    start = 0
-    while start < len(data):
-        bound = start + _BLOCK_BYTES
-        end = len(data) if bound >= len(data) else data.rfind(b"\n", start, bound)
-        end = data.find(b"\n", bound) if end < 0 else end
-        end = len(data) if end < 0 else end
-        yield data[start:end]  # without the line end, or to strip it off would copy the block
-        start = end + 1
+def _pieces(data: bytes, most_bytes: int) -> Iterator[bytes]:
+    """Data in pieces of whole lines; the data itself where it is one."""
+    return (data[start:end] for start, end in line_spans(data, most_bytes))
 
 
 def _without_the_bad(lines: bytes, at: int | None, bad: list[bytes]) -> list[bytes]:
@@ -213,6 +215,14 @@ def _records(data: bytes | bytearray | memoryview | str) -> Iterator[object]:
     values, rejected = decode_json(data)
     yield from values
     yield from map(RejectedRow, rejected.elements())
+
+
+def _mapped(work: Callable[[_Given], _Made], items: Iterable[_Given]) -> Iterator[_Made]:
+    """As `map`, on several threads; not for what they work on themselves."""
+    try:
+        return _threads().map(work, items)
+    except RuntimeError:  # an exiting interpreter takes no more work
+        return map(work, items)
 
 
 @cache
