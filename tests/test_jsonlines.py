@@ -390,13 +390,18 @@ _FLAT = {
 @st.composite
 def flat_streams(draw: DrawFn) -> tuple[bytes, bytes]:
     """Lines without nesting, and lines of the same columns in which a few things may be wrong."""
-    names = st.sampled_from(["a", "b", "ab", "a.b", "a long name of a column", "é"])
+    names = st.sampled_from(
+        ["", "a", "b", "ab", "a.b", "null", "a long name of a column", "a long name of another", "é"]
+    )
     keys = draw(st.lists(names, unique=True, min_size=1))
     kinds = {key: draw(st.sampled_from(list(_FLAT))) for key in keys}
     apart = draw(st.sampled_from([(",", ":"), (", ", ": "), (" , ", " :")] if draw(st.booleans()) else [(",", ":")]))
 
-    def line(missing: float, other: list[str]) -> str:
-        fields = [(key, draw(st.sampled_from(_FLAT[kinds[key]][: draw(st.sampled_from([2, 10]))]))) for key in keys]
+    def value(key: str, *others: str) -> str:
+        return draw(st.sampled_from([*_FLAT[kinds[key]][: draw(st.sampled_from([2, 10]))], *others]))
+
+    def line(missing: float, other: list[str], *others: str) -> str:
+        fields = [(key, value(key, *others)) for key in keys]
         fields = [field for field in fields if not missing or draw(st.integers(0, 3))]
         fields += [(draw(st.sampled_from([*keys, "z"])), value) for value in other]
         return "{" + apart[0].join(f'"{key}"{apart[1]}{value}' for key, value in fields) + "}"
@@ -404,7 +409,8 @@ def flat_streams(draw: DrawFn) -> tuple[bytes, bytes]:
     known = "\n".join(line(0, []) for _ in range(3))
     missing = draw(st.booleans())
     others = st.lists(st.sampled_from(["null", "1", '"x"', "true"]), max_size=1 if draw(st.booleans()) else 0)
-    data = "\n".join(line(missing, draw(others)) for _ in range(draw(st.integers(1, 5)))).encode()
+    nulls = draw(st.sampled_from([[], ["null"], ["null", "null", "null"]]))
+    data = "\n".join(line(missing, draw(others), *nulls) for _ in range(draw(st.integers(1, 5)))).encode()
     for _ in range(draw(st.sampled_from([0, 0, 1, 2]))):
         start = draw(st.integers(0, len(data)))
         data = data[:start] + draw(st.sampled_from(_PIECES)) + data[start + draw(st.integers(0, 4)) :]
@@ -420,6 +426,7 @@ def known_then(known: bytes, data: bytes, block_bytes: int = spans.BLOCK_BYTES) 
 @known_then(b'{"a":1,"b":2}\n{"a":2,"b":2}', b'{"a":1}\n{"b":2,"a":null,"b":null}')
 @known_then(b'{"s":"x","t":"y"}', b'{"s":["x","y","z"],"t":1}\n{"s":2,"t":"x"}')
 @known_then(b'{"a":1,"b":2}', b'{"a" : 1,"b":2,"z":3}')
+@known_then(b'{"a":1,"b":2}', b'{"b":1,"\\"a":null}')
 @known_then(b'{"s":"x"}', b'"a"\n{"s":"x"}\n"b"\n{"s":5}', block_bytes=9)
 @given(
     streams=flat_streams(),
@@ -432,7 +439,8 @@ def test_any_text_after_lines_without_nesting_has_the_profile_of_its_lines(
 ) -> None:
     known, data = streams[0], streams[1] + end
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(flat, "BLOCK_BYTES", block_bytes)
+        for module in (flat, spans):
+            patch.setattr(module, "BLOCK_BYTES", block_bytes)
         patch.setattr(reader, "_PIECE_BYTES", piece_bytes)
         lines = JsonLines()
         list(lines.batches(known))

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from polarsprof.jsonlines.flat import Mapped
+    from polarsprof.jsonlines.spans import Mapped
 
 # In a line: far from the 10 million nested values, a container counting for 32, at which a record is rejected.
 _LONGEST_LINE_BYTES: Final = 8 << 20

@@ -1,14 +1,44 @@
-"""Where the lines of a text may be cut into pieces of a bounded size, none of which needs a copy yet."""
+"""Lines in memory, cut into blocks of a bounded size of which none is copied."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+_Given = TypeVar("_Given")
+_Made = TypeVar("_Made")
 
 # What is looked at in one go, with the interpreter lock held for some milliseconds.
 BLOCK_BYTES: Final = 4 << 20
+_BLANK: Final = b" \t\r\n"
+
+
+class Mapped(Protocol):
+    """As `map`, perhaps on several threads."""
+
+    def __call__(self, work: Callable[[_Given], _Made], items: Iterable[_Given], /) -> Iterator[_Made]: ...  # noqa: D102
+
+
+class Blocks:
+    """Lines in blocks of whole lines; a line that is longer is one by itself. What is blank at the end is in none.
+
+    Attributes
+    ----------
+    lines
+        All of them; at least one character.
+    """
+
+    def __init__(self, lines: bytes, mapped: Mapped) -> None:
+        self.lines = lines
+        self._mapped = mapped
+        *whole, (start, end) = line_spans(lines, BLOCK_BYTES)
+        self._spans = [*whole, (start, start + len(lines[start:end].rstrip(_BLANK)))]
+
+    def each(self, work: Callable[[bytes, int, int], _Made]) -> list[_Made]:
+        """What becomes of each block, given all lines, and where the block begins and ends."""
+        return list(self._mapped(lambda span: work(self.lines, *span), self._spans))
 
 
 def line_spans(data: bytes, most_bytes: int) -> Iterator[tuple[int, int]]:

@@ -1,0 +1,148 @@
+"""Where lines of JSON say null: the column and the row of each, found by looking at all of a block at once."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import accumulate
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import polars as pl
+    from numpy.typing import NDArray
+
+    from polarsprof.jsonlines.spans import Blocks
+
+_PART_BYTES: Final = 1 << 18
+_NULL: Final = int.from_bytes(b"null", "little")
+_FIRST, _QUOTE, _COLON, _SPACE, _LINE_END, _BACKSLASH = map(ord, 'n": \n\\')
+_SHORTEST_KEY: Final = 3  # two quotes and a colon
+_WORD: Final = 8
+_MASKS: Final = np.array([(1 << 8 * count) - 1 for count in range(_WORD + 1)], np.uint64)
+_MIX: Final = np.uint64(0x9E3779B97F4A7C15)
+
+
+def columns_with_nulls(frame: pl.DataFrame, blocks: Blocks, rows: Iterable[int], expected: int) -> set[str] | None:
+    """The columns of which lines say null; None where they say it elsewhere than in nulls of the frame.
+
+    Parameters
+    ----------
+    frame
+        What the lines were read as.
+    blocks
+        The lines, without nesting, and without blanks in front of a colon.
+    rows
+        How many lines each block has.
+    expected
+        How often they should say it.
+    """
+    names = [series.name for series in frame if series.null_count()]
+    if not names:
+        return None
+    found = blocks.each(partial(_nulls_in, _KnownKeys(names)))
+    if None in found:
+        return None
+    starts = zip(filter(None, found), accumulate(rows, initial=0), strict=False)
+    places = np.concatenate([nulls.columns * frame.height + nulls.rows + start for nulls, start in starts])
+    places.sort()
+    if places.size != expected or (places[1:] == places[:-1]).any():
+        return None
+    columns, firsts = np.unique(places // frame.height, return_index=True)
+    of_columns = zip(columns.tolist(), np.split(places % frame.height, firsts[1:]), strict=True)
+    are_null = [frame[names[column]].is_null().to_numpy()[of].all() for column, of in of_columns]
+    return {names[column] for column in columns.tolist()} if all(are_null) else None
+
+
+class _Nulls(NamedTuple):
+    """The position of the column among those known, and the row in the block, of each null."""
+
+    columns: NDArray[np.intp]
+    rows: NDArray[np.intp]
+
+
+class _KnownKeys:
+    """The names of columns that may be null; at least one."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        keys = [name.encode() for name in names]
+        lengths = np.fromiter(map(len, keys), np.intp, len(keys))
+        text = np.frombuffer(b"".join(keys) + bytes(_WORD), np.uint8)
+        self.longest = int(lengths.max())
+        words = self._words(text, np.cumsum(lengths) - lengths, lengths)
+        mixed = _mixed(words)
+        self._order = np.argsort(mixed)
+        self._mixed, self._known, self._lengths = mixed[self._order], words[self._order], lengths[self._order]
+
+    def positions(
+        self, text: NDArray[np.uint8], starts: NDArray[np.intp], lengths: NDArray[np.intp]
+    ) -> NDArray[np.intp] | None:
+        """Which of the names each key in a text is; None where one is none of them."""
+        words = self._words(text, starts, lengths)
+        at = np.minimum(np.searchsorted(self._mixed, _mixed(words)), self._mixed.size - 1)
+        if (self._known[at] != words).any() or (self._lengths[at] != lengths).any():
+            return None
+        positions: NDArray[np.intp] = self._order[at]
+        return positions
+
+    def _words(
+        self, text: NDArray[np.uint8], starts: NDArray[np.intp], lengths: NDArray[np.intp]
+    ) -> NDArray[np.uint64]:
+        """The first bytes of keys, eight to a word, as many as the longest name has, and zeros after the end."""
+        windows = np.ndarray((text.size - _WORD + 1,), "<u8", text, 0, (1,))
+        words = [
+            windows[np.minimum(starts + begin, windows.size - 1)] & _MASKS[np.clip(lengths - begin, 0, _WORD)]
+            for begin in range(0, self.longest or 1, _WORD)
+        ]
+        return np.stack(words, axis=1)
+
+
+def _nulls_in(known: _KnownKeys, lines: bytes, start: int, end: int) -> _Nulls | None:
+    """The nulls of a block; None where one is of no known column."""
+    text = np.frombuffer(lines, np.uint8, end - start, start)
+    places = _places(text)
+    quotes = places - np.where(text[places - 1] == _SPACE, 3, 2)
+    of_keys = (text[quotes] == _QUOTE) & (text[quotes + 1] == _COLON)  # not so within text
+    places, quotes = places[of_keys], quotes[of_keys]
+    if not places.size:
+        return _Nulls(places, places)
+    starts = _starts(text, quotes, known.longest)
+    columns = None if starts is None else known.positions(text, starts, quotes - starts)
+    return None if columns is None else _Nulls(columns, np.searchsorted(_found(text, _LINE_END), places))
+
+
+def _places(text: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """Where the letters of null begin."""
+    places = _found(text, _FIRST)
+    places = places[(places > _SHORTEST_KEY) & (places <= text.size - 4)]
+    found: NDArray[np.intp] = places[np.ndarray((max(text.size - 3, 0),), "<u4", text, 0, (1,))[places] == _NULL]
+    return found
+
+
+def _found(text: NDArray[np.uint8], character: int) -> NDArray[np.intp]:
+    """Where a character stands."""
+    parts = range(0, text.size, _PART_BYTES)
+    return np.concatenate([np.flatnonzero(text[at : at + _PART_BYTES] == character) + at for at in parts])
+
+
+def _starts(text: NDArray[np.uint8], quotes: NDArray[np.intp], longest: int) -> NDArray[np.intp] | None:
+    """Where the keys begin that end before these quotes; None where one is longer than the longest, or has a quote."""
+    starts = np.zeros_like(quotes)
+    open_ = np.arange(quotes.size)
+    for length in range(longest + 1):
+        begins = quotes[open_] - length
+        is_start = text[begins - 1] == _QUOTE
+        starts[open_[is_start]] = begins[is_start]
+        open_ = open_[~is_start]
+        if not open_.size:
+            return None if (text[starts - 2] == _BACKSLASH).any() else starts
+    return None
+
+
+def _mixed(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    mixed = np.zeros(len(words), np.uint64)
+    for column in words.T:
+        mixed = (mixed ^ column) * _MIX
+    return mixed
