@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import polarsprof as pp
 from polarsprof import logger as logging
-from polarsprof.jsonlines import JsonLines, columnar, flat, reader, spans
+from polarsprof.jsonlines import JsonLines, columnar, flat, nulls, reader, spans
 from polarsprof.jsonlines.batch import LineBatch
 from polarsprof.jsonlines.columnar import ColumnarReader, RefusedError
 from polarsprof.oneshot import profile_of
@@ -439,6 +439,7 @@ def test_any_text_after_lines_without_nesting_has_the_profile_of_its_lines(
 ) -> None:
     known, data = streams[0], streams[1] + end
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nulls, "_FEWEST_BYTES", 0)
         for module in (flat, spans):
             patch.setattr(module, "BLOCK_BYTES", block_bytes)
         patch.setattr(reader, "_PIECE_BYTES", piece_bytes)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import polars as pl
     from numpy.typing import NDArray
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from polarsprof.jsonlines.spans import Blocks
 
 _PART_BYTES: Final = 1 << 18
-_NULL: Final = int.from_bytes(b"null", "little")
-_FIRST, _QUOTE, _COLON, _SPACE, _LINE_END, _BACKSLASH = map(ord, 'n": \n\\')
+_FEWEST_BYTES: Final = 64  # a null; with more nulls, to look at each costs more than to read the lines another way
+_NULL: Final = b"null"
+_QUOTE, _COLON, _SPACE, _LINE_END, _BACKSLASH = map(ord, '": \n\\')
 _SHORTEST_KEY: Final = 3  # two quotes and a colon
 _WORD: Final = 8
 _MASKS: Final = np.array([(1 << 8 * count) - 1 for count in range(_WORD + 1)], np.uint64)
@@ -26,7 +27,7 @@ _MIX: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
 def columns_with_nulls(frame: pl.DataFrame, blocks: Blocks, rows: Iterable[int], expected: int) -> set[str] | None:
-    """The columns of which lines say null; None where they say it elsewhere than in nulls of the frame.
+    """The columns of which lines say null; None where they do elsewhere than in nulls of the frame, or too often.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ def columns_with_nulls(frame: pl.DataFrame, blocks: Blocks, rows: Iterable[int],
         How often they should say it.
     """
     names = [series.name for series in frame if series.null_count()]
-    if not names:
+    if not names or expected * _FEWEST_BYTES > len(blocks.lines):
         return None
     found = blocks.each(partial(_nulls_in, _KnownKeys(names)))
     if None in found:
@@ -50,10 +51,9 @@ def columns_with_nulls(frame: pl.DataFrame, blocks: Blocks, rows: Iterable[int],
     places.sort()
     if places.size != expected or (places[1:] == places[:-1]).any():
         return None
-    columns, firsts = np.unique(places // frame.height, return_index=True)
-    of_columns = zip(columns.tolist(), np.split(places % frame.height, firsts[1:]), strict=True)
-    are_null = [frame[names[column]].is_null().to_numpy()[of].all() for column, of in of_columns]
-    return {names[column] for column in columns.tolist()} if all(are_null) else None
+    ends = np.searchsorted(places, np.arange(1, len(names)) * frame.height)
+    said = {name: of for name, of in zip(names, np.split(places % frame.height, ends), strict=True) if of.size}
+    return set(said) if all(frame[name].is_null().to_numpy()[of].all() for name, of in said.items()) else None
 
 
 class _Nulls(NamedTuple):
@@ -70,7 +70,7 @@ class _KnownKeys:
         keys = [name.encode() for name in names]
         lengths = np.fromiter(map(len, keys), np.intp, len(keys))
         text = np.frombuffer(b"".join(keys) + bytes(_WORD), np.uint8)
-        self.longest = int(lengths.max())
+        self.lengths: Sequence[int] = np.unique(lengths).tolist()
         words = self._words(text, np.cumsum(lengths) - lengths, lengths)
         mixed = _mixed(words)
         self._order = np.argsort(mixed)
@@ -94,7 +94,7 @@ class _KnownKeys:
         windows = np.ndarray((text.size - _WORD + 1,), "<u8", text, 0, (1,))
         words = [
             windows[np.minimum(starts + begin, windows.size - 1)] & _MASKS[np.clip(lengths - begin, 0, _WORD)]
-            for begin in range(0, self.longest or 1, _WORD)
+            for begin in range(0, self.lengths[-1] or 1, _WORD)
         ]
         return np.stack(words, axis=1)
 
@@ -108,37 +108,41 @@ def _nulls_in(known: _KnownKeys, lines: bytes, start: int, end: int) -> _Nulls |
     places, quotes = places[of_keys], quotes[of_keys]
     if not places.size:
         return _Nulls(places, places)
-    starts = _starts(text, quotes, known.longest)
-    columns = None if starts is None else known.positions(text, starts, quotes - starts)
-    return None if columns is None else _Nulls(columns, np.searchsorted(_found(text, _LINE_END), places))
+    lengths = _lengths(text, quotes, known.lengths)
+    columns = None if lengths is None else known.positions(text, quotes - lengths, lengths)
+    return None if columns is None else _Nulls(columns, _rows(text, places))
 
 
 def _places(text: NDArray[np.uint8]) -> NDArray[np.intp]:
-    """Where the letters of null begin."""
-    places = _found(text, _FIRST)
-    places = places[(places > _SHORTEST_KEY) & (places <= text.size - 4)]
-    found: NDArray[np.intp] = places[np.ndarray((max(text.size - 3, 0),), "<u4", text, 0, (1,))[places] == _NULL]
-    return found
+    """Where the letters of null begin, behind what might be a key."""
+    found = [
+        np.flatnonzero((part[:-1] == _NULL[0]) & (part[1:] == _NULL[1])) + at for at, part in _parts(text, overlap=1)
+    ]
+    places = np.concatenate(found)
+    places = places[(places > _SHORTEST_KEY) & (places <= text.size - len(_NULL))]
+    of_null: NDArray[np.bool_] = (text[places + 2] == _NULL[2]) & (text[places + 3] == _NULL[3])
+    return places[of_null]
 
 
-def _found(text: NDArray[np.uint8], character: int) -> NDArray[np.intp]:
-    """Where a character stands."""
-    parts = range(0, text.size, _PART_BYTES)
-    return np.concatenate([np.flatnonzero(text[at : at + _PART_BYTES] == character) + at for at in parts])
+def _rows(text: NDArray[np.uint8], places: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The lines of places, which ascend."""
+    ends = np.concatenate([np.flatnonzero(part == _LINE_END) + at for at, part in _parts(text, overlap=0)])
+    before = np.searchsorted(places, ends)
+    return np.repeat(np.arange(ends.size + 1), np.diff(before, prepend=0, append=places.size))
 
 
-def _starts(text: NDArray[np.uint8], quotes: NDArray[np.intp], longest: int) -> NDArray[np.intp] | None:
-    """Where the keys begin that end before these quotes; None where one is longer than the longest, or has a quote."""
-    starts = np.zeros_like(quotes)
-    open_ = np.arange(quotes.size)
-    for length in range(longest + 1):
-        begins = quotes[open_] - length
-        is_start = text[begins - 1] == _QUOTE
-        starts[open_[is_start]] = begins[is_start]
-        open_ = open_[~is_start]
-        if not open_.size:
-            return None if (text[starts - 2] == _BACKSLASH).any() else starts
-    return None
+def _parts(text: NDArray[np.uint8], overlap: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Parts that stay in the caches of a processor, and where they begin."""
+    return ((at, text[at : at + _PART_BYTES + overlap]) for at in range(0, text.size, _PART_BYTES))
+
+
+def _lengths(text: NDArray[np.uint8], quotes: NDArray[np.intp], known: Sequence[int]) -> NDArray[np.intp] | None:
+    """The lengths of the keys that end before these quotes; None where one is not known, or after an escaped quote."""
+    lengths = np.full(quotes.size, -1)
+    for length in reversed(known):
+        np.copyto(lengths, length, where=text[np.maximum(quotes - length - 1, 0)] == _QUOTE)
+    known_all = lengths.min() >= 0 and not (text[quotes - lengths - 2] == _BACKSLASH).any()
+    return lengths if known_all else None
 
 
 def _mixed(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
