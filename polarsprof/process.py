@@ -24,6 +24,11 @@ _POLARS_THREAD: Final = "polars-0"
 _parent_computes = _cannot_compute = False
 
 
+def computes() -> bool:
+    """Whether Polars can compute here: not in a process that was forked after it had started its threads."""
+    return not _cannot_compute
+
+
 def refuse_forked() -> None:
     """Raise in a process that was forked after Polars had started its threads.
 
@@ -32,7 +37,7 @@ def refuse_forked() -> None:
     ClosedError
         There. Linux alone says which threads a process has; elsewhere it is not known.
     """
-    if _cannot_compute:
+    if not computes():
         raise ClosedError(
             "this process was forked after Polars had started its threads, which do not exist here: it would wait for "
             'them forever; start it with multiprocessing\'s "spawn" or "forkserver", or before the first profile'

@@ -249,6 +249,25 @@ def test_a_child_of_a_process_that_computed_is_told_so_instead_of_hanging(tmp_pa
 
 
 @needs_fork
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux alone says which threads a process has")
+def test_a_child_of_a_process_that_computed_writes_the_profiles_it_has(tmp_path):
+    code = """
+        import os
+        import polars as pl
+        import polarsprof as pp
+        wide = pp.profile(pl.DataFrame({f"c{column}": [str(number) for number in range(300)] for column in range(60)}))
+        child = os.fork()
+        if not child:
+            wide.write("of child")
+            os._exit(0)
+        os.waitpid(child, 0)
+        wide.write("of parent")
+    """
+    run(code, tmp_path)
+    assert (tmp_path / "of child").read_bytes() == (tmp_path / "of parent").read_bytes()
+
+
+@needs_fork
 def test_children_of_a_process_that_loaded_everything_log_for_themselves(tmp_path):
     """As a server does that loads the application before it forks its workers."""
     code = """

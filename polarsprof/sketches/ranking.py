@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 import numpy as np
 import polars as pl
 
+from polarsprof.process import computes
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
@@ -43,7 +45,7 @@ def item_text(item: Item) -> str:
 
 def ranked_images(summaries: Sequence[Summary]) -> list[bytes]:
     """The image of each summary."""
-    if sum([len(summary.items) for summary in summaries]) < _MANY:
+    if sum([len(summary.items) for summary in summaries]) < _MANY or not computes():
         return list(map(_ranked_alone, summaries))
     return _ranked_together(summaries)
 
