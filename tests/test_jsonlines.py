@@ -418,7 +418,7 @@ def flat_streams(draw: DrawFn) -> tuple[bytes, bytes]:
 
 
 def known_then(known: bytes, data: bytes, block_bytes: int = spans.BLOCK_BYTES) -> Any:
-    return example(streams=(known, data), block_bytes=block_bytes, piece_bytes=1 << 30, end=b"")
+    return example(streams=(known, data), block_bytes=block_bytes, piece_bytes=1 << 30, part_bytes=7, end=b"")
 
 
 @settings(_HEALTH, max_examples=1_000)
@@ -432,10 +432,11 @@ def known_then(known: bytes, data: bytes, block_bytes: int = spans.BLOCK_BYTES) 
     streams=flat_streams(),
     block_bytes=st.sampled_from([spans.BLOCK_BYTES, 30, 60, 120]),
     piece_bytes=st.sampled_from([1 << 30, 200]),
+    part_bytes=st.sampled_from([1 << 18, 1, 7]),
     end=st.sampled_from([b"", b"\n", b"\r\n", b"\n\n \n"]),
 )
 def test_any_text_after_lines_without_nesting_has_the_profile_of_its_lines(
-    streams: tuple[bytes, bytes], block_bytes: int, piece_bytes: int, end: bytes
+    streams: tuple[bytes, bytes], block_bytes: int, piece_bytes: int, part_bytes: int, end: bytes
 ) -> None:
     known, data = streams[0], streams[1] + end
     with pytest.MonkeyPatch.context() as patch:
@@ -443,6 +444,7 @@ def test_any_text_after_lines_without_nesting_has_the_profile_of_its_lines(
         for module in (flat, spans):
             patch.setattr(module, "BLOCK_BYTES", block_bytes)
         patch.setattr(reader, "_PIECE_BYTES", piece_bytes)
+        patch.setattr(spans, "_PART_BYTES", part_bytes)
         lines = JsonLines()
         list(lines.batches(known))
         given_to_pyarrow = readings(patch)

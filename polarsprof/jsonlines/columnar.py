@@ -77,7 +77,10 @@ class ColumnarReader:
         mapped
             As `map`, perhaps on several threads.
         """
-        if not lines.startswith(b"{") or not (lines.isascii() or _is_text(lines)):
+        try:
+            _check_start(lines)
+            _check_encoding(lines)
+        except RefusedError:
             return None
         frame = self._flat.frame(lines, mapped)
         return None if frame is None or _large_numbers(frame) else frame
@@ -202,19 +205,13 @@ def _check_start(lines: bytes) -> None:
 
 def _check_encoding(lines: bytes) -> None:
     """Any bytes are text to pyarrow."""
-    try:
-        _ = lines.isascii() or lines.decode()
-    except UnicodeDecodeError as error:
-        raise RefusedError(error.start) from error
-
-
-def _is_text(lines: bytes) -> bool:
-    try:
-        for start, end in line_spans(lines, BLOCK_BYTES):
+    if lines.isascii():
+        return
+    for start, end in line_spans(lines, BLOCK_BYTES):
+        try:
             lines[start:end].decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+        except UnicodeDecodeError as error:
+            raise RefusedError(start + error.start) from error
 
 
 def _line_ends(lines: bytes) -> NDArray[np.intp]:

@@ -16,18 +16,15 @@ import polars as pl
 from polars.exceptions import PanicException
 
 from polarsprof.jsonlines.nulls import columns_with_nulls
-from polarsprof.jsonlines.spans import BLOCK_BYTES, Blocks
+from polarsprof.jsonlines.spans import BLOCK_BYTES, Blocks, parts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from numpy.typing import NDArray
+    from collections.abc import Mapping
 
     from polarsprof.jsonlines.spans import Mapped
 
 _KINDS: Final = (pl.Boolean, pl.Int64, pl.Float64, pl.String)
 _LONGEST_WAIT: Final = 64  # blocks, or pieces of many blocks
-_PART_BYTES: Final = 1 << 18
 # Escapes after which quotes cannot be told by the byte in front of them, and halves of surrogate pairs.
 _UNSURE: Final = re.compile(rb"\\\\|\\u[dD][89a-fA-F]")
 _APART: Final = re.compile(rb'"[ \t\r\n]+:')
@@ -123,7 +120,7 @@ def _counted(lines: bytes, start: int, end: int) -> _Counts | None:
             return None
         escaped, escaped_keys = lines.count(b'\\"', start, end), lines.count(b'\\":', start, end)
     rows, keys, quotes, blanks = 1, 0, 0, 0
-    for part in _parts(lines, start, end):
+    for _, part in parts(np.frombuffer(lines, np.uint8, end - start, start)):
         is_quote, is_colon = part == _QUOTE, part[1:] == _COLON
         rows += int(np.count_nonzero(part[1:] == _LINE_END))
         quotes += int(np.count_nonzero(is_quote[1:]))
@@ -132,9 +129,3 @@ def _counted(lines: bytes, start: int, end: int) -> _Counts | None:
     if blanks and _APART.search(lines, start, end):
         return None
     return _Counts(rows, keys - escaped_keys, quotes - escaped)
-
-
-def _parts(lines: bytes, start: int, end: int) -> Iterator[NDArray[np.uint8]]:
-    """The characters in parts that stay in the caches of a processor, each with the last one of the part before."""
-    characters = np.frombuffer(lines, np.uint8, end - start, start)
-    return (characters[max(0, at - 1) : at + _PART_BYTES] for at in range(0, end - start, _PART_BYTES))

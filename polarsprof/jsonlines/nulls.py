@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from polarsprof.jsonlines.spans import parts
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     import polars as pl
     from numpy.typing import NDArray
 
     from polarsprof.jsonlines.spans import Blocks
 
-_PART_BYTES: Final = 1 << 18
 _FEWEST_BYTES: Final = 64  # a null; with more nulls, to look at each costs more than to read the lines another way
 _NULL: Final = b"null"
 _QUOTE, _COLON, _SPACE, _LINE_END, _BACKSLASH = map(ord, '": \n\\')
@@ -115,9 +116,7 @@ def _nulls_in(known: _KnownKeys, lines: bytes, start: int, end: int) -> _Nulls |
 
 def _places(text: NDArray[np.uint8]) -> NDArray[np.intp]:
     """Where the letters of null begin, behind what might be a key."""
-    found = [
-        np.flatnonzero((part[:-1] == _NULL[0]) & (part[1:] == _NULL[1])) + at for at, part in _parts(text, overlap=1)
-    ]
+    found = [np.flatnonzero((part[:-1] == _NULL[0]) & (part[1:] == _NULL[1])) + begin for begin, part in parts(text)]
     places = np.concatenate(found)
     places = places[(places > _SHORTEST_KEY) & (places <= text.size - len(_NULL))]
     of_null: NDArray[np.bool_] = (text[places + 2] == _NULL[2]) & (text[places + 3] == _NULL[3])
@@ -125,15 +124,10 @@ def _places(text: NDArray[np.uint8]) -> NDArray[np.intp]:
 
 
 def _rows(text: NDArray[np.uint8], places: NDArray[np.intp]) -> NDArray[np.intp]:
-    """The lines of places, which ascend."""
-    ends = np.concatenate([np.flatnonzero(part == _LINE_END) + at for at, part in _parts(text, overlap=0)])
+    """The lines of places, which ascend; the first character of the text ends none."""
+    ends = np.concatenate([np.flatnonzero(part[1:] == _LINE_END) + begin + 1 for begin, part in parts(text)])
     before = np.searchsorted(places, ends)
     return np.repeat(np.arange(ends.size + 1), np.diff(before, prepend=0, append=places.size))
-
-
-def _parts(text: NDArray[np.uint8], overlap: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Parts that stay in the caches of a processor, and where they begin."""
-    return ((at, text[at : at + _PART_BYTES + overlap]) for at in range(0, text.size, _PART_BYTES))
 
 
 def _lengths(text: NDArray[np.uint8], quotes: NDArray[np.intp], known: Sequence[int]) -> NDArray[np.intp] | None:

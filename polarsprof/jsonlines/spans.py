@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    import numpy as np
+    from numpy.typing import NDArray
+
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
 
 # What is looked at in one go, with the interpreter lock held for some milliseconds.
 BLOCK_BYTES: Final = 4 << 20
+_PART_BYTES: Final = 1 << 18
 _BLANK: Final = b" \t\r\n"
 
 
@@ -39,6 +43,12 @@ class Blocks:
     def each(self, work: Callable[[bytes, int, int], _Made]) -> list[_Made]:
         """What becomes of each block, given all lines, and where the block begins and ends."""
         return list(self._mapped(lambda span: work(self.lines, *span), self._spans))
+
+
+def parts(text: NDArray[np.uint8]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Parts that stay in the caches of a processor, each with the last character before it, and where that stands."""
+    begins = (max(0, at - 1) for at in range(0, text.size, _PART_BYTES))
+    return ((begin, text[begin : begin + _PART_BYTES + (begin > 0)]) for begin in begins)
 
 
 def line_spans(data: bytes, most_bytes: int) -> Iterator[tuple[int, int]]:

@@ -51,7 +51,7 @@ def ranked_images(summaries: Sequence[Summary]) -> list[bytes]:
 
 
 def _ranked_alone(summary: Summary) -> bytes:
-    weights = dict(zip(_texts_of(summary.items), summary.weights, strict=True))
+    weights = dict(zip(_texts(_kind(summary.items), summary.items), summary.weights, strict=True))
     ranked = sorted(sorted(weights), key=weights.__getitem__, reverse=True)
     heavy = np.fromiter(map(weights.__getitem__, ranked), "<u8", len(ranked)).tobytes()
     return b"".join([summary.head, heavy, _short_after_lengths(ranked) or _any_after_lengths(ranked)])
@@ -73,33 +73,37 @@ def _any_after_lengths(texts: list[str]) -> bytes:
 def _ranked_together(summaries: Sequence[Summary]) -> list[bytes]:
     of_kind: dict[type | None, list[int]] = {}
     for position, summary in enumerate(summaries):
-        kinds = set(map(type, summary.items))
-        of_kind.setdefault(kinds.pop() if len(kinds) == 1 else None, []).append(position)
+        of_kind.setdefault(_kind(summary.items), []).append(position)
     order = list(chain.from_iterable(of_kind.values()))
     counts = [len(summary.items) for summary in summaries]
     weights = chain.from_iterable([summaries[position].weights for position in order])
     owners = np.repeat(np.array(order, np.uint32), [counts[position] for position in order])
-    texts = [_texts(kind, [summaries[at].items for at in positions]) for kind, positions in of_kind.items()]
+    texts = [
+        _text_series(kind, list(chain.from_iterable([summaries[position].items for position in positions])))
+        for kind, positions in of_kind.items()
+    ]
     columns = {"owner": owners, "weight": np.fromiter(weights, np.uint64, owners.size), "text": pl.concat(texts)}
     ranked = pl.DataFrame(columns).sort("owner", "weight", "text", descending=[False, True, False])
     return _cut(summaries, counts, ranked["weight"].to_numpy().astype("<u8", copy=False), ranked["text"])
 
 
-def _texts_of(items: Collection[Item]) -> Iterable[str]:
+def _kind(items: Iterable[Item]) -> type | None:
+    """The type of all items; None where there are several."""
     kinds = set(map(type, items))
-    if kinds == {str}:
-        return cast("Collection[str]", items)
-    return map(repr if kinds <= {int, float} else item_text, items)
+    return kinds.pop() if len(kinds) == 1 else None
 
 
-def _texts(kind: type | None, items: list[Collection[Item]]) -> pl.Series:
-    """The text of each item; `kind` is the type of all of them, None where there are several."""
-    values = list(chain.from_iterable(items))
+def _texts(kind: type | None, items: Iterable[Item]) -> Iterable[str]:
+    """As `item_text` of each."""
+    if kind is str:
+        return cast("Iterable[str]", items)
+    return map(repr if kind in (int, float) else item_text, items)
+
+
+def _text_series(kind: type | None, items: list[Item]) -> pl.Series:
     if kind is float:
-        return _float_texts(pl.Series(values, dtype=pl.Float64))
-    if kind is not str:
-        values = list(map(repr if kind is int else item_text, values))
-    return pl.Series(values, dtype=pl.String)
+        return _float_texts(pl.Series(items, dtype=pl.Float64))
+    return pl.Series(list(_texts(kind, items)), dtype=pl.String)
 
 
 def _float_texts(values: pl.Series) -> pl.Series:
