@@ -254,6 +254,18 @@ def test_a_stream_of_mixed_kinds_is_hardly_tried(monkeypatch):
     assert sum(lengths) <= 4 * len(data)
 
 
+def test_lines_that_cannot_be_read_at_once_are_read_another_way(monkeypatch):
+    lines = JsonLines()
+    data = "\n".join(lines_of(100))
+    list(lines.batches(data))
+
+    def broken(*_):
+        raise IndexError
+
+    monkeypatch.setattr(flat, "_frame", broken)
+    assert_profile_equal(profile_of(lines.batches(data)), line_by_line(data))
+
+
 def test_an_exiting_interpreter_reads_in_the_thread_it_has(monkeypatch):
     monkeypatch.setattr(reader, "_threads", _closed)
     assert check("\n".join(lines_of(10))) == 10

@@ -80,10 +80,10 @@ class ColumnarReader:
         try:
             _check_start(lines)
             _check_encoding(lines)
-        except RefusedError:
+            frame = self._flat.frame(lines, mapped)
+            return None if frame is None or _large_numbers(frame) else frame
+        except (Exception, PanicException):  # noqa: BLE001 - as of `frame`: blocks and lines are tried next
             return None
-        frame = self._flat.frame(lines, mapped)
-        return None if frame is None or _large_numbers(frame) else frame
 
     def frame(self, lines: bytes) -> pl.DataFrame:
         """The lines as a frame, one row per line that is not blank.
