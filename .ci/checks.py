@@ -103,7 +103,7 @@ def notebooks() -> None:
             notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
             place = Path(directory, "notebooks")
             place.mkdir()
-            shutil.copytree("tests/whylogs", Path(directory, "tests/whylogs"))  # which one of them reads
+            shutil.copytree("tests/interop/whylogs", Path(directory, "tests/interop/whylogs"))
             resources = {"metadata": {"path": str(place)}}
             NotebookClient(notebook, timeout=NOTEBOOK_SECONDS, kernel_name="python3", resources=resources).execute()
         print(f"{path}: {len(notebook.cells)} cells")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.progress import Progress
 
-    from polarsprof.group import GroupProfile
+    from polarsprof.profiles.group import GroupProfile
 
 STRINGS: Final = "sorted strings, shared prefixes"
 NAMES: Final = (*DISTRIBUTIONS, STRINGS)

@@ -73,8 +73,8 @@ def _windows(folder: str) -> int:
 
 def _plan(folder: str) -> int:
     from polarsprof.store.compaction import Rules, groups
-    from polarsprof.store.folder import Folder
     from polarsprof.store.listing import Listings
+    from polarsprof.store.local import Folder
     from polarsprof.store.names import prefix_of
 
     catalog = Listings(Folder(Path(folder))).catalog(DATASET)

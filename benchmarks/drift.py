@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 
 import polarsprof as pp
+from polarsprof.analysis.drift.probabilities import edges_of_bins
 from polarsprof.testing import DISTRIBUTIONS
-from polarsprof.views.drift.masses import edges_of_bins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -23,15 +23,15 @@ import polarsprof as pp
 from benchmarks import data
 from benchmarks.child import DATASET, Taken, measured
 from benchmarks.measure import Line, median_ms
-from polarsprof.codec import Sections, encode
+from polarsprof.files.codec import Sections, encode
 from polarsprof.store.names import Pane
-from polarsprof.window import Interval, Tumbling
+from polarsprof.windowing.tumbling import Interval, Tumbling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from polarsprof.proto import profile_pb2 as pb
-    from polarsprof.window import Window
+    from polarsprof.files import profile_pb2 as pb
+    from polarsprof.windowing.tumbling import Window
 
 _MINUTES: Final = Tumbling(Interval.parse("1m"))
 _FIRST_US: Final = int(data.START.timestamp()) * 1_000_000

@@ -23,7 +23,7 @@ from benchmarks import data
 from benchmarks.child import measured
 from benchmarks.formulas import Cost, Rates
 from benchmarks.measure import Line
-from polarsprof.codec import Sections
+from polarsprof.files.codec import Sections
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -12,7 +12,7 @@ import polars as pl
 import polarsprof as pp
 from benchmarks import data
 from benchmarks.measure import Line, Setup, median_ms
-from polarsprof.window import Interval, Tumbling
+from polarsprof.windowing.tumbling import Interval, Tumbling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -16,14 +16,14 @@ import polarsprof as pp
 from benchmarks import data, durability, peers, scaling, sources, stores
 from benchmarks.measure import Line, Setup, Skip, median_ms, paired
 from benchmarks.real import DATA_SETS
-from polarsprof.group import write_groups
-from polarsprof.proto import profile_pb2 as pb
+from polarsprof.files import profile_pb2 as pb
+from polarsprof.profiles.group import write_groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
-    from polarsprof.column import ColumnProfile
+    from polarsprof.profiles.column import ColumnProfile
 
 # Peer → (budget, goal) for the whole profile of the mixed frame.
 _FRAME_BUDGETS: Final[Mapping[str, tuple[float, float]]] = {

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from polarsprof.lazy import attribute
+from polarsprof._lazy import attribute
 
 if TYPE_CHECKING:
-    from polarsprof.column import ColumnProfile
-    from polarsprof.group import GroupProfile
-    from polarsprof.logger import Logger
-    from polarsprof.merging import merge, read
-    from polarsprof.oneshot import profile
-    from polarsprof.profiles import Profile
-    from polarsprof.session import Session, get_or_create_session
+    from polarsprof.analysis.drift import drift, drift_timeline
+    from polarsprof.engines.one_shot import profile
+    from polarsprof.kernels.spec import ProfileSpec
+    from polarsprof.profiles.column import ColumnProfile
+    from polarsprof.profiles.group import GroupProfile
+    from polarsprof.profiles.merging import merge, read
+    from polarsprof.profiles.profile import Profile
     from polarsprof.sketches import Estimate, FrequentItem
-    from polarsprof.spec import ProfileSpec
     from polarsprof.store import ProfileStore
-    from polarsprof.views.drift import drift, drift_timeline
+    from polarsprof.stream.logger import Logger
+    from polarsprof.stream.session import Session, get_or_create_session
     from polarsprof.views.report import report
     from polarsprof.views.strip import strip
     from polarsprof.views.vega import quantile_bands
-    from polarsprof.window import Window
+    from polarsprof.windowing.tumbling import Window
 
 __all__ = [
     "ColumnProfile",
@@ -47,23 +47,23 @@ __all__ = [
 
 # Public name → its module, imported when the name is first used: the command line answers --help without Polars.
 _HOMES: Final = {
-    "ColumnProfile": "column",
+    "ColumnProfile": "profiles.column",
     "Estimate": "sketches",
     "FrequentItem": "sketches",
-    "GroupProfile": "group",
-    "Logger": "logger",
-    "Profile": "profiles",
-    "ProfileSpec": "spec",
+    "GroupProfile": "profiles.group",
+    "Logger": "stream.logger",
+    "Profile": "profiles.profile",
+    "ProfileSpec": "kernels.spec",
     "ProfileStore": "store",
-    "Session": "session",
-    "Window": "window",
-    "drift": "views.drift",
-    "drift_timeline": "views.drift",
-    "get_or_create_session": "session",
-    "merge": "merging",
-    "profile": "oneshot",
+    "Session": "stream.session",
+    "Window": "windowing.tumbling",
+    "drift": "analysis.drift",
+    "drift_timeline": "analysis.drift",
+    "get_or_create_session": "stream.session",
+    "merge": "profiles.merging",
+    "profile": "engines.one_shot",
     "quantile_bands": "views.vega",
-    "read": "merging",
+    "read": "profiles.merging",
     "report": "views.report",
     "strip": "views.strip",
 }

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from polarsprof.window import utc_us
+from polarsprof.windowing.tumbling import utc_us
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
-    from polarsprof.clock import Work
-    from polarsprof.group import GroupProfile
-    from polarsprof.profiles import Profile
+    from polarsprof.profiles.group import GroupProfile
+    from polarsprof.profiles.profile import Profile
     from polarsprof.sketches import FrequentItem
+    from polarsprof.windowing.clock import Work
 
 _EXACT: Final = ("count", "min", "max", "min_ns", "max_ns")
 _ROUNDED: Final = ("mean", "variance", "skewness", "kurtosis")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from totals import lines
+from support.totals import lines
 
 # Machines differ, and a slow one finds no bug: time limits would only make failures that do not come again.
 settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from polarsprof.cli.console import CommandGroup, only_dataset, store_at
 from polarsprof.cli.convert import convert_command
-from polarsprof.cli.outcome import CommandGroup, only_dataset, store_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from polarsprof.profiles import Profile
+    from polarsprof.profiles.profile import Profile
     from polarsprof.store import ProfileStore
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
@@ -45,9 +45,9 @@ def main() -> None:
 @_CSV
 def profile_command(paths: Sequence[str], output: Path | None, *, as_json: bool, as_csv: bool) -> None:
     """Profile PATHS as one data set: Parquet, CSV, NDJSON (.ndjson, .jsonl) and Arrow IPC files, folders, patterns."""
-    from polarsprof.cli.outcome import counted
-    from polarsprof.jsonlines import row_batches
-    from polarsprof.oneshot import profile_of
+    from polarsprof.cli.console import counted
+    from polarsprof.engines.one_shot import profile_of
+    from polarsprof.ingest.json_lines import row_batches
 
     _refuse_overwriting(output, paths)
     found = profile_of(counted(row_batches(paths), "profiling"))
@@ -127,7 +127,7 @@ def show_command(
     as_csv: bool,
 ) -> None:
     """Show a profile file, or the merged windows of a data set in a store."""
-    from polarsprof.merging import read
+    from polarsprof.profiles.merging import read
 
     wanted = list(columns) or None
     if Path(place).is_file():
@@ -161,8 +161,8 @@ def timeline_command(
     place: str, column: str, metrics: Sequence[str], *, as_json: bool, as_csv: bool, **range_: Any
 ) -> None:
     """Show figures of COLUMN over the windows of a data set in STORE, a line each: · missing, ▴ late rows, ▸ newest."""
-    from polarsprof.cli.looking import print_timeline, timeline_json
-    from polarsprof.views.csv import csv_text
+    from polarsprof.cli.csv import csv_text
+    from polarsprof.cli.inputs import print_timeline, timeline_json
 
     _refuse_both(as_json=as_json, as_csv=as_csv)
     store = store_at(place)
@@ -201,7 +201,7 @@ def report_command(
     One HTML file, to be read in any browser without a network. Panes of one window are merged.
     """
     from polarsprof.cli.drift import Range, profile_at
-    from polarsprof.cli.looking import profiles_at, write_report
+    from polarsprof.cli.inputs import profiles_at, write_report
 
     _refuse_overwriting(output, [*places, *([reference] if reference else [])])
     before = Range(range_["dataset"], reference_start, reference_end, "--reference-from and --reference-to")
@@ -215,8 +215,8 @@ def report_command(
 @click.option("-o", "--output", required=True, type=_OUT, help="File to write.")
 def merge_command(files: Sequence[str], output: Path) -> None:
     """Merge profile FILES into one."""
-    from polarsprof.cli.outcome import counted
-    from polarsprof.merging import merge, read
+    from polarsprof.cli.console import counted
+    from polarsprof.profiles.merging import merge, read
 
     merged = merge(counted((read(file) for file in files), "merging", what="files"))
     merged.write(output)
@@ -238,7 +238,7 @@ def compact_command(place: str, dataset: str, *, as_json: bool, **options: Any) 
     """
     from dataclasses import asdict
 
-    from polarsprof.cli.outcome import progress
+    from polarsprof.cli.console import progress
 
     store = store_at(place)
     with progress("windows") as display:
@@ -277,8 +277,8 @@ def drift_command(
     A column has drifted where a figure is above its threshold whatever the sketches leave open, and chance is ruled
     out.
     """
+    from polarsprof.analysis.drift import drift
     from polarsprof.cli.drift import Range, drift_json, print_drift, profile_at, thresholds_of
-    from polarsprof.views.drift import drift
 
     thresholds = thresholds_of(options["thresholds"])
     dataset = options["dataset"]
@@ -344,18 +344,18 @@ def _print_json(value: Mapping[str, Any]) -> None:
 
 
 def _print_profile(found: Profile, *, as_json: bool, as_csv: bool) -> None:
-    from polarsprof.cli.outcome import console, profile_facts
+    from polarsprof.cli.console import console, profile_facts
 
     _refuse_both(as_json=as_json, as_csv=as_csv)
     if as_json:
         _print_json(profile_facts(found))
         return
     if as_csv:
-        from polarsprof.views.csv import csv_text
+        from polarsprof.cli.csv import csv_text
 
         click.echo(csv_text(found.summary()), nl=False)
         return
-    from polarsprof.views.terminal import facts_line, profile_table
+    from polarsprof.cli.tables import facts_line, profile_table
 
     out = console()
     out.print(facts_line(found), soft_wrap=True)
@@ -364,13 +364,13 @@ def _print_profile(found: Profile, *, as_json: bool, as_csv: bool) -> None:
 
 
 def _print_store(store: ProfileStore, *, as_json: bool) -> None:
-    from polarsprof.cli.outcome import console, store_facts
+    from polarsprof.cli.console import console, store_facts
 
     listed = store_facts(store)
     if as_json:
         _print_json({"datasets": listed})
         return
-    from polarsprof.views.terminal import store_table
+    from polarsprof.cli.tables import store_table
 
     if not listed:
         click.echo(f"{store.url}: no profiles")

@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from polarsprof.profiles import Profile
+    from polarsprof.profiles.profile import Profile
 
 
 def _to_parquet(profiles: Iterable[Profile], output: Path) -> str:
@@ -29,8 +29,8 @@ def _to_whylogs(profiles: Iterable[Profile], output: Path) -> str:
 
 
 def _to_openlineage(profiles: Iterable[Profile], output: Path, **options: str) -> str:
-    from polarsprof.durable import replacing
-    from polarsprof.lineage import event_line
+    from polarsprof.files.durable import replacing
+    from polarsprof.interop.openlineage.emitter import event_line
 
     if not output.parent.is_dir():
         raise FileNotFoundError(f"{output.parent}: no such folder")
@@ -44,7 +44,7 @@ def _to_openlineage(profiles: Iterable[Profile], output: Path, **options: str) -
 
 def _to_files(profiles: Iterable[Profile], output: Path, encode: Callable[[Profile], bytes]) -> str:
     """One profile becomes the file; several become files of a folder, each named by its window and none replaced."""
-    from polarsprof.durable import replace_file
+    from polarsprof.files.durable import replace_file
 
     waiting = iter(profiles)
     some = list(islice(waiting, 2))
@@ -89,7 +89,7 @@ def convert_command(place: str, output: Path, target: str, dataset: str | None, 
     or a folder of one for each window of a store. polarsprof: the same in our own format, of a file of whylogs too.
     openlineage: an event with the facet of data quality, in JSON, a line for each window.
     """
-    from polarsprof.cli.outcome import counted
+    from polarsprof.cli.console import counted
 
     if output.exists() and Path(place).exists() and output.samefile(place):
         raise click.BadParameter(f"{output} is what is to be converted", param_hint="OUT")
@@ -102,8 +102,8 @@ def convert_command(place: str, output: Path, target: str, dataset: str | None, 
 
 def _profiles(place: str, dataset: str | None) -> Iterator[Profile]:
     """The profile of a file, or those of the windows of a store."""
-    from polarsprof.cli.outcome import store_at
-    from polarsprof.merging import read
+    from polarsprof.cli.console import store_at
+    from polarsprof.profiles.merging import read
 
     if Path(place).is_file():
         if dataset is not None:

@@ -23,17 +23,17 @@ from rich.table import Table
 from rich.text import Text
 
 from polarsprof.cli.streaming import session_of
+from polarsprof.cli.tables import ACCENT, bars, facts_line, profile_table
+from polarsprof.engines.one_shot import profile
 from polarsprof.errors import argument_error
-from polarsprof.merging import read
-from polarsprof.oneshot import profile
+from polarsprof.profiles.merging import read
 from polarsprof.sketches import Estimate
 from polarsprof.store import ProfileStore
-from polarsprof.views.terminal import ACCENT, bars, facts_line, profile_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from polarsprof.profiles import Profile
+    from polarsprof.profiles.profile import Profile
 
 WIDTH: Final = 100
 DATASET: Final = "flights"

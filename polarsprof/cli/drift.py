@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from polarsprof.profiles import Profile
+    from polarsprof.profiles.profile import Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ class Range:
 
 def profile_at(place: str, wanted: Range, columns: Sequence[str] = ()) -> Profile:
     """The profile of a file, or the merged windows of a data set of a store, with all columns or those named."""
-    from polarsprof.cli.outcome import only_dataset, store_at
-    from polarsprof.merging import read
+    from polarsprof.cli.console import only_dataset, store_at
+    from polarsprof.profiles.merging import read
 
     named = list(columns) or None
     if Path(place).is_file():
@@ -82,9 +82,9 @@ def print_drift(found: pl.DataFrame, reference: Profile, current: Profile) -> No
     """A line for each profile, one for what was found, and the table."""
     from rich.text import Text
 
-    from polarsprof.cli.outcome import console
-    from polarsprof.views.drift.table import drift_facts, drift_table
-    from polarsprof.views.terminal import facts_line
+    from polarsprof.cli.console import console
+    from polarsprof.cli.drift_table import drift_facts, drift_table
+    from polarsprof.cli.tables import facts_line
 
     out = console()
     for name, profile in (("reference", reference), ("current", current)):

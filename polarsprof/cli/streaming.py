@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from polarsprof.cli.outcome import progress
-from polarsprof.consumer import Interrupt, Limits, consume
-from polarsprof.session import Session
+from polarsprof.cli.console import progress
 from polarsprof.sources.addresses import source_at
+from polarsprof.stream.consumer import Interrupt, Limits, consume
+from polarsprof.stream.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from polarsprof.source import Source
+    from polarsprof.sources.protocol import Source
     from polarsprof.store import ProfileStore
 
 
@@ -46,7 +46,7 @@ def stream(
     run = partial(_consumed, source, store, dataset, limits=limits, metrics=served, **options)
     if openlineage is None:
         return run()
-    from polarsprof.lineage import Lineage
+    from polarsprof.interop.openlineage.emitter import Lineage
 
     with Lineage(openlineage, namespace=openlineage_namespace or "polarsprof") as lineage:
         counters = run(on_pane=lineage)
@@ -78,7 +78,7 @@ def _consumed(
 
 @contextmanager
 def _metrics(session: Session, address: str, columns: Sequence[str]) -> Iterator[None]:
-    from polarsprof.metrics import SessionCollector, serving
+    from polarsprof.interop.prometheus import SessionCollector, serving
 
     with serving(address, SessionCollector(session, columns=columns)) as url:
         click.echo(f"metrics: {url}", err=True)

@@ -19,14 +19,14 @@ from apache_beam.transforms.trigger import AccumulationMode
 from apache_beam.transforms.window import GlobalWindow, GlobalWindows, SlidingWindows
 from apache_beam.utils.windowed_value import PaneInfoTiming
 
-from polarsprof.engines.gathering import Gathering
+from polarsprof.engines.bundles import Gathering
 from polarsprof.errors import argument_error, plain_text
-from polarsprof.facts import dataset_text, text_pairs
-from polarsprof.profiles import Profile
-from polarsprof.spec import ProfileSpec, checked_spec
+from polarsprof.kernels.spec import ProfileSpec, checked_spec
+from polarsprof.profiles.header import dataset_text, text_pairs
+from polarsprof.profiles.profile import Profile
 from polarsprof.store import Pane, ProfileStore
 from polarsprof.store.names import label_of
-from polarsprof.window import Window
+from polarsprof.windowing.tumbling import Window
 
 __all__ = ["ProfileCoder", "ProfileFn", "ProfileWindows", "WritePanes"]
 

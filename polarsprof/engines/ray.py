@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any, overload
 import polars as pl
 import pyarrow as pa
 
+from polarsprof.engines.executors import spread
+from polarsprof.engines.one_shot import profile
 from polarsprof.errors import argument_error
-from polarsprof.executors import spread
-from polarsprof.frames import frames, typed_columns
-from polarsprof.merging import merged_file
-from polarsprof.oneshot import profile
-from polarsprof.profiles import Profile
-from polarsprof.spec import checked_spec
+from polarsprof.ingest.frames import frames, typed_columns
+from polarsprof.kernels.spec import checked_spec
+from polarsprof.profiles.merging import merged_file
+from polarsprof.profiles.profile import Profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from polarsprof.spec import ProfileSpec
+    from polarsprof.kernels.spec import ProfileSpec
 
 
 @overload

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 import pyarrow.parquet as pq
 
-from polarsprof.durable import replacing
 from polarsprof.errors import argument_error
-from polarsprof.views import text
+from polarsprof.files.durable import replacing
+from polarsprof.profiles import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from polarsprof.column import ColumnProfile
-    from polarsprof.group import GroupProfile
-    from polarsprof.profiles import Profile
+    from polarsprof.profiles.column import ColumnProfile
+    from polarsprof.profiles.group import GroupProfile
+    from polarsprof.profiles.profile import Profile
 
 _ROW_GROUP_BYTES: Final = 16 << 20  # of sketches
 _COUNTS: Final = (

@@ -17,18 +17,18 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from polarsprof import process  # noqa: F401 - it has to watch forks from the first use of Polars on
-from polarsprof.batch import ColumnBatch
-from polarsprof.kernels.canonical import Cut, Piece, cuts_of, pieces_of
-from polarsprof.kernels.groups import number_groups
+from polarsprof.kernels import forks as process  # noqa: F401 - it has to watch forks from the first use of Polars on
+from polarsprof.kernels.batch import ColumnBatch
+from polarsprof.kernels.dtypes import Cut, Piece, cuts_of, pieces_of
 from polarsprof.kernels.numbers import groups_batch, number_batch, wide_integer_batch
-from polarsprof.kernels.texts import text_batch
+from polarsprof.kernels.strings import text_batch
+from polarsprof.kernels.value_counts import number_groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from polarsprof.batch import TypedColumns
-    from polarsprof.spec import ProfileSpec
+    from polarsprof.kernels.batch import TypedColumns
+    from polarsprof.kernels.spec import ProfileSpec
 
 # Values of a column, on average. Of fewer, threads spend their time handing the interpreter lock to each other: 1,000
 # columns of 750 took 1.2 s on two cores and 0.5 s on one, 10 of 32,768 took 28 ms and 33 ms.

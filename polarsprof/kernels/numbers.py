@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 
-from polarsprof.batch import ColumnBatch, EvenRanks
-from polarsprof.hashing import hash_integers, hash_numbers, rare
-from polarsprof.kernels.canonical import INT64, PIECE_ROWS
-from polarsprof.kernels.groups import counted, crowded_rows, frequent, looks_repetitive, number_groups
+from polarsprof.kernels.batch import ColumnBatch, EvenRanks
+from polarsprof.kernels.dtypes import INT64, PIECE_ROWS
+from polarsprof.kernels.murmur3 import hash_integers, hash_numbers, rare
+from polarsprof.kernels.value_counts import counted, crowded_rows, frequent, looks_repetitive, number_groups
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from polarsprof.batch import Item
-    from polarsprof.hashing import Hashes
-    from polarsprof.kernels.canonical import Piece
-    from polarsprof.kernels.groups import Groups
-    from polarsprof.spec import ProfileSpec
+    from polarsprof.kernels.batch import Item
+    from polarsprof.kernels.dtypes import Piece
+    from polarsprof.kernels.murmur3 import Hashes
+    from polarsprof.kernels.spec import ProfileSpec
+    from polarsprof.kernels.value_counts import Groups
 
     Numbers = NDArray[Any]  # int64 or float64
 

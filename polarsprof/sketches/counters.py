@@ -10,9 +10,9 @@ from polarsprof.errors import CorruptProfile, PolarsprofError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from polarsprof.batch import ColumnBatch
-    from polarsprof.proto import profile_pb2 as pb
-    from polarsprof.spec import ProfileSpec
+    from polarsprof.files import profile_pb2 as pb
+    from polarsprof.kernels.batch import ColumnBatch
+    from polarsprof.kernels.spec import ProfileSpec
 
 # No stream has 281 trillion rows; files that claim more would overflow 64 bits after a few merges.
 MAX_COUNT: Final = 2**48

@@ -17,16 +17,16 @@ import datasketches
 import numpy as np
 
 from polarsprof.errors import CorruptProfile
-from polarsprof.hashing import rare
+from polarsprof.kernels.murmur3 import rare
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from polarsprof.batch import ColumnBatch
-    from polarsprof.proto import profile_pb2 as pb
-    from polarsprof.spec import ProfileSpec
+    from polarsprof.files import profile_pb2 as pb
+    from polarsprof.kernels.batch import ColumnBatch
+    from polarsprof.kernels.spec import ProfileSpec
 
 FAMILY: Final = 7
 LIST_MAX, SET_MIN_LG_K = 7, 8

@@ -10,9 +10,9 @@ from polarsprof.errors import CorruptProfile
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from polarsprof.batch import ColumnBatch, Item
-    from polarsprof.proto import profile_pb2 as pb
-    from polarsprof.spec import ProfileSpec
+    from polarsprof.files import profile_pb2 as pb
+    from polarsprof.kernels.batch import ColumnBatch, Item
+    from polarsprof.kernels.spec import ProfileSpec
 
 _INT64_MIN: Final = -(2**63)
 _INT64_MAX: Final = 2**63 - 1

@@ -20,15 +20,15 @@ import numpy as np
 
 from polarsprof.errors import CorruptProfile
 from polarsprof.sketches.counters import MAX_COUNT, writable
-from polarsprof.sketches.integers import integer_items
-from polarsprof.sketches.ranking import Summary, item_text, ranked_images
+from polarsprof.sketches.frequent_read import integer_items
+from polarsprof.sketches.frequent_write import Summary, item_text, ranked_images
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from polarsprof.batch import ColumnBatch, Item
-    from polarsprof.proto import profile_pb2 as pb
-    from polarsprof.spec import ProfileSpec
+    from polarsprof.files import profile_pb2 as pb
+    from polarsprof.kernels.batch import ColumnBatch, Item
+    from polarsprof.kernels.spec import ProfileSpec
 
 FAMILY: Final = 10
 HEAD: Final = struct.Struct("<BBBBBBHIIQQ")

@@ -19,9 +19,9 @@ from polarsprof.sketches.extremes import read_value, write_value
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from polarsprof.batch import ColumnBatch
-    from polarsprof.proto import profile_pb2 as pb
-    from polarsprof.spec import ProfileSpec
+    from polarsprof.files import profile_pb2 as pb
+    from polarsprof.kernels.batch import ColumnBatch
+    from polarsprof.kernels.spec import ProfileSpec
 
 Central = tuple[int, float, float, float, float]
 

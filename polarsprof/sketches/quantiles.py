@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from polarsprof.batch import ColumnBatch, EvenRanks
-    from polarsprof.proto import profile_pb2 as pb
-    from polarsprof.spec import ProfileSpec
+    from polarsprof.files import profile_pb2 as pb
+    from polarsprof.kernels.batch import ColumnBatch, EvenRanks
+    from polarsprof.kernels.spec import ProfileSpec
 
 _FAMILY: Final = 15
 _M: Final = 8  # smallest width of a level

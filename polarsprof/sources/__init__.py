@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from polarsprof.lazy import attribute
-from polarsprof.source import Batch, DeadLetter, Source
+from polarsprof._lazy import attribute
+from polarsprof.sources.protocol import Batch, DeadLetter, Source
 
 if TYPE_CHECKING:
     from polarsprof.sources.files import FilesSource, TailSource

@@ -12,7 +12,7 @@ from polarsprof.sources.iterables import LinesSource
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from polarsprof.source import Source
+    from polarsprof.sources.protocol import Source
 
 
 def source_at(address: str, *, from_beginning: bool, stdin: BinaryIO) -> Source:

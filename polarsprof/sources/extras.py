@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from polarsprof._lazy import required
 from polarsprof.errors import SourceError, argument_error, positive_integer
-from polarsprof.lazy import required
 
 
 def client(module: str, extra: str) -> Any:

@@ -17,10 +17,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
-from polarsprof.frames import frames, paths
-from polarsprof.jsonlines import is_json_lines
-from polarsprof.source import Batch, Source
+from polarsprof.ingest.frames import frames, paths
+from polarsprof.ingest.json_lines import is_json_lines
 from polarsprof.sources.iterables import first_lines
+from polarsprof.sources.protocol import Batch, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -12,8 +12,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from polarsprof.errors import argument_error
-from polarsprof.records import copied
-from polarsprof.source import Batch, Interrupted, Source
+from polarsprof.ingest.records import copied
+from polarsprof.sources.protocol import Batch, Interrupted, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,9 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from polarsprof.errors import DataWarning, SourceError, argument_error, plain_text
-from polarsprof.records import RejectedRow
-from polarsprof.source import Batch, Source
+from polarsprof.ingest.records import RejectedRow
 from polarsprof.sources.extras import checked_share, client
+from polarsprof.sources.protocol import Batch, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence

@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from polarsprof.errors import SourceError, plain_text
-from polarsprof.source import Batch, Source
 from polarsprof.sources.aws import Service, code_of
 from polarsprof.sources.extras import checked_share, checked_start
+from polarsprof.sources.protocol import Batch, Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

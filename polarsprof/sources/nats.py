@@ -11,8 +11,8 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from polarsprof.errors import SourceError, plain_text
-from polarsprof.source import Batch, Source
 from polarsprof.sources.extras import Patience, checked_start, client
+from polarsprof.sources.protocol import Batch, Source
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping

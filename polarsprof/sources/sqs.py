@@ -12,8 +12,8 @@ import warnings
 from typing import TYPE_CHECKING, Any, Final
 
 from polarsprof.errors import DataWarning, SourceError, plain_text
-from polarsprof.source import Batch, Source
 from polarsprof.sources.aws import Service
+from polarsprof.sources.protocol import Batch, Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

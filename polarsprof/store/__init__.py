@@ -15,21 +15,19 @@ from contextlib import suppress
 from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
-from polarsprof.clock import SystemClock
 from polarsprof.errors import CorruptProfile, PolarsprofError, UnsupportedVersion, argument_error, plain_text
-from polarsprof.merging import names_of_columns, read
-from polarsprof.profiles import Profile
-from polarsprof.store.catalog import by_window
+from polarsprof.profiles.merging import names_of_columns, read
+from polarsprof.profiles.profile import Profile
+from polarsprof.store.backend import read_file
 from polarsprof.store.compaction import Compaction, Compactor, Rules
-from polarsprof.store.folder import Folder
 from polarsprof.store.listing import Listings
+from polarsprof.store.local import Folder
+from polarsprof.store.manifest import by_window
 from polarsprof.store.names import Pane, instant_us, own_name, plain_name, prefix_of, slug, slug_in, temporary_of
-from polarsprof.store.objects import SCHEMES, Objects
-from polarsprof.store.place import read_file
+from polarsprof.store.object_store import SCHEMES, Objects
 from polarsprof.store.reading import Reader
-from polarsprof.views.figures import metric_names
-from polarsprof.views.timeline import timeline
-from polarsprof.window import Interval, Tumbling, duration_us
+from polarsprof.windowing.clock import SystemClock
+from polarsprof.windowing.tumbling import Interval, Tumbling, duration_us
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -37,11 +35,11 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from polarsprof.clock import Clock
-    from polarsprof.store.catalog import Catalog
+    from polarsprof.store.backend import Place
+    from polarsprof.store.manifest import Catalog
     from polarsprof.store.names import Moment
-    from polarsprof.store.place import Place
-    from polarsprof.window import Window
+    from polarsprof.windowing.clock import Clock
+    from polarsprof.windowing.tumbling import Window
 
 __all__ = ["Compaction", "Pane", "ProfileStore", "slug"]
 
@@ -270,6 +268,9 @@ class ProfileStore:
         CorruptProfile, StoreError
             As `profiles`.
         """
+        from polarsprof.analysis.figures import metric_names
+        from polarsprof.analysis.timeline import timeline
+
         wanted = metric_names(metrics)
         return timeline(self.profiles(name, start, end, columns=[plain_text("column", column)]), column, wanted)
 

@@ -26,19 +26,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from polarsprof.errors import ArgumentError, SpecMismatch
-from polarsprof.merging import merge_files
-from polarsprof.store.catalog import Catalog, Entry, each_once
+from polarsprof.profiles.merging import merge_files
+from polarsprof.store.backend import opened_file, read_file
 from polarsprof.store.listing import Listings, each_ahead
+from polarsprof.store.manifest import Catalog, Entry, each_once
 from polarsprof.store.names import compacted_name, kept_name, label_of, prefix_of
-from polarsprof.store.place import opened_file, read_file
-from polarsprof.window import MAX_US, MIN_US, Tumbling, Window
+from polarsprof.windowing.tumbling import MAX_US, MIN_US, Tumbling, Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from polarsprof.codec import Sections
-    from polarsprof.profiles import Profile
-    from polarsprof.store.place import Claim, Place, Stamp
+    from polarsprof.files.codec import Sections
+    from polarsprof.profiles.profile import Profile
+    from polarsprof.store.backend import Claim, Place, Stamp
 
     Tell = Callable[[int, int], None]
     """How many windows are done, of how many."""

@@ -14,14 +14,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from polarsprof.errors import StoreError
-from polarsprof.store.catalog import Catalog, Entry
+from polarsprof.store.backend import read_file
+from polarsprof.store.manifest import Catalog, Entry
 from polarsprof.store.names import kept_name, prefix_of
-from polarsprof.store.place import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from polarsprof.store.place import Place, Stamp
+    from polarsprof.store.backend import Place, Stamp
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")

@@ -16,7 +16,7 @@ from math import gcd
 from typing import TYPE_CHECKING, Final
 
 from polarsprof.errors import argument_error
-from polarsprof.window import Interval, Tumbling, Window, utc_us
+from polarsprof.windowing.tumbling import Interval, Tumbling, Window, utc_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,20 +11,20 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 from polarsprof.errors import SpecMismatch, StoreError
-from polarsprof.merging import each_named, identity_of, merge_files
-from polarsprof.store.catalog import by_window, each_once
+from polarsprof.profiles.merging import each_named, identity_of, merge_files
+from polarsprof.store.backend import opened_file
 from polarsprof.store.listing import each_ahead
-from polarsprof.store.place import opened_file
+from polarsprof.store.manifest import by_window, each_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from polarsprof.codec import Sections
-    from polarsprof.profiles import Profile
-    from polarsprof.store.catalog import Catalog, Entry
+    from polarsprof.files.codec import Sections
+    from polarsprof.profiles.profile import Profile
+    from polarsprof.store.backend import Place
     from polarsprof.store.listing import Listings
-    from polarsprof.store.place import Place
-    from polarsprof.window import Window
+    from polarsprof.store.manifest import Catalog, Entry
+    from polarsprof.windowing.tumbling import Window
 
 _MOST_READS: Final = 20
 _WINDOWS_AT_ONCE: Final = 32  # where only some columns are read

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from polarsprof.views import svg, text
-from polarsprof.views.figures import figure, infinities
-from polarsprof.views.histogram import Histogram, histogram
+from polarsprof.analysis.figures import figure, infinities
+from polarsprof.analysis.histogram import Histogram, histogram
+from polarsprof.profiles import text
+from polarsprof.views import svg
 from polarsprof.views.style import attribute, escaped
 from polarsprof.views.summary import QUANTILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from polarsprof.column import ColumnProfile
-    from polarsprof.group import GroupProfile
+    from polarsprof.profiles.column import ColumnProfile
+    from polarsprof.profiles.group import GroupProfile
     from polarsprof.sketches import FrequentItem
 
 _TOP: Final = 5

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from polarsprof.views import column_html, text
+from polarsprof.profiles import text
+from polarsprof.views import column_html
 from polarsprof.views.style import escaped, fragment
 
 if TYPE_CHECKING:
-    from polarsprof.column import ColumnProfile
-    from polarsprof.profiles import Profile
+    from polarsprof.profiles.column import ColumnProfile
+    from polarsprof.profiles.profile import Profile
 
 _OPEN_COLUMNS: Final = 50
 _HEADINGS: Final = (

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from polarsprof.analysis.timeline import WINDOW_SCHEMA, is_drawn
 from polarsprof.errors import argument_error
-from polarsprof.views import svg, text
+from polarsprof.profiles import text
+from polarsprof.views import svg
 from polarsprof.views.style import attribute, escaped, fragment
-from polarsprof.views.timeline import WINDOW_SCHEMA, is_drawn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 from typing import Final
 
-from polarsprof.views import text
+from polarsprof.profiles import text
 
 STYLE: Final = """
 .polarsprof{--accent:#2f6f9f;--bar:#2f6f9f26;--soft:#2f6f9f66;--line:#00000022;--warn:#a33b1e;--mark:#d98a00;

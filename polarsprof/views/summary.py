@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from polarsprof.views import text
-from polarsprof.views.figures import COUNTS, figures_of
+from polarsprof.analysis.figures import COUNTS, figures_of
+from polarsprof.profiles import text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from polarsprof.column import ColumnProfile
-    from polarsprof.profiles import Profile
+    from polarsprof.profiles.column import ColumnProfile
+    from polarsprof.profiles.profile import Profile
 
 QUANTILES: Final = {"q01": 0.01, "q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95, "q99": 0.99}
 TOP_VALUES: Final = 10

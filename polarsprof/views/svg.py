@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from polarsprof.views.histogram import Histogram
+    from polarsprof.analysis.histogram import Histogram
 
 WIDTH: Final = 144
 HEIGHT: Final = 36

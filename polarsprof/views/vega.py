@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from polarsprof.analysis.histogram import histogram, instant
+from polarsprof.analysis.timeline import WINDOW_SCHEMA, is_drawn
 from polarsprof.errors import argument_error
-from polarsprof.views import text
-from polarsprof.views.histogram import histogram, instant
-from polarsprof.views.timeline import WINDOW_SCHEMA, is_drawn
+from polarsprof.profiles import text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from polarsprof.column import ColumnProfile
-    from polarsprof.group import GroupProfile
+    from polarsprof.profiles.column import ColumnProfile
+    from polarsprof.profiles.group import GroupProfile
 
 SCHEMA: Final = "https://vega.github.io/schema/vega-lite/v6.json"
 _WIDTH, _HEIGHT = 420, 160

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from totals import tell
+from support.totals import tell
 
 
 class Fuzz:

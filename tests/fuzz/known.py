@@ -16,7 +16,7 @@ from fuzz.targets import exercise, sealed_column
 
 import polarsprof as pp
 from polarsprof.errors import CorruptProfile
-from polarsprof.proto import profile_pb2 as pb
+from polarsprof.files import profile_pb2 as pb
 
 IMAGES = Path(__file__).with_name("sketch_repro.tsv")
 NAMES = {"hll": "hll", "kll_d": "kll_doubles", "fi": "frequent_strings"}

@@ -23,10 +23,9 @@ import datasketches
 import numpy as np
 import polars as pl
 from fuzz.mutations import mutate_message, mutated
-from whylogs_files import cardinality, distribution, ends, frequent, integers, v0, v0_message, v1
+from support.whylogs_files import cardinality, distribution, ends, frequent, integers, v0, v0_message, v1
 
 import polarsprof as pp
-from polarsprof.codec import Sections, encode
 from polarsprof.errors import (
     ArgumentError,
     CorruptProfile,
@@ -35,10 +34,11 @@ from polarsprof.errors import (
     SpecMismatch,
     UnsupportedVersion,
 )
-from polarsprof.frames import typed_columns
+from polarsprof.files import profile_pb2 as pb
+from polarsprof.files.codec import Sections, encode
+from polarsprof.ingest.frames import typed_columns
+from polarsprof.interop.whylogs import whylogs_pb2 as wl
 from polarsprof.interop.whylogs.wire import varint
-from polarsprof.proto import profile_pb2 as pb
-from polarsprof.proto import whylogs_pb2 as wl
 from polarsprof.sketches.counters import MAX_COUNT
 from polarsprof.sketches.images import adopted_distinct, adopted_frequent_items, adopted_quantiles, theta_estimate
 
@@ -428,7 +428,7 @@ def _whylogs_file(chance: Random) -> bytes:
 
 @cache
 def whylogs_columns() -> list[bytes]:
-    data = (GOLDEN.parent / "whylogs" / "flights_v0.bin").read_bytes()
+    data = (GOLDEN.parent / "interop" / "whylogs" / "flights_v0.bin").read_bytes()
     _, start = varint(data, 0)
     entries = map(wl.ColumnEntryV0.FromString, wl.ProfileV0.FromString(data[start:]).columns)
     return [entry.value for entry in entries]
@@ -436,7 +436,7 @@ def whylogs_columns() -> list[bytes]:
 
 @cache
 def whylogs_files() -> list[bytes]:
-    performance = GOLDEN.parent / "whylogs" / "performance_v1.bin"
+    performance = GOLDEN.parent / "interop" / "whylogs" / "performance_v1.bin"
     return [performance.read_bytes(), *(pp.read(file).to_whylogs() for file in small_files())]
 
 

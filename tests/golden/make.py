@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 import polarsprof as pp
-from polarsprof.codec import MAJOR_VERSION
+from polarsprof.files.codec import MAJOR_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable

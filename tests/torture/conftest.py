@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from support.totals import tell
 from torture.stream import Verdict
-from totals import tell
 
 from polarsprof.errors import DataWarning
 

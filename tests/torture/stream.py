@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polarsprof as pp
-from polarsprof.logger import Logger
+from polarsprof.stream.logger import Logger
 from polarsprof.testing import SettableClock
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -11,9 +11,9 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import brokers
 import polars as pl
 import pytest
+from support import brokers
 
 import polarsprof as pp
 from polarsprof.testing import assert_profile_equal

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from polarsprof.batch import ColumnBatch
+from polarsprof.kernels.batch import ColumnBatch
 from polarsprof.kernels.numbers import number_item
-from polarsprof.kernels.texts import LONGEST_ITEM, text_items
+from polarsprof.kernels.spec import ProfileSpec
+from polarsprof.kernels.strings import LONGEST_ITEM, text_items
 from polarsprof.sketches import FrequentItems
 from polarsprof.sketches.frequent import parse_number
 from polarsprof.sketches.images import adopted_frequent_items
-from polarsprof.spec import ProfileSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from polarsprof.batch import Item
-    from polarsprof.proto import profile_pb2 as pb
+    from polarsprof.files import profile_pb2 as pb
+    from polarsprof.kernels.batch import Item
 
 CUT_CHARACTERS: Final = 128  # where whylogs cuts text
 _NUMBER: Final = re.compile(r"-?\d{1,300}(\.\d{1,300})?([eE][+-]?\d{1,3})?|-?inf|nan", re.ASCII)

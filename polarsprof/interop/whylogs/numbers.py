@@ -6,16 +6,16 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from polarsprof.errors import CorruptProfile
-from polarsprof.proto import profile_pb2 as pb
+from polarsprof.files import profile_pb2 as pb
+from polarsprof.kernels.spec import ProfileSpec
 from polarsprof.sketches import Quantiles
 from polarsprof.sketches.extremes import write_value
 from polarsprof.sketches.images import adopted_quantiles
-from polarsprof.spec import ProfileSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from polarsprof.interop.whylogs.observed import Extremes, Numbers
+    from polarsprof.interop.whylogs.parsed import Extremes, Numbers
 
 SPEC: Final = ProfileSpec(k=1024, lg_items=10)  # that of whylogs
 _LARGEST: Final = 2.0**1023

@@ -9,13 +9,13 @@ import json
 import zlib
 from typing import TYPE_CHECKING, Any, Final
 
-from polarsprof.window import MAX_US, MIN_US, Window
+from polarsprof.windowing.tumbling import MAX_US, MIN_US, Window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from polarsprof.interop.whylogs.observed import ObservedProfile
-    from polarsprof.proto import profile_pb2 as pb
+    from polarsprof.files import profile_pb2 as pb
+    from polarsprof.interop.whylogs.parsed import ObservedProfile
 
 TAG: Final = "whylogs.tag."
 OWN: Final = "polarsprof"

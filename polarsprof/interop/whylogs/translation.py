@@ -11,24 +11,24 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
-from polarsprof.codec import MAX_DATASET_CHARACTERS, encode
 from polarsprof.errors import PolarsprofError
-from polarsprof.foreign import write_figures
+from polarsprof.files import profile_pb2 as pb
+from polarsprof.files.codec import MAX_DATASET_CHARACTERS, encode
 from polarsprof.interop.whylogs.items import Items, Sorted, number_cut, shortened, sorted_items, write_items
 from polarsprof.interop.whylogs.numbers import SPEC, adopted, number_group
 from polarsprof.interop.whylogs.wire import corrupt
-from polarsprof.kernels.texts import LONGEST_EXTREME
-from polarsprof.proto import profile_pb2 as pb
+from polarsprof.kernels.spec import ProfileSpec
+from polarsprof.kernels.strings import LONGEST_EXTREME
+from polarsprof.profiles.foreign_metrics import write_figures
 from polarsprof.sketches.counters import MAX_COUNT
 from polarsprof.sketches.extremes import write_value
 from polarsprof.sketches.images import adopted_distinct
-from polarsprof.spec import ProfileSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from polarsprof.batch import Item
-    from polarsprof.interop.whylogs.observed import Observed, ObservedProfile
+    from polarsprof.interop.whylogs.parsed import Observed, ObservedProfile
+    from polarsprof.kernels.batch import Item
 
 _MAX_FIGURES: Final = 20_000
 _LONGEST_TEXT: Final = 1_000

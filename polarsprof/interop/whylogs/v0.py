@@ -10,16 +10,16 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from polarsprof.errors import CorruptProfile
+from polarsprof.interop.whylogs import whylogs_pb2 as wl
 from polarsprof.interop.whylogs import wire
-from polarsprof.interop.whylogs.observed import Numbers, Observed, ObservedProfile
+from polarsprof.interop.whylogs.parsed import Numbers, Observed, ObservedProfile
 from polarsprof.interop.whylogs.properties import dataset_window, segment_tags
-from polarsprof.proto import whylogs_pb2 as wl
 from polarsprof.sketches.images import theta_estimate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from polarsprof.foreign import Figure
+    from polarsprof.profiles.foreign_metrics import Figure
 
 _PROPERTIES: Final = 0x0A  # the tag of field 1
 _MAJOR_ONE: Final = b"\x08\x01"  # the first field of the properties

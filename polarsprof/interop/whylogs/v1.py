@@ -11,21 +11,21 @@ from google.protobuf.message import DecodeError
 from google.protobuf.struct_pb2 import Struct
 
 from polarsprof.errors import CorruptProfile
+from polarsprof.files import profile_pb2 as pb
+from polarsprof.interop.whylogs import whylogs_pb2 as wl
 from polarsprof.interop.whylogs import wire
 from polarsprof.interop.whylogs.items import Items
-from polarsprof.interop.whylogs.observed import Numbers, Observed, ObservedProfile
+from polarsprof.interop.whylogs.parsed import Numbers, Observed, ObservedProfile
 from polarsprof.interop.whylogs.properties import CREATED, OWN, dataset_window, segment_tags, take_facts
-from polarsprof.proto import profile_pb2 as pb
-from polarsprof.proto import whylogs_pb2 as wl
+from polarsprof.kernels.spec import ProfileSpec
 from polarsprof.sketches import Distinct, Quantiles
 from polarsprof.sketches.images import adopted_distinct, adopted_quantiles
-from polarsprof.spec import ProfileSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from polarsprof.foreign import Figure
-    from polarsprof.interop.whylogs.observed import Extremes
+    from polarsprof.interop.whylogs.parsed import Extremes
+    from polarsprof.profiles.foreign_metrics import Figure
 
 MAGIC: Final = b"WHY1"
 COLUMN: Final = 2

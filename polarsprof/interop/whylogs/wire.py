@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from google.protobuf.message import Message
 
-from polarsprof.codec import check_fields, parsed
 from polarsprof.errors import CorruptProfile
+from polarsprof.files.codec import check_fields, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from polarsprof.proto import whylogs_pb2 as wl
+    from polarsprof.interop.whylogs import whylogs_pb2 as wl
 
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 

@@ -14,24 +14,24 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from polarsprof.batch import ColumnBatch, EvenRanks
+from polarsprof.files import profile_pb2 as pb
+from polarsprof.interop.whylogs import whylogs_pb2 as wl
 from polarsprof.interop.whylogs.properties import CREATED, OWN, TAG, US_PER_MS, written_facts
 from polarsprof.interop.whylogs.v1 import COLUMN, MAGIC, NOTHING_SEEN
-from polarsprof.proto import profile_pb2 as pb
-from polarsprof.proto import whylogs_pb2 as wl
+from polarsprof.kernels.batch import ColumnBatch, EvenRanks
+from polarsprof.kernels.spec import ProfileSpec
 from polarsprof.sketches import Distinct, FrequentItems, Moments, Quantiles
 from polarsprof.sketches.distinct import coupons_image
-from polarsprof.sketches.ranking import item_text
-from polarsprof.spec import ProfileSpec
+from polarsprof.sketches.frequent_write import item_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from google.protobuf.message import Message
 
-    from polarsprof.column import ColumnProfile
-    from polarsprof.group import GroupProfile
-    from polarsprof.profiles import Profile
+    from polarsprof.profiles.column import ColumnProfile
+    from polarsprof.profiles.group import GroupProfile
+    from polarsprof.profiles.profile import Profile
 
     Components = dict[str, wl.Component]
 

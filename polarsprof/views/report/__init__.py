@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from polarsprof.analysis.drift import drift as drift_of
 from polarsprof.errors import argument_error, plain_text
-from polarsprof.views.drift import drift as drift_of
-from polarsprof.views.report.drifted import checked_drift
-from polarsprof.views.report.gathering import gathered
+from polarsprof.views.report.drift_section import checked_drift
+from polarsprof.views.report.model import gathered
 from polarsprof.views.report.page import page
 from polarsprof.views.report.sections import sections
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from polarsprof.profiles import Profile
+    from polarsprof.profiles.profile import Profile
 
 __all__ = ["report"]
 

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from polarsprof.views import column_html, strip, text
+from polarsprof.analysis.timeline import frame, is_drawn
+from polarsprof.profiles import text
+from polarsprof.views import column_html, strip
 from polarsprof.views.html import tags
-from polarsprof.views.report.drifted import drift_facts, drift_html
-from polarsprof.views.report.gathering import METRICS, QUANTILES
+from polarsprof.views.report.drift_section import drift_facts, drift_html
+from polarsprof.views.report.model import METRICS, QUANTILES
 from polarsprof.views.report.page import Body, Section
 from polarsprof.views.style import escaped
-from polarsprof.views.timeline import frame, is_drawn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     import polars as pl
 
-    from polarsprof.column import ColumnProfile
-    from polarsprof.profiles import Profile
-    from polarsprof.views.report.gathering import Gathered
+    from polarsprof.profiles.column import ColumnProfile
+    from polarsprof.profiles.profile import Profile
+    from polarsprof.views.report.model import Gathered
 
 _MARKS: Final = '<use href="#marks"/>'
 _LABELS: Final = {"length_mean": "mean length", "true_share": "true", "distinct": "distinct", "null_share": "nulls"}

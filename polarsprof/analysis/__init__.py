@@ -1,0 +1,1 @@
+"""Profiles in; figures over time and drift between them out."""

@@ -1,0 +1,1 @@
+"""Records, lines and tables in, typed columns out."""

@@ -1,0 +1,277 @@
+"""Anything tabular → Polars frames in bounded batches → typed columns.
+
+Files and lazy frames stream through Polars' engine, foreign tables through the Arrow C stream, batch by batch; memory
+does not grow with the rows. Frames in, `TypedColumns` out; imports nothing above the narrow waist.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import warnings
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+from polars.exceptions import PolarsError
+
+from polarsprof.errors import DataWarning, argument_error
+from polarsprof.ingest import arrow
+from polarsprof.ingest.csv import REJECTED, csv_frames
+from polarsprof.kernels.batch import TypedColumns
+from polarsprof.windowing.event_time import event_times
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+BATCH_ROWS: Final = 262_144
+MAX_DEPTH: Final = 32
+# Rows of a file that Polars may have read ahead: without a bound, 4 million rows took 100 MiB more and as long.
+_SPAN_ROWS: Final = 2 * BATCH_ROWS
+
+# Files that are no tables: Polars' reader would make strings of mixed kinds. See `jsonlines`.
+JSON_LINES: Final = (".ndjson", ".jsonl")
+
+# Suffix of a file → how Polars scans it.
+_SCANS: Final[Mapping[str, Callable[[Path], pl.LazyFrame]]] = {
+    ".parquet": partial(pl.scan_parquet, glob=False),
+    ".arrow": partial(pl.scan_ipc, glob=False),
+    ".feather": partial(pl.scan_ipc, glob=False),
+    ".ipc": partial(pl.scan_ipc, glob=False),
+}
+_IPC: Final = (".arrow", ".feather", ".ipc", arrow.STREAM_SUFFIX)
+_SHOWN_NAMES: Final = 10
+SUFFIXES: Final = (*_SCANS, arrow.STREAM_SUFFIX, ".csv", *JSON_LINES)
+
+
+class FrameBatch:
+    """A frame of at most `BATCH_ROWS` rows, as the rows of a stream."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self._frame = frame
+        self.rows = frame.height
+
+    def times_us(self, path: str, unit: str | None) -> pl.Series:
+        """Event times of the rows in microseconds, null where the column is missing or says none."""
+        series = _series_at(self._frame, path)
+        return pl.Series([None] * self.rows, dtype=pl.Int64) if series is None else event_times(series, unit)
+
+    def columns(self, positions: NDArray[np.intp] | None = None) -> TypedColumns:
+        """The typed columns of the rows at the given positions; of all rows by default."""
+        return typed_columns(self._frame if positions is None else self._frame[positions])
+
+
+def is_tabular(data: object) -> bool:
+    """Whether `frames` takes the data, as against records."""
+    known = isinstance(data, pl.DataFrame | pl.LazyFrame | pl.Series | str | os.PathLike)
+    return known or arrow.has_batches(data) or _is_lazy_narwhals(data)
+
+
+def _is_lazy_narwhals(data: object) -> bool:
+    """Whether it is a frame of narwhals without an Arrow stream, which its own one mostly has."""
+    return type(data).__module__.partition(".")[0] == "narwhals" and hasattr(data, "to_native")
+
+
+def frames(data: Any) -> Iterator[pl.DataFrame]:
+    """Cut tabular data into frames of at most `BATCH_ROWS` rows.
+
+    Parameters
+    ----------
+    data
+        A Polars frame, lazy frame or series; anything with an Arrow C stream (pyarrow, pandas, DuckDB, narwhals, …); a
+        cursor of ADBC; a file or data set of pyarrow; a path or shell pattern of Parquet, CSV and Arrow IPC files,
+        streams among them; or an iterable of any of these.
+
+    Yields
+    ------
+    polars.DataFrame
+        Frames in the order of the data, those of rejected rows among them; none for data without rows.
+
+    Raises
+    ------
+    ArgumentError
+        For anything else, for a path that matches nothing or whose suffix is unknown.
+    """
+    for frame in _frames(data):
+        yield from frame.iter_slices(BATCH_ROWS) if frame.height > BATCH_ROWS else [frame] * bool(frame.height)
+
+
+def typed_columns(frame: pl.DataFrame) -> TypedColumns:
+    """The typed columns of a frame: structs flattened to dotted paths, lists to lengths and elements `name[]`."""
+    if frame.dtypes == [REJECTED]:
+        return TypedColumns(0, rejected=Counter(frame.to_series().ext.storage()))
+    columns = TypedColumns(frame.height)
+    _Rows(columns).add([(series.name, series) for series in frame.get_columns()], 0)
+    return columns
+
+
+def paths(pattern: str | os.PathLike[str]) -> list[Path]:
+    """The files that a path or shell pattern names, sorted; of a folder those that can be read, by their suffix.
+
+    Raises
+    ------
+    ArgumentError
+        Where there is none.
+    """
+    text = os.fspath(pattern)
+    found = [text] if Path(text).exists() else sorted(glob.glob(text, recursive=True))  # noqa: PTH207 - a pattern may be absolute
+    files = [file for name in found for file in (_files_of(Path(name)) if Path(name).is_dir() else [Path(name)])]
+    if not files:
+        raise argument_error("path", text, "an existing file or a pattern that matches one")
+    return files
+
+
+def _files_of(folder: Path) -> list[Path]:
+    """The files that can be read; what else lies there is named in a warning, unless its name hides it."""
+    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith((".", "_")))
+    known = [entry for entry in entries if entry.suffix.lower() in SUFFIXES and entry.is_file()]
+    others = [entry.name for entry in entries if entry not in known]
+    if known and others:
+        text = f"{folder}: left out {len(others)} entries that are no {', '.join(SUFFIXES)} files"
+        warnings.warn(f"{text}: {', '.join(others[:_SHOWN_NAMES])}", DataWarning, stacklevel=2)
+    if not known:
+        raise argument_error(
+            "path", os.fspath(folder), f"a folder with a file that ends in one of {', '.join(SUFFIXES)}"
+        )
+    return known
+
+
+def scan(path: Path) -> pl.LazyFrame:
+    """The lazy frame over one file, chosen by its suffix."""
+    suffix = path.suffix.lower()
+    if suffix not in _SCANS:
+        raise argument_error("path", os.fspath(path), f"a file that ends in one of {', '.join(SUFFIXES)}")
+    return _SCANS[suffix](path)
+
+
+def _frames(data: Any) -> Iterator[pl.DataFrame]:
+    match data:
+        case pl.DataFrame():
+            yield data
+        case pl.LazyFrame():
+            yield from data.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True)
+        case pl.Series():
+            yield data.to_frame()
+        case str() | os.PathLike():
+            for path in paths(data):
+                yield from _file_frames(path)
+        case _ if arrow.has_batches(data):
+            yield from _foreign_frames(arrow.batches(data))
+        case _ if _is_lazy_narwhals(data):
+            yield from _frames(data.to_native())
+        case _ if hasattr(data, "__iter__") and not isinstance(data, dict | bytes):
+            for part in data:
+                yield from frames(part)
+        case _:
+            raise argument_error("data", data, "a frame, an Arrow stream, a path, or an iterable of these")
+
+
+def _file_frames(path: Path) -> Iterator[pl.DataFrame]:
+    suffix = path.suffix.lower()
+    if suffix == ".csv":
+        return csv_frames(path)
+    if suffix in _IPC and arrow.is_stream_file(path):
+        return _foreign_frames(arrow.stream_file_batches(path))
+    return _scanned(path)
+
+
+def _scanned(path: Path) -> Iterator[pl.DataFrame]:
+    try:
+        rows = scan(path).select(pl.len()).collect().item()
+    except PolarsError as error:
+        raise type(error)(f"{path}: {error}") from error
+    yield from span_frames(path, 0, rows)
+
+
+def span_frames(path: Path, first: int, rows: int) -> Iterator[pl.DataFrame]:
+    """The frames of some rows of a file that Polars scans, from the given one on."""
+    try:
+        whole = scan(path)
+        for offset in range(0, rows, _SPAN_ROWS):
+            yield from _frames(whole.slice(first + offset, min(_SPAN_ROWS, rows - offset)))
+    except PolarsError as error:
+        raise type(error)(f"{path}: {error}") from error
+
+
+def _foreign_frames(batches: Iterable[pa.RecordBatch]) -> Iterator[pl.DataFrame]:
+    for batch in batches:
+        for offset in range(0, batch.num_rows, BATCH_ROWS):
+            yield arrow.frame_of(batch.slice(offset, BATCH_ROWS))
+
+
+def _series_at(frame: pl.DataFrame, path: str) -> pl.Series | None:
+    """The column of a dotted path, through structs; a column of that very name comes first."""
+    if path in frame.columns:
+        return frame[path]
+    head, dot, rest = path.partition(".")
+    while dot:
+        if head in frame.columns and isinstance(frame.schema[head], pl.Struct):
+            return _series_at(frame[head].struct.unnest(), rest)
+        more, dot, rest = rest.partition(".")
+        head = f"{head}.{more}"
+    return None
+
+
+class _Rows:
+    """The columns of one row space, the rows of a frame or the elements of a list, as they get their places.
+
+    Where one path comes twice in a row, such as by a column `a.b` and a field `b` of a column `a`, the value of fewer
+    levels stays, at equal levels the first. A null gives way, because in a frame it is the same as an absent key.
+    """
+
+    def __init__(self, columns: TypedColumns) -> None:
+        self._columns = columns
+        self._placed: dict[str, list[pl.Series]] = {}
+
+    def add(self, level: list[tuple[str, pl.Series]], depth: int) -> None:
+        """Give the series and all that is nested in them their places, level by level."""
+        while level:
+            claimed = [(path, self._claimed(path, series)) for path, series in level]
+            level = [found for path, series in claimed for found in self._below(path, series, depth)]
+            depth += 1
+
+    def _claimed(self, path: str, series: pl.Series) -> pl.Series:
+        """The series, null in the rows in which its path is taken."""
+        free = self._given_way(path, series)
+        self._placed.setdefault(path, []).append(free)
+        return free
+
+    def _given_way(self, path: str, series: pl.Series) -> pl.Series:
+        for earlier in self._placed.get(path, ()):
+            free = earlier.is_null()
+            twice = int((~free & series.is_not_null()).sum())
+            if twice:
+                self._columns.degraded["duplicate path"] += twice
+                series = pl.select(pl.when(free).then(series)).to_series()
+        return series
+
+    def _below(self, path: str, series: pl.Series, depth: int) -> list[tuple[str, pl.Series]]:
+        """Place a series; the fields of structs have places of their own, a level below."""
+        dtype = series.dtype
+        if isinstance(dtype, pl.Extension):
+            return self._below(path, series.ext.storage(), depth)
+        nested = dtype.is_nested()
+        if dtype in (pl.Object, pl.Unknown) or (nested and depth >= MAX_DEPTH):
+            count = len(series) - series.null_count()
+            self._columns.objects.update({path: count} if count else {})
+        elif isinstance(dtype, pl.Struct):
+            self._columns.structs[path] += len(series) - series.null_count()
+            return [(f"{path}.{field}", series.struct.field(field)) for field in series.struct.fields]
+        elif isinstance(dtype, pl.List | pl.Array):
+            self._add_lists(path, self._given_way(f"{path}[]", series), depth)
+        elif nested:
+            return self._below(path, series.to_physical(), depth + 1)
+        else:
+            self._columns.leaves.append((path, series))
+        return []
+
+    def _add_lists(self, path: str, series: pl.Series, depth: int) -> None:
+        lists = series.drop_nulls() if isinstance(series.dtype, pl.List) else series.drop_nulls().arr.to_list()
+        self._columns.lists.append((path, lists.list.len().cast(pl.Int64)))
+        _Rows(self._columns).add([(f"{path}[]", lists.explode(empty_as_null=False))], depth + 1)

@@ -1,0 +1,96 @@
+"""`LineBatch`: lines that were read in columns, as the rows of a stream."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from polarsprof.ingest.frames import FrameBatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from polarsprof.kernels.batch import TypedColumns
+
+_INT64_END: Final = 2.0**63
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLines:
+    """Lines, and the frame of a row per line that is not blank."""
+
+    frame: pl.DataFrame
+    lines: bytes
+
+
+class LineBatch:
+    """The rows of lines that were read in columns of the same names and dtypes."""
+
+    def __init__(self, parts: list[ReadLines]) -> None:
+        self._batch = FrameBatch(pl.concat([part.frame for part in parts]))
+        self._lines = [part.lines for part in parts]
+        self.rows = self._batch.rows
+
+    def times_us(self, path: str, unit: str | None) -> pl.Series:
+        """Event times of the rows in microseconds, null where the column is missing or says none."""
+        return self._batch.times_us(path, unit)
+
+    def columns(self, positions: NDArray[np.intp] | None = None) -> TypedColumns:
+        """The typed columns of the rows at the given positions; of all rows by default."""
+        columns = self._batch.columns(positions)
+        if positions is not None:
+            self._leave_out_absent(columns, positions)
+        columns.leaves = [leaf for path, series in columns.leaves for leaf in _by_value(path, series)]
+        return columns
+
+    def _leave_out_absent(self, columns: TypedColumns, positions: NDArray[np.intp]) -> None:
+        """Leave out what only other rows have a key for; a key whose values are all null is a column all the same."""
+        series = [*columns.leaves, *columns.lists]
+        filled = {path for path, values in series if values.null_count() < len(values)}
+        filled.update(path for path, count in columns.structs.items() if count)
+        empty = {path for path, _ in series} | columns.structs.keys()
+        absent = empty - filled - self._paths_of_nulls(empty - filled, positions)
+        columns.leaves = [(path, values) for path, values in columns.leaves if path not in absent]
+        columns.lists = [(path, lengths) for path, lengths in columns.lists if path not in absent]
+        columns.structs = Counter({path: count for path, count in columns.structs.items() if path not in absent})
+
+    def _paths_of_nulls(self, wanted: set[str], positions: NDArray[np.intp]) -> set[str]:
+        """Those of the wanted paths at which one of the rows says null."""
+        found: set[str] = set()
+        if wanted and any(b"null" in lines for lines in self._lines):
+            rows = [line for lines in self._lines for line in lines.split(b"\n") if line.strip(b" \t\r")]
+            for line in map(rows.__getitem__, positions.tolist()):
+                if b"null" in line and not wanted <= found:
+                    found.update(_nulls(json.loads(line), ""))
+        return wanted & found
+
+
+def _nulls(value: Any, path: str) -> Iterator[str]:
+    """The paths at which a decoded line says null."""
+    if value is None:
+        yield path
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _nulls(inner, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for element in value:
+            yield from _nulls(element, f"{path}[]")
+
+
+def _by_value(path: str, values: pl.Series) -> Iterator[tuple[str, pl.Series]]:
+    """Doubles as `records.json_lines` has them: integers where they are integral and fit, and the rest."""
+    if values.dtype == pl.Float64:
+        integral = ((values == values.floor()) & (values >= -_INT64_END) & (values < _INT64_END)).fill_null(value=False)
+        if integral.any():
+            yield path, values.filter(integral).cast(pl.Int64)
+            values = values.filter(~integral).drop_nulls()
+            if not len(values):
+                return
+    yield path, values

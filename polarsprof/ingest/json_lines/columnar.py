@@ -1,0 +1,323 @@
+"""A block of JSON lines → a frame that says exactly what decoding line by line says, or a refusal.
+
+Lines without nesting, of columns that are known from blocks before, are read by Polars (`flat`). All others pyarrow
+reads, about 2 µs for a line of ten fields on one core. It is strict: kinds that mix in a column, keys that repeat, lone
+surrogates and broken lines are errors, where Polars' reader makes strings of mixed kinds, takes the first of repeated
+keys and NUL for surrogates. What it is not strict about is looked for here, check by check; in doubt a block is
+refused. A check may refuse what was fine, such as a text that only looks like trouble; that costs time alone.
+
+A block is one block to pyarrow too: between its own blocks it converts in silence, 1 and "2" become 1 and 2.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.json
+from polars.exceptions import PanicException
+
+from polarsprof.ingest.frames import typed_columns
+from polarsprof.ingest.json_lines.flat import FlatReader
+from polarsprof.ingest.json_lines.spans import BLOCK_BYTES, line_spans
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from polarsprof.ingest.json_lines.spans import Mapped
+
+# In a line: far from the 10 million nested values, a container counting for 32, at which a record is rejected.
+_LONGEST_LINE_BYTES: Final = 8 << 20
+_MOST_CONTAINERS: Final = 100_000
+_MOST_OPEN: Final = 200  # levels; pyarrow kills the process somewhere above 10,000
+_DEEPEST: Final = 31  # levels; a record that is deeper than 32 is rejected
+_MOST_PATHS: Final = 1_000
+_MOST_READINGS: Final = 5
+
+_EXACT_INTEGERS: Final = 2.0**53
+_SIXTEEN_DIGITS: Final = 10**15
+_BLANK: Final = b" \t\r"
+_ROW: Final = re.compile(r" in row (\d+)")
+_TEXT: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_NULL_ELEMENT: Final = re.compile(rb"[\[,]\s*null")
+_LONG_INTEGER: Final = re.compile(rb"(?<=[:\[,\s])-?[0-9]{16,}(?=[\s,}\]])")
+_FOREIGN_NUMBER: Final = re.compile(rb"[:\[,\s](?:-?Inf(?!inity)|-NaN)")  # pyarrow knows them, the json module does not
+
+
+class RefusedError(Exception):
+    """The block is not to be read in columns; `at` is where a line begins or goes on that is to blame, if known."""
+
+    def __init__(self, at: int | None = None) -> None:
+        super().__init__(at)
+        self.at = at
+
+
+class ColumnarReader:
+    """Reads blocks in columns and learns which columns are text that looks like timestamps; thread-safe.
+
+    What was learned, and lost between threads, changes the number of readings that a block takes, and no frame.
+    """
+
+    def __init__(self) -> None:
+        self._texts: Mapping[str, pa.DataType] = {}  # replaced, never changed
+        self._flat = FlatReader()
+
+    def flat_frame(self, lines: bytes, mapped: Mapped) -> pl.DataFrame | None:
+        """The frame of many lines at once, where they are without nesting and their columns known; else None.
+
+        Parameters
+        ----------
+        lines
+            Lines of any number of bytes.
+        mapped
+            As `map`, perhaps on several threads.
+        """
+        try:
+            _check_start(lines)
+            _check_encoding(lines)
+            frame = self._flat.frame(lines, mapped)
+            return None if frame is None or _large_numbers(frame) else frame
+        except (Exception, PanicException):  # noqa: BLE001 - as of `frame`: blocks and lines are tried next
+            return None
+
+    def frame(self, lines: bytes) -> pl.DataFrame:
+        """The lines as a frame, one row per line that is not blank.
+
+        Parameters
+        ----------
+        lines
+            Lines that begin and end with something else than blanks.
+
+        Raises
+        ------
+        RefusedError
+            Where the frame would or could say anything else than `records.decode_json` does.
+        """
+        try:
+            return self._frame(lines)
+        except RefusedError:
+            raise
+        except (Exception, PanicException) as error:
+            raise RefusedError from error
+
+    def _frame(self, lines: bytes) -> pl.DataFrame:
+        _check_start(lines)
+        _check_encoding(lines)
+        frame = self._flat.frame(lines)
+        if frame is None:
+            frame = self._frame_by_pyarrow(lines)
+            self._flat.learn(frame)
+        _check_numbers(frame, lines)
+        return frame
+
+    def _frame_by_pyarrow(self, lines: bytes) -> pl.DataFrame:
+        ends = _line_ends(lines)
+        _check_containers(lines, ends)
+        table = self._table(lines)
+        _check_one_per_line(lines, ends, table.num_rows)
+        _check_names(table.schema, depth=0)
+        return _frame_of(table)
+
+    def _table(self, lines: bytes) -> pa.Table:
+        """The lines as pyarrow reads them, with all text as text.
+
+        Text that looks like a timestamp becomes one unless its column is declared as text, and a column that is
+        declared comes back also from lines without it: so it may take several readings, most often one.
+        """
+        texts = learned = before = self._texts
+        for _ in range(_MOST_READINGS):
+            try:
+                table = _table(lines, texts)
+            except pa.ArrowException as error:
+                if not texts:
+                    raise RefusedError(_start_of_row(lines, str(error))) from error
+                texts = learned = {}  # one may have become another kind
+                continue
+            _check_lists(table.schema, lines)  # before a value is looked at: what pyarrow shifts may be beyond the end
+            stamps = {column.name: text for column in table.schema if (text := _stamps_as_text(column.type))}
+            empty = [name for name, text in texts.items() if _has_empty_text(table[name].combine_chunks(), text)]
+            if stamps:
+                texts, learned = {**texts, **stamps}, {**learned, **stamps}
+            elif any(_may_be_key(name, lines) for name in empty):
+                texts = {name: text for name, text in texts.items() if name not in empty}
+            else:
+                self._texts = self._texts if learned is before else learned
+                return table.drop_columns(empty)
+        raise RefusedError
+
+
+def _table(lines: bytes, texts: Mapping[str, pa.DataType]) -> pa.Table:
+    return pyarrow.json.read_json(
+        pa.BufferReader(lines),
+        read_options=pyarrow.json.ReadOptions(use_threads=False, block_size=len(lines) + 1),
+        parse_options=pyarrow.json.ParseOptions(explicit_schema=pa.schema(texts.items()) if texts else None),
+    )
+
+
+def _start_of_row(lines: bytes, message: str) -> int | None:
+    """Where the row begins that an error of pyarrow names; a hint, true where there are no blank lines."""
+    found = _ROW.search(message)
+    return found and len(lines) - len(lines.split(b"\n", int(found[1]))[-1])
+
+
+# ------------------------------------------------------------------------------------------- text that looks like times
+
+
+def _stamps_as_text(dtype: pa.DataType) -> pa.DataType | None:
+    """The part of a type that is timestamps, as text; None where nothing is."""
+    if pa.types.is_timestamp(dtype):
+        return pa.string()
+    if pa.types.is_list(dtype):
+        element = _stamps_as_text(dtype.value_type)
+        return element and pa.list_(element)
+    if pa.types.is_struct(dtype):
+        fields = {inner.name: text for inner in dtype if (text := _stamps_as_text(inner.type))}
+        return pa.struct(fields.items()) if fields else None
+    return None
+
+
+def _has_empty_text(values: pa.Array, text: pa.DataType) -> bool:
+    """Whether declared text has no value anywhere, as when the column is not there."""
+    if pa.types.is_list(text):
+        return _has_empty_text(values.flatten(), text.value_type)
+    if pa.types.is_struct(text):
+        return any(_has_empty_text(values.field(inner.name), inner.type) for inner in text)
+    return bool(values.null_count == len(values))
+
+
+def _may_be_key(name: str, lines: bytes) -> bool:
+    return b"\\" in lines or f'"{name}"'.encode() in lines
+
+
+# ----------------------------------------------------------------------------------------------------------- the checks
+
+
+def _check_start(lines: bytes) -> None:
+    """A null in front of all objects kills the process, up to pyarrow 26 at least; a byte order mark is skipped."""
+    if not lines.startswith(b"{"):
+        raise RefusedError(0)
+
+
+def _check_encoding(lines: bytes) -> None:
+    """Any bytes are text to pyarrow."""
+    if lines.isascii():
+        return
+    for start, end in line_spans(lines, BLOCK_BYTES):
+        try:
+            lines[start:end].decode()
+        except UnicodeDecodeError as error:
+            raise RefusedError(start + error.start) from error
+
+
+def _line_ends(lines: bytes) -> NDArray[np.intp]:
+    return np.flatnonzero(np.frombuffer(lines, dtype=np.uint8) == ord("\n"))
+
+
+def _check_containers(lines: bytes, ends: NDArray[np.intp]) -> None:
+    """Nesting beyond pyarrow's stack kills the process; a record of too many values is to be rejected."""
+    starts, ends = np.append(0, ends + 1), np.append(ends, len(lines))
+    for position in np.flatnonzero(ends - starts > 2 * _MOST_OPEN):  # what so many levels take at least
+        start, end = int(starts[position]), int(ends[position])
+        containers = lines.count(b"{", start, end) + lines.count(b"[", start, end)
+        too_deep = containers > _MOST_OPEN and _depth(lines[start:end]) > _MOST_OPEN
+        if too_deep or containers > _MOST_CONTAINERS or end - start > _LONGEST_LINE_BYTES:
+            raise RefusedError(start)
+
+
+def _depth(line: bytes) -> int:
+    structure = np.frombuffer(_TEXT.sub(b"", line), dtype=np.uint8)
+    steps = np.isin(structure, list(b"{[")).astype(np.int64) - np.isin(structure, list(b"}]"))
+    return int(steps.cumsum().max(initial=0))
+
+
+def _check_one_per_line(lines: bytes, ends: NDArray[np.intp], rows: int) -> None:
+    """Several values on a line are rows to pyarrow, and a value on several lines is one.
+
+    A closing brace is followed by an opening one, with blanks between at the most, only where a value ends: an array
+    or an object would have a comma there. Text has no raw line ends.
+    """
+    characters = np.frombuffer(lines, dtype=np.uint8)
+    apart = (characters[ends - 1] == ord("}")).all() and (characters[ends + 1] == ord("{")).all()
+    if apart and lines.endswith(b"}") and ends.size == rows - 1:
+        return
+    start = found = 0
+    for line in lines.split(b"\n"):
+        if stripped := line.strip(_BLANK):
+            found += 1
+            if not (stripped.startswith(b"{") and stripped.endswith(b"}")):
+                raise RefusedError(start)
+        start += len(line) + 1
+    if found != rows:
+        raise RefusedError
+
+
+def _check_names(fields: Iterable[pa.Field], depth: int) -> int:
+    """How many fields there are at all depths; refused where paths could be ambiguous, cut, or too many."""
+    fields = list(fields)
+    names = {inner.name for inner in fields}
+    ambiguous = any("\0" in name or "[]" in name or not names.isdisjoint(_dotted_heads(name)) for name in names)
+    total = len(fields) + sum(_check_names(_inside(inner.type), depth + 1) for inner in fields)
+    if ambiguous or depth > _DEEPEST or total > _MOST_PATHS or (depth == 0 and not fields):
+        raise RefusedError
+    return total
+
+
+def _inside(dtype: pa.DataType) -> list[pa.Field]:
+    return [dtype.field(position) for position in range(dtype.num_fields)]
+
+
+def _dotted_heads(name: str) -> Iterator[str]:
+    """`a` and `a.b` of `a.b.c`: keys beside which it could stand for the same path as what is inside of them."""
+    return (name[:position] for position, character in enumerate(name) if character == ".")
+
+
+def _check_lists(fields: Iterable[pa.Field], lines: bytes) -> None:
+    """Where an element of a list is null, pyarrow shifts or invents others; found out by fuzzing, so are the rest."""
+    if any(_has_lists(inner.type) for inner in fields) and b"null" in lines:
+        after_keys = lines.count(b": null") + lines.count(b":null")
+        if lines.count(b"null") != after_keys and (found := _NULL_ELEMENT.search(lines)):
+            raise RefusedError(found.start())
+
+
+def _has_lists(dtype: pa.DataType) -> bool:
+    return isinstance(dtype, pa.ListType) or any(_has_lists(inner.type) for inner in _inside(dtype))
+
+
+def _frame_of(table: pa.Table) -> pl.DataFrame:
+    frame = pl.DataFrame(table)
+    if frame.columns != table.column_names or frame.height != table.num_rows:
+        raise RefusedError
+    return frame
+
+
+def _check_numbers(frame: pl.DataFrame, lines: bytes) -> None:
+    """Integers in a column of doubles must have been small enough for them, and no number foreign to the json module.
+
+    An integer token of 16 digits and more that no column of integers accounts for is one among doubles, or in a text.
+    """
+    numbers = _large_numbers(frame)
+    if not numbers:
+        return
+    if foreign := _FOREIGN_NUMBER.search(lines):
+        raise RefusedError(foreign.start() + 1)
+    long = [found.start() for found in _LONG_INTEGER.finditer(lines)]
+    accounted = sum(_long_integers(series) for series in numbers if series.dtype == pl.Int64)
+    if len(long) > accounted:
+        raise RefusedError(None if accounted else long[0])
+
+
+def _large_numbers(frame: pl.DataFrame) -> list[pl.Series]:
+    """The columns of numbers, where a double is large, infinite or NaN; else none."""
+    numbers = [series for _, series in typed_columns(frame).leaves if series.dtype in (pl.Int64, pl.Float64)]
+    doubles = [series for series in numbers if series.dtype == pl.Float64]
+    are_small = all((series.abs() < _EXACT_INTEGERS).all() for series in doubles)  # NaN is above all numbers
+    return [] if are_small else numbers
+
+
+def _long_integers(integers: pl.Series) -> int:
+    return int(((integers >= _SIXTEEN_DIGITS) | (integers <= -_SIXTEEN_DIGITS)).sum())

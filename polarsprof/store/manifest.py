@@ -1,0 +1,268 @@
+"""What the files of a data set hold, as far as their headers say: windows, rows, panes. Columns of numbers, no objects.
+
+A catalog is made from a listing: files that an older catalog knows by the same name and stamp are taken from it, the
+others are opened. Its bytes are an index for the next process: derived, and given up at the first thing in them that is
+not as it must be. Nothing in an index is ever executed, allocated by or opened: names count where the listing has them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from polarsprof.windowing.tumbling import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from polarsprof.store.backend import Stamp
+
+    Ids = frozenset[tuple[str, int]]
+
+_MAGIC: Final = b"POLPIDX1"
+# Magic, CRC-32 of what follows, data set, numbers of files and panes, two lengths of text.
+_HEAD: Final = struct.Struct("<8sI32sQQQQ")
+
+
+class Entry(NamedTuple):
+    """What the header of one file says; no window: it is no pane of the data set."""
+
+    name: str
+    stamp: Stamp
+    window: Window | None
+    rows: int
+    ids: Ids
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """The entries of all files of a data set, in the order of their names.
+
+    Attributes
+    ----------
+    names
+        Of the files.
+    stamps
+        int64, a row of three per file.
+    spans
+        int64, start, end and rows per file; start = end for what is no pane of the data set.
+    first_pane
+        int64, where the panes of a file begin in `panes`, and one entry for the end.
+    panes
+        uint64, position of the writer in `writers` and number, per pane of a file.
+    writers
+        Ids of writers.
+    """
+
+    names: list[str] = field(default_factory=list)
+    stamps: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 3), np.int64))
+    spans: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 3), np.int64))
+    first_pane: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
+    panes: NDArray[np.uint64] = field(default_factory=lambda: np.empty((0, 2), np.uint64))
+    writers: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry]) -> Catalog:
+        """The catalog of entries, in any order."""
+        ordered = sorted(entries, key=lambda entry: entry.name)
+        position: dict[str, int] = {}
+        panes = [
+            (position.setdefault(writer_id, len(position)), number)
+            for entry in ordered
+            for writer_id, number in sorted(entry.ids)
+        ]
+        return cls(
+            [entry.name for entry in ordered],
+            np.array([entry.stamp for entry in ordered], np.int64).reshape(-1, 3),
+            np.array([_span(entry) for entry in ordered], np.int64).reshape(-1, 3),
+            np.cumsum([0, *[len(entry.ids) for entry in ordered]], dtype=np.int64),
+            np.array(panes, np.uint64).reshape(-1, 2),
+            list(position),
+        )
+
+    def unchanged(self, listed: Mapping[str, Stamp]) -> Catalog:
+        """The part of this catalog whose files are listed with the same stamps."""
+        if len(listed) == len(self.names) and sorted(listed) == self.names:
+            stamps = np.array([listed[name] for name in self.names], np.int64).reshape(-1, 3)
+            same = (stamps == self.stamps).all(axis=1)
+            return self if same.all() else self.taken(np.flatnonzero(same))
+        known = enumerate(zip(self.names, map(tuple, self.stamps.tolist()), strict=True))
+        return self.taken(np.array([row for row, (name, stamp) in known if listed.get(name) == stamp], np.int64))
+
+    def taken(self, rows: NDArray[np.int64]) -> Catalog:
+        """The catalog of the files at some positions, in rising order."""
+        counts = np.diff(self.first_pane)[rows]
+        first_pane = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+        shift = np.repeat(self.first_pane[rows] - first_pane[:-1], counts)
+        panes = self.panes[np.arange(first_pane[-1]) + shift]
+        names = [self.names[row] for row in rows.tolist()]
+        return Catalog(names, self.stamps[rows], self.spans[rows], first_pane, panes, self.writers)
+
+    def extended(self, entries: Sequence[Entry]) -> Catalog:
+        """The catalog of these files and others."""
+        if not entries:
+            return self
+        added = Catalog.of(entries)
+        position = {writer_id: at for at, writer_id in enumerate(self.writers)}
+        moved = [position.setdefault(writer_id, len(position)) for writer_id in added.writers]
+        panes = added.panes.copy()
+        panes[:, 0] = np.array(moved, np.uint64)[panes[:, 0]]
+        both = Catalog(
+            self.names + added.names,
+            np.concatenate([self.stamps, added.stamps]),
+            np.concatenate([self.spans, added.spans]),
+            np.concatenate([self.first_pane, added.first_pane[1:] + self.first_pane[-1]]),
+            np.concatenate([self.panes, panes]),
+            list(position),
+        )
+        order = sorted(range(len(both.names)), key=both.names.__getitem__)
+        return both.taken(np.array(order, np.int64))
+
+    def __bool__(self) -> bool:
+        """Whether a file is a pane of the data set."""
+        return bool(self._panes_of_dataset().any())
+
+    def windows(self) -> list[Window]:
+        """The windows that lie in no other one, in order; starts and ends both rise."""
+        starts, ends = self._outermost()
+        return list(map(Window, starts.tolist(), ends.tolist()))
+
+    def _outermost(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        found = self.spans[self._panes_of_dataset()]
+        order = np.lexsort((-found[:, 1], found[:, 0]))  # of one start the longest first
+        starts, ends = found[order, 0], found[order, 1]
+        latest = np.maximum.accumulate(ends)
+        outermost = np.ones(len(ends), bool)
+        outermost[1:] = ends[1:] > latest[:-1]
+        return starts[outermost], ends[outermost]
+
+    def overlapping(self, start_us: int | None, end_us: int | None) -> Catalog:
+        """The files of all `windows` that overlap [start, end)."""
+        starts, ends = self._outermost()
+        wanted = np.ones(len(starts), bool)
+        if start_us is not None:
+            wanted &= ends > start_us
+        if end_us is not None:
+            wanted &= starts < end_us
+        starts, ends = starts[wanted], ends[wanted]
+        if not len(starts):
+            return Catalog()
+        last = np.searchsorted(starts, self.spans[:, 0], "right") - 1  # of those that start no later: it ends last
+        inside = (last >= 0) & (self.spans[:, 1] <= ends[last])
+        return self.taken(np.flatnonzero(inside & self._panes_of_dataset()))
+
+    def entries(self) -> Iterator[Entry]:
+        """All files."""
+        panes = [(self.writers[at], number) for at, number in self.panes.tolist()]
+        bounds = pairwise(self.first_pane.tolist())
+        for name, stamp, span, (first, end) in zip(
+            self.names, self.stamps.tolist(), self.spans.tolist(), bounds, strict=True
+        ):
+            window = Window(span[0], span[1]) if span[0] < span[1] else None
+            yield Entry(name, tuple(stamp), window, span[2], frozenset(panes[first:end]))
+
+    def _panes_of_dataset(self) -> NDArray[np.bool_]:
+        found: NDArray[np.bool_] = self.spans[:, 0] < self.spans[:, 1]
+        return found
+
+    def to_bytes(self, dataset: str) -> bytes:
+        """The index file; empty where a name or an id is such that none can say it."""
+        if any("\n" in text or not text.isprintable() for text in (*self.names, *self.writers)):
+            return b""
+        names, writers = ("\n".join(texts).encode() for texts in (self.names, self.writers))
+        arrays = (self.stamps, self.spans, self.first_pane, self.panes)
+        body = b"".join([*[array.astype(array.dtype.newbyteorder("<")).tobytes() for array in arrays], names, writers])
+        sizes = len(self.names), len(self.panes), len(names), len(writers)
+        return _HEAD.pack(_MAGIC, zlib.crc32(body), _digest(dataset), *sizes) + body
+
+    @classmethod
+    def from_bytes(cls, data: bytes, dataset: str) -> Catalog | None:
+        """The catalog of an index file; None where anything is not as it must be."""
+        try:
+            return cls._parsed(data, dataset)
+        except (ValueError, IndexError, struct.error):
+            return None
+
+    @classmethod
+    def _parsed(cls, data: bytes, dataset: str) -> Catalog | None:
+        magic, crc32, digest, files, panes, names_bytes, writers_bytes = _HEAD.unpack_from(data)
+        lengths = [24 * files, 24 * files, 8 * (files + 1), 16 * panes, names_bytes, writers_bytes]
+        body = data[_HEAD.size :]
+        if (magic, digest, sum(lengths)) != (_MAGIC, _digest(dataset), len(body)) or zlib.crc32(body) != crc32:
+            return None
+        cuts = np.cumsum([0, *lengths]).tolist()
+        parts = [body[first:end] for first, end in pairwise(cuts)]
+        stamps, spans, first_pane = (np.frombuffer(part, "<i8").astype(np.int64) for part in parts[:3])
+        found = cls(
+            parts[4].decode().split("\n") if files else [],
+            stamps.reshape(-1, 3),
+            spans.reshape(-1, 3),
+            first_pane,
+            np.frombuffer(parts[3], "<u8").astype(np.uint64).reshape(-1, 2),
+            parts[5].decode().split("\n") if panes else [],
+        )
+        return found if found._is_consistent() else None
+
+    def _is_consistent(self) -> bool:
+        bounds = self.first_pane
+        return (
+            len(self.names) == len(self.stamps)
+            and all(first < second for first, second in pairwise(self.names))
+            and bounds[0] == 0
+            and bounds[-1] == len(self.panes)
+            and bool((np.diff(bounds) >= 0).all())
+            and bool((self.panes[:, 0] < len(self.writers)).all())
+            and bool((self.spans[:, 0] <= self.spans[:, 1]).all())
+        )
+
+
+def superset_first(entries: Iterable[Entry]) -> list[Entry]:
+    """Files of many panes before those whose panes are all among theirs, and of the same panes the longest window."""
+
+    def rank(entry: Entry) -> tuple[int, int, str]:
+        window = entry.window
+        return -len(entry.ids), 0 if window is None else window.start_us - window.end_us, entry.name
+
+    return sorted(entries, key=rank)
+
+
+def each_once(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """The entries whose panes are not all among those before; a file that names no pane always counts."""
+    seen: set[tuple[str, int]] = set()
+    for entry in superset_first(entries):
+        if not entry.ids or not entry.ids <= seen:
+            seen |= entry.ids
+            yield entry
+
+
+def by_window(catalog: Catalog) -> dict[Window, list[Entry]]:
+    """The windows of a catalog, in order, each with the files to read so that every pane counts once."""
+    found: dict[Window, list[Entry]] = {window: [] for window in catalog.windows()}
+    outer = None
+    for entry in sorted(each_once(catalog.entries()), key=_by_window):
+        if entry.window is not None:
+            outer = entry.window if entry.window in found else outer  # that begins last no later ends last, too
+            if outer is not None:
+                found[outer].append(entry)
+    return found
+
+
+def _by_window(entry: Entry) -> tuple[int, int]:
+    """Sorts by start, of one start the longest first."""
+    return (0, 0) if entry.window is None else (entry.window.start_us, -entry.window.end_us)
+
+
+def _span(entry: Entry) -> tuple[int, int, int]:
+    return (0, 0, 0) if entry.window is None else (entry.window.start_us, entry.window.end_us, entry.rows)
+
+
+def _digest(dataset: str) -> bytes:
+    return hashlib.sha256(dataset.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,1 @@
+"""Event time: durations, windows, watermarks, and the clock."""
