@@ -380,7 +380,7 @@ class Logger:
         self._disowned = True
         self._intake.disown(self._not_open())
         for writer in (self._writer, *self._recovered):
-            writer.disk.disown()
+            writer.checkpoints.disown()
 
     def _durable_positions(self) -> dict[str, int]:
         with self._work:
@@ -434,7 +434,7 @@ class Logger:
         self._check_open()
         for batch in batches:
             self._rows_in_batches += batch.rows
-            self._writer.disk.mark_unsaved()
+            self._writer.checkpoints.mark_unsaved()
             self._writer.add(batch, self._clock.now_us())
         if positions:
             self._writer.advance(positions, self._clock.now_us())
@@ -485,9 +485,9 @@ class Logger:
 
     def _is_journaled(self) -> bool:
         """Put what waits into the journal, while the background thread works on; whether all is durable by that."""
-        disk = self._writer.disk
-        with disk.lock:
-            return disk.journal(self._intake.to_journal) and disk.is_durable()
+        checkpoints = self._writer.checkpoints
+        with checkpoints.lock:
+            return checkpoints.journal(self._intake.to_journal) and checkpoints.is_durable()
 
     def _make_durable(self, now_us: int) -> None:
         if self._finished:  # by another thread meanwhile, which made all durable
@@ -506,9 +506,9 @@ class Logger:
     def _fold(self) -> None:
         """Fold what was set aside into its windows."""
         for _ in range(self._intake.waiting):  # one by one: an error in one keeps the others
-            with self._writer.disk.lock:  # so that a flush sees each batch either here or there
+            with self._writer.checkpoints.lock:  # so that a flush sees each batch either here or there
                 batch = self._intake.taken()
-                self._writer.disk.expect(batch)
+                self._writer.checkpoints.expect(batch)
             self._writer.add(batch, batch.begun_us)
 
     def _finish(self) -> None:
@@ -525,7 +525,7 @@ class Logger:
         self._writer.end()
         self._see_to_recovered(now_us)
         for writer in self._recovered:
-            writer.disk.end(leave=True)
+            writer.checkpoints.end(leave=True)
         self._finished = True
 
     def _look(self) -> Profile:

@@ -11,7 +11,7 @@ from polarsprof.kernels.spec import ProfileSpec
 from polarsprof.profiles.header import advance
 from polarsprof.store import slug
 from polarsprof.stream.checkpoints.messages import Sealed, entry_of, positions_of, state_of
-from polarsprof.stream.checkpoints.storage import Checkpoints
+from polarsprof.stream.checkpoints.storage import CheckpointStorage
 from polarsprof.stream.writer import Writer, WriterSettings
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def recovered(settings: WriterSettings, news: list[str]) -> Iterator[Writer]:
     OSError
         Where the folder of the state cannot be read or written.
     """
-    for files in Checkpoints.of_the_dead(settings.stores[0].state_folder, slug(settings.dataset)):
+    for files in CheckpointStorage.of_crashed_writers(settings.stores[0].state_folder, slug(settings.dataset)):
         try:
             writer = _resumed(files, settings, news)
         except Exception as error:  # noqa: BLE001 - the new logger has to work, whatever is wrong with the old one
@@ -57,13 +57,13 @@ def known_positions(settings: WriterSettings) -> dict[str, int]:
         Where the folder of the state cannot be read.
     """
     positions: dict[str, int] = {}
-    for data in Checkpoints.states_of_all(settings.stores[0].state_folder, slug(settings.dataset)):
+    for data in CheckpointStorage.states_of_all(settings.stores[0].state_folder, slug(settings.dataset)):
         with suppress(PolarsprofError):  # whoever recovers that writer tells of it
             advance(positions, positions_of(data))
     return positions
 
 
-def _resumed(files: Checkpoints, settings: WriterSettings, news: list[str]) -> Writer | None:
+def _resumed(files: CheckpointStorage, settings: WriterSettings, news: list[str]) -> Writer | None:
     """The writer of some files; None where it left nothing."""
     saved = files.load()
     instead = "there is no earlier checkpoint" if saved.state is None else "an earlier checkpoint counts"

@@ -18,9 +18,9 @@ from polarsprof.errors import PolarsprofError, raise_one
 from polarsprof.profiles.header import advance
 from polarsprof.profiles.profile import Profile
 from polarsprof.store import Pane, ProfileStore, slug
-from polarsprof.stream.checkpoints.coordinator import Safekeeping
+from polarsprof.stream.checkpoints.coordinator import CheckpointCoordinator
 from polarsprof.stream.checkpoints.messages import Sealed, WriterState, sealed_entry, state_bytes
-from polarsprof.stream.checkpoints.storage import Checkpoints
+from polarsprof.stream.checkpoints.storage import CheckpointStorage
 from polarsprof.stream.outbox import Outbox
 from polarsprof.stream.rotation import Rotation, RotationState
 from polarsprof.stream.status import Vitals
@@ -100,7 +100,7 @@ class Writer:
         self,
         settings: WriterSettings,
         gather: Callable[[], None],
-        files: Checkpoints | None = None,
+        files: CheckpointStorage | None = None,
         state: WriterState | None = None,
     ) -> None:
         state = _first_state(settings) if state is None else state
@@ -108,8 +108,8 @@ class Writer:
         self._gather = gather
         self._writer_id = secrets.token_hex(6) if files is None else files.writer_id
         folder = settings.stores[0].state_folder
-        made = partial(Checkpoints.of_writer, folder, slug(settings.dataset), self._writer_id)
-        self.disk = Safekeeping(folder, made, settings.checkpoint_every_us, settings.clock, files)
+        made = partial(CheckpointStorage.of_writer, folder, slug(settings.dataset), self._writer_id)
+        self.checkpoints = CheckpointCoordinator(folder, made, settings.checkpoint_every_us, settings.clock, files)
         self._outbox = Outbox(settings.stores, _MAX_WAITING_BYTES)
         self._outbox.spool = files
         self._panes = self._saved_panes = state.panes
@@ -155,7 +155,7 @@ class Writer:
         counts, latest_us = self._counted(), self._rotation.latest_us
         counts.update(
             panes_waiting=len(self._outbox),
-            checkpoint_age_us=self.disk.age_us(now_us),
+            checkpoint_age_us=self.checkpoints.age_us(now_us),
             lag_us=0 if latest_us is None else max(0, now_us - latest_us),
         )
         return counts
@@ -171,7 +171,7 @@ class Writer:
             oldest_us=min(starts_us, default=None),
             watermark_us=self._rotation.watermark_us,
             latest_us=self._rotation.latest_us,
-            unsaved_us=self.disk.changed_us if self.disk.saves else None,
+            unsaved_us=self.checkpoints.changed_us if self.checkpoints.saves else None,
         )
 
     def open_paths(self) -> tuple[list[int], set[str]]:
@@ -193,13 +193,13 @@ class Writer:
         self._rotation.add(batch, arrival_us)
         for profile in self._open_profiles():
             self._tell_of(profile)
-        self.disk.changed(arrival_us)
+        self.checkpoints.changed(arrival_us)
 
     def advance(self, positions: Mapping[str, int], now_us: int) -> None:
         """Take note of the next positions to read after all that was added."""
         self.positions.update(positions)
-        self.disk.mark_unsaved()
-        self.disk.changed(now_us)
+        self.checkpoints.mark_unsaved()
+        self.checkpoints.changed(now_us)
 
     def inherit(self, positions: Mapping[str, int]) -> None:
         """Take over the positions of a writer that lives no more, where they are further on."""
@@ -219,7 +219,7 @@ class Writer:
             Where the folder of the state does not take it.
         """
         errors: list[Exception] = []
-        self.disk.save(partial(self._write, errors), now_us)
+        self.checkpoints.save(partial(self._write, errors), now_us)
         raise_one(errors, PolarsprofError)
 
     def tick(self, now_us: int) -> int | None:
@@ -242,7 +242,7 @@ class Writer:
         try:
             self._seal_each(lambda rotation: rotation.seal_all(now_us))
         finally:
-            if self.disk.saves and (self.disk.holds or self.positions):
+            if self.checkpoints.saves and (self.checkpoints.holds or self.positions):
                 self.save(now_us)
             self._publish(now_us, at_once=True)
         self._outbox.raise_if_waiting()
@@ -250,12 +250,12 @@ class Writer:
     def end(self, *, inherited: bool = False) -> None:
         """Leave nothing behind but the positions, where there are some that nobody inherited."""
         self._outbox.spool = None
-        self.disk.end(leave=bool(self.positions) and not inherited)
+        self.checkpoints.end(leave=bool(self.positions) and not inherited)
 
     def take_news(self) -> list[str]:
         """What the user should be warned of since the last call."""
         news, self._news = self._news, []
-        return news + self.disk.take_news() + self._outbox.take_news()
+        return news + self.checkpoints.take_news() + self._outbox.take_news()
 
     def take_published(self) -> list[bytes]:
         """The panes that were published since the last call."""
@@ -271,7 +271,7 @@ class Writer:
         """Seal every window as of when the last rows came."""
         self._seal_each(lambda rotation: rotation.seal_all(self._rotation.last_row_us + 1))
 
-    def take_kept(self, files: Checkpoints, sealed: Iterable[Sealed]) -> None:
+    def take_kept(self, files: CheckpointStorage, sealed: Iterable[Sealed]) -> None:
         """Take in hand the panes that were sealed but perhaps not published; before any row is added.
 
         Rows may fill more windows than are kept open, and what is sealed then must not get the number of such a pane.
@@ -290,7 +290,7 @@ class Writer:
             else:
                 self._outbox.add_spooled(self._pane(profile, number, b""), len(data))
 
-    def _write(self, errors: list[Exception], files: Checkpoints) -> bool:
+    def _write(self, errors: list[Exception], files: CheckpointStorage) -> bool:
         """Write a checkpoint; whether nothing was left out. What was, is among the errors."""
         self._gather()
         self._outbox.spool = files
@@ -315,8 +315,10 @@ class Writer:
     @property
     def _publishable(self) -> int:
         """The number of the last pane that may be published."""
-        counts_twice = self.disk.holds or bool(self.positions)  # where the process dies before the next checkpoint
-        return self._saved_panes if self.disk.saves and counts_twice else self._panes
+        counts_twice = self.checkpoints.holds or bool(
+            self.positions
+        )  # where the process dies before the next checkpoint
+        return self._saved_panes if self.checkpoints.saves and counts_twice else self._panes
 
     def _save_if_due(self, now_us: int) -> None:
         due_us = self._save_due_us(now_us)
@@ -326,12 +328,12 @@ class Writer:
 
     def _save_due_us(self, now_us: int) -> int | None:
         urgent = self._outbox.waiting_bytes > _MAX_UNSAVED_BYTES
-        return self.disk.due_us(now_us, panes_wait=self._panes > self._publishable, urgent=urgent)
+        return self.checkpoints.due_us(now_us, panes_wait=self._panes > self._publishable, urgent=urgent)
 
     def _publish(self, now_us: int, *, at_once: bool = False) -> None:
         self._outbox.publish(now_us, self._publishable, at_once=at_once)
-        if self.finished and not self.disk.holds and not self.positions:
-            self.disk.nothing_to_save()
+        if self.finished and not self.checkpoints.holds and not self.positions:
+            self.checkpoints.nothing_to_save()
 
     def _next_due_us(self, now_us: int) -> int | None:
         dues = (
@@ -382,7 +384,7 @@ class Writer:
         profile.dropped_rows = dropped - self._dropped_told
         self._outbox.add(self._pane(profile, number, profile.to_bytes()))
         self._panes, self._dropped_told = number, dropped
-        if self.disk.saves:
+        if self.checkpoints.saves:
             self._sealed.append((window.start_us, late))
         _count_rows(self._counts, profile)
         self._rejected.update(profile.rejected)

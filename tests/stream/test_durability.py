@@ -26,7 +26,7 @@ from polarsprof.errors import ArgumentError, DataWarning, StoreError
 from polarsprof.files.durable import Lock
 from polarsprof.ingest.records import RecordBatch, packed
 from polarsprof.stream.checkpoints import storage as checkpoint
-from polarsprof.stream.checkpoints.storage import Checkpoints
+from polarsprof.stream.checkpoints.storage import CheckpointStorage
 from polarsprof.testing import SettableClock, assert_profile_equal
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -423,7 +423,7 @@ def test_a_pane_that_no_checkpoint_knows_is_forgotten_though_the_journal_seals_a
 
 
 def test_a_journal_whose_checkpoint_never_came_to_be_says_nothing(tmp_path, monkeypatch):
-    files = Checkpoints.of_writer(tmp_path, "dataset", "0123456789ab")
+    files = CheckpointStorage.of_writer(tmp_path, "dataset", "0123456789ab")
     files.save(b"first")
     files.append(b"row")
     with monkeypatch.context() as patch:
@@ -439,7 +439,7 @@ def test_a_crash_while_files_are_removed_brings_no_earlier_checkpoint_back(tmp_p
     unlink = os.unlink
     for calls in range(10):
         folder = tmp_path / str(calls)
-        files = Checkpoints.of_writer(folder, "dataset", "0123456789ab")
+        files = CheckpointStorage.of_writer(folder, "dataset", "0123456789ab")
         for state in (b"first", b"second", b"third"):
             files.save(state)
             files.append(b"rows of " + state)
@@ -453,7 +453,7 @@ def test_a_crash_while_files_are_removed_brings_no_earlier_checkpoint_back(tmp_p
         with monkeypatch.context() as patch:
             patch.setattr(os, "unlink", counted)
             files.remove()
-        for dead in Checkpoints.of_the_dead(folder, "dataset"):
+        for dead in CheckpointStorage.of_crashed_writers(folder, "dataset"):
             saved = dead.load()
             assert saved.state in (b"third", None)
             assert not saved.entries or saved.state
@@ -477,7 +477,7 @@ def test_zeros_at_the_end_of_a_journal_are_no_entries(tmp_path, clock):
 
 def test_panes_and_the_journal_are_there_before_the_checkpoint_that_needs_them(tmp_path, monkeypatch):
     """Names are durable with their folder alone, so it is synced before the checkpoint takes its own, and after."""
-    files = Checkpoints.of_writer(tmp_path, "dataset", "0123456789ab")
+    files = CheckpointStorage.of_writer(tmp_path, "dataset", "0123456789ab")
     files.save(b"first")
     seen = []
     for name in ("sync_folder", "write_whole"):
@@ -647,7 +647,7 @@ def test_rows_that_come_in_a_table_while_another_thread_flushes_are_in_the_next_
     logger.flush()
     logger.log({"x": 1})
     table = threading.Thread(target=logger.log_frame, args=(pl.DataFrame({"x": range(2, 102)}),))
-    writing = Checkpoints.append
+    writing = CheckpointStorage.append
 
     def appended(files, *parts):
         if not table.ident:
@@ -655,7 +655,7 @@ def test_rows_that_come_in_a_table_while_another_thread_flushes_are_in_the_next_
         table.join(0.05)  # it can only finish after this flush, or before it
         writing(files, *parts)
 
-    monkeypatch.setattr(Checkpoints, "append", appended)
+    monkeypatch.setattr(CheckpointStorage, "append", appended)
     logger.flush()
     table.join()
     logger.flush()

@@ -1,4 +1,4 @@
-"""`Safekeeping`: what of a writer is on a disk, and what has to get there when.
+"""`CheckpointCoordinator`: what of a writer is on a disk, and what has to get there when.
 
 Rows that were added are on the disk with the next checkpoint; those that are yet to be added may go into the journal,
 which is quicker. As long as there was no checkpoint, a dead process leaves nothing behind.
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from polarsprof.ingest.records import RecordBatch
-    from polarsprof.stream.checkpoints.storage import Checkpoints
+    from polarsprof.stream.checkpoints.storage import CheckpointStorage
     from polarsprof.windowing.clock import Clock
 
 _MAX_JOURNAL_BYTES: Final = 64 << 20
@@ -27,7 +27,7 @@ _LONGEST_PAUSE_US: Final = 60_000_000
 _RARELY: Final = 9  # for panes alone, checkpoints are this many times as far apart as one takes: a tenth of the time
 
 
-class Safekeeping:
+class CheckpointCoordinator:
     """The journal and the checkpoints of one writer.
 
     Parameters
@@ -55,10 +55,10 @@ class Safekeeping:
     def __init__(
         self,
         folder: Path,
-        made: Callable[[], Checkpoints],
+        made: Callable[[], CheckpointStorage],
         every_us: int | None,
         clock: Clock,
-        files: Checkpoints | None,
+        files: CheckpointStorage | None,
     ) -> None:
         self.lock = threading.RLock()
         self.unsaved = False
@@ -147,7 +147,7 @@ class Safekeeping:
             return False
         return True
 
-    def save(self, write: Callable[[Checkpoints], bool], now_us: int) -> None:
+    def save(self, write: Callable[[CheckpointStorage], bool], now_us: int) -> None:
         """Have a checkpoint written.
 
         Parameters
@@ -208,7 +208,7 @@ class Safekeeping:
         news, self._news = self._news, []
         return news
 
-    def _opened(self) -> Checkpoints:
+    def _opened(self) -> CheckpointStorage:
         if self._files is None:
             self._files = self._made()
         return self._files
@@ -223,7 +223,7 @@ class Safekeeping:
         self._pause_us = min(2 * self._pause_us, _LONGEST_PAUSE_US)
 
 
-def _appended(files: Checkpoints, *parts: bytes) -> bool:
+def _appended(files: CheckpointStorage, *parts: bytes) -> bool:
     try:
         files.append(*parts)
     except OSError:

@@ -55,8 +55,8 @@ class Saved:
     damaged: list[str]
 
 
-class Checkpoints:
-    """The files of one writer. Made by `of_writer` or `of_the_dead`, which take its lock.
+class CheckpointStorage:
+    """The files of one writer. Made by `of_writer` or `of_crashed_writers`, which take its lock.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ class Checkpoints:
         return cls(folder, dataset_slug, writer_id, lock)
 
     @classmethod
-    def of_the_dead(cls, folder: Path, dataset_slug: str) -> Iterator[Self]:
+    def of_crashed_writers(cls, folder: Path, dataset_slug: str) -> Iterator[Self]:
         """The files of each writer of a data set that lives no more, as long as nobody else takes care of them.
 
         Raises
