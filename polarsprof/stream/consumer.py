@@ -17,7 +17,7 @@ from polarsprof.errors import StoreError, argument_error, positive_integer
 from polarsprof.sources.dead_letters import DeadLetters
 from polarsprof.sources.decoding import Decoder
 from polarsprof.sources.protocol import Interrupted
-from polarsprof.stream.partition_locks import Claims
+from polarsprof.stream.partition_locks import PartitionLocks
 from polarsprof.stream.status import Reading
 from polarsprof.windowing.tumbling import duration_us
 
@@ -137,10 +137,10 @@ def consume(source: Source, open_logger: Callable[[], Logger], limits: Limits, i
         letters = DeadLetters(limits.dead_letters)
         stack.callback(letters.close)
         with open_logger() as logger:
-            claims = Claims(logger.settings)
-            stack.callback(claims.release)
+            partition_locks = PartitionLocks(logger.settings)
+            stack.callback(partition_locks.release)
             consumer = _Consumer(source, logger, limits, letters, interrupt)
-            consumer.run(claims)
+            consumer.run(partition_locks)
         consumer.acknowledge()
         return consumer.counters()
 
@@ -169,8 +169,8 @@ class _Consumer:
         self._records = 0
         self._lag: int | None = None
 
-    def run(self, claims: Claims) -> None:
-        self._begin(claims)
+    def run(self, partition_locks: PartitionLocks) -> None:
+        self._begin(partition_locks)
         try:
             while self._goes_on():
                 batch = self._polled()
@@ -185,11 +185,11 @@ class _Consumer:
             with suppress(StoreError):  # closing the logger tries again, and tells
                 self._keep()
 
-    def _begin(self, claims: Claims) -> None:
+    def _begin(self, partition_locks: PartitionLocks) -> None:
         """Make durable where the source begins, so that it begins there again if this dies before the first batch."""
         known = self._logger.positions
         positions = self._source.seek(known)
-        claims.take(positions)
+        partition_locks.take(positions)
         if not positions.items() <= known.items():
             self._logger.log_rows([], positions=positions)
             with suppress(StoreError):  # the logger warned of it

@@ -1,4 +1,4 @@
-"""`Claims`: partitions that one process alone reads into a data set, so that no record counts twice.
+"""`PartitionLocks`: partitions that one process alone reads into a data set, so that no record counts twice.
 
 A claim is a lock beside the state of the writers; it ends with its process, however that ends. What stays of the file,
 the next logger of the data set removes, as it does with that of a writer that left nothing.
@@ -24,7 +24,7 @@ _OWNER_ONLY: Final = 0o700
 _MOST: Final = 256  # because each holds a file open
 
 
-class Claims:
+class PartitionLocks:
     """The claims of one consumer of a data set.
 
     Parameters
