@@ -1,4 +1,4 @@
-"""`Intake`: records on their way from any thread to the writer; one buffer, and batches that were set aside.
+"""`RecordAccumulator`: records on their way from any thread to the writer; one buffer, and batches that were set aside.
 
 A buffer is set aside when it is full, when it is a second old, when the window of arrival ends, and when somebody wants
 all there is. Who takes batches out holds a lock of the caller's choice, so that a journal misses none of them.
@@ -25,7 +25,7 @@ MAX_BATCH_AGE_US: Final = 1_000_000
 _MAX_WAITING_BATCHES: Final = 2
 
 
-class Intake:
+class RecordAccumulator:
     """Records that are not profiled yet; every method is thread-safe, but only one thread at a time may take them out.
 
     Parameters

@@ -27,7 +27,7 @@ from polarsprof.kernels.forks import handlers_only_raise
 from polarsprof.profiles.header import advance
 from polarsprof.profiles.merging import merge
 from polarsprof.profiles.profile import Profile
-from polarsprof.stream.accumulator import Intake
+from polarsprof.stream.accumulator import RecordAccumulator
 from polarsprof.stream.recovery import known_positions, recovered
 from polarsprof.stream.status import Reading, Vitals
 from polarsprof.stream.writer import Writer, WriterSettings
@@ -87,7 +87,7 @@ class Logger:
         self._on_close = on_close
         self._clock = settings.clock
         self._work = threading.RLock()  # guards the writers; a signal handler may come by again
-        self._intake = Intake(settings.windowing, settings.clock)
+        self._accumulator = RecordAccumulator(settings.windowing, settings.clock)
         self._writer = Writer(settings, self._gather)
         self._json_lines = JsonLines()
         self._rows_in_batches = self._rows_recovered = 0
@@ -145,10 +145,10 @@ class Logger:
         """
         if record is _NOTHING or feature_name is not None or value is not _NOTHING:
             record = _record_of_value(record, feature_name, value)
-        intake = self._intake
-        if intake.rotates:  # from here on as _append, whose call would be a tenth of all this
-            intake.cut_if_over()
-        if intake.buffer.append(record):
+        accumulator = self._accumulator
+        if accumulator.rotates:  # from here on as _append, whose call would be a tenth of all this
+            accumulator.cut_if_over()
+        if accumulator.buffer.append(record):
             self._attend()
 
     def log_records(self, records: Iterable[Mapping[str, Any]], *, positions: Mapping[str, int] | None = None) -> None:
@@ -174,7 +174,7 @@ class Logger:
         if isinstance(records, Mapping | bytes | bytearray | memoryview) or not hasattr(records, "__iter__"):
             raise argument_error("records", records, "an iterable of mappings", "one record goes to log(record)")
         if positions is not None:
-            self._add(self._intake.new_buffer().batches(records), positions)
+            self._add(self._accumulator.new_buffer().batches(records), positions)
             return
         for record in records:
             self._append(record)
@@ -207,7 +207,7 @@ class Logger:
         records, rejected = decode_json(data)
         rows = chain(records, map(RejectedRow, rejected.elements()))
         if positions is not None:
-            self._add(self._intake.new_buffer().batches(rows), positions)
+            self._add(self._accumulator.new_buffer().batches(rows), positions)
             return
         for record in rows:
             self._append(record)
@@ -281,10 +281,10 @@ class Logger:
         if self._closed or self._disowned:
             return
         self._ending = True
-        self._intake.buffer.close(self._not_open())
+        self._accumulator.buffer.close(self._not_open())
         self._do(self._finish)
         self._closed = True
-        self._intake.buffer.close(self._not_open())
+        self._accumulator.buffer.close(self._not_open())
         self._alarm.stop()
         self._on_close(self)
 
@@ -332,7 +332,10 @@ class Logger:
         seen, reading = self._vitals, self.reading
         counters = dict(seen.counters)
         # Looked at last, so that no more rows are profiled than logged.
-        counters |= {"rows_logged": self._rows_in_batches + self._intake.rows, "rows_recovered": self._rows_recovered}
+        counters |= {
+            "rows_logged": self._rows_in_batches + self._accumulator.rows,
+            "rows_recovered": self._rows_recovered,
+        }
         if reading is not None:
             counters |= {"records_read": reading.records, "dead_letters": reading.dead_letters}
         readings = () if reading is None else (reading,)
@@ -378,7 +381,7 @@ class Logger:
     def disown(self) -> None:
         """Make the logger useless in a forked child: its buffer and windows belong to the parent."""
         self._disowned = True
-        self._intake.disown(self._not_open())
+        self._accumulator.disown(self._not_open())
         for writer in (self._writer, *self._recovered):
             writer.checkpoints.disown()
 
@@ -391,7 +394,7 @@ class Logger:
     def _counted(self) -> dict[str, int]:
         with self._work:
             counts = self._writer.counters(self._clock.now_us())
-            counts["rows_logged"] = self._rows_in_batches + self._intake.rows
+            counts["rows_logged"] = self._rows_in_batches + self._accumulator.rows
             counts["rows_recovered"] = self._rows_recovered
             return {name: counts[name] for name in _COUNTERS}
 
@@ -411,9 +414,9 @@ class Logger:
             raise ClosedError(self._not_open())
 
     def _append(self, record: object) -> None:
-        if self._intake.rotates:
-            self._intake.cut_if_over()
-        if self._intake.buffer.append(record):
+        if self._accumulator.rotates:
+            self._accumulator.cut_if_over()
+        if self._accumulator.buffer.append(record):
             self._attend()
 
     def _add(self, batches: Iterable[RowBatch], positions: Mapping[str, int] | None = None) -> None:
@@ -442,11 +445,11 @@ class Logger:
     def _attend(self) -> None:
         """See to a buffer that was begun, is full, or took a record while it was closed."""
         if (
-            self._intake.buffer.is_held
+            self._accumulator.buffer.is_held
         ):  # by this very thread, in which a signal handler logs: nobody else could do it now
             self._alarm.wake()
             return
-        crowded = self._intake.buffer.full and uninterrupted(self._intake.set_aside_full)
+        crowded = self._accumulator.buffer.full and uninterrupted(self._accumulator.set_aside_full)
         if self._ending:  # the thread that closes may have looked at the buffer already
             self._do(self._finish)
         elif crowded:
@@ -473,9 +476,9 @@ class Logger:
 
     def _do_what_is_due(self) -> int | None:
         now_us = self._clock.now_us()
-        self._intake.set_aside_due(now_us)
+        self._accumulator.set_aside_due(now_us)
         self._fold()
-        dues = [self._writer.tick(now_us), *self._see_to_recovered(now_us), self._intake.due_us()]
+        dues = [self._writer.tick(now_us), *self._see_to_recovered(now_us), self._accumulator.due_us()]
         return min((due for due in dues if due is not None), default=None)
 
     def _is_journaled_safely(self) -> bool:
@@ -487,7 +490,7 @@ class Logger:
         """Put what waits into the journal, while the background thread works on; whether all is durable by that."""
         checkpoints = self._writer.checkpoints
         with checkpoints.lock:
-            return checkpoints.journal(self._intake.to_journal) and checkpoints.is_durable()
+            return checkpoints.journal(self._accumulator.to_journal) and checkpoints.is_durable()
 
     def _make_durable(self, now_us: int) -> None:
         if self._finished:  # by another thread meanwhile, which made all durable
@@ -500,14 +503,14 @@ class Logger:
 
     def _gather(self) -> None:
         """Fold all that was logged into its windows."""
-        self._intake.set_aside()
+        self._accumulator.set_aside()
         self._fold()
 
     def _fold(self) -> None:
         """Fold what was set aside into its windows."""
-        for _ in range(self._intake.waiting):  # one by one: an error in one keeps the others
+        for _ in range(self._accumulator.waiting):  # one by one: an error in one keeps the others
             with self._writer.checkpoints.lock:  # so that a flush sees each batch either here or there
-                batch = self._intake.taken()
+                batch = self._accumulator.taken()
                 self._writer.checkpoints.expect(batch)
             self._writer.add(batch, batch.begun_us)
 
