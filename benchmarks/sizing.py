@@ -203,9 +203,9 @@ def wide_json(columns: int, values: int) -> int:
     """Log JSON of many columns as a stream of portions, each about what is profiled at once; how many rows it had."""
     rows = max(16, min(_BATCH_BYTES // (24 * columns), values // columns))
     text = _timed(data.wide(rows, columns - 1)).write_ndjson().encode()
-    portions = max(2, values // columns // rows)
+    splits = max(2, values // columns // rows)
     with _logger() as logger:
-        for _ in range(portions):
+        for _ in range(splits):
             logger.log_json(text)
         logger.flush()
-    return rows * portions
+    return rows * splits

@@ -47,7 +47,7 @@ Executor = Submits | Maps
 
 
 def spread(
-    executor: Executor, work: Callable[[Any], Any], portions: Iterable[Any], merge: Callable[..., Any]
+    executor: Executor, work: Callable[[Any], Any], splits: Iterable[Any], merge: Callable[..., Any]
 ) -> Any | None:
     """What `merge` makes of the results of all portions; None where there are none.
 
@@ -76,9 +76,9 @@ def spread(
     if getattr(executor, "asynchronous", False):
         raise argument_error("executor", executor, _EXPECTED, "an asynchronous one cannot be waited for here")
     if callable(getattr(executor, "submit", None)):
-        return _submitted(executor, partial(_carried, work), portions, partial(_carried, merge))
+        return _submitted(executor, partial(_carried, work), splits, partial(_carried, merge))
     if callable(getattr(executor, "map", None)):
-        return _mapped(executor, partial(_carried, work), portions, partial(_carried, merge))
+        return _mapped(executor, partial(_carried, work), splits, partial(_carried, merge))
     raise argument_error("executor", executor, _EXPECTED)
 
 
@@ -110,7 +110,7 @@ class _Tree:
         return rest[0] if rest else None
 
 
-def _submitted(executor: Any, work: Any, portions: Iterable[Any], merge: Any) -> Any | None:
+def _submitted(executor: Any, work: Any, splits: Iterable[Any], merge: Any) -> Any | None:
     submit, elsewhere = _submit_of(executor)
 
     def merged(futures: list[Any]) -> Any:
@@ -119,11 +119,11 @@ def _submitted(executor: Any, work: Any, portions: Iterable[Any], merge: Any) ->
     tree = _Tree(merged)
     under_way: deque[Any] = deque()
     try:
-        for portion in portions:
+        for split in splits:
             if len(under_way) == (_UNDER_WAY_ELSEWHERE if elsewhere else _UNDER_WAY):
                 _wait(under_way[0])
                 tree.add(under_way.popleft())
-            under_way.append(submit(work, portion))
+            under_way.append(submit(work, split))
         while under_way:
             _wait(under_way[0])
             tree.add(under_way.popleft())
@@ -149,12 +149,12 @@ def _wait(future: Any) -> None:
         raise error
 
 
-def _mapped(executor: Any, work: Any, portions: Iterable[Any], merge: Any) -> Any | None:
+def _mapped(executor: Any, work: Any, splits: Iterable[Any], merge: Any) -> Any | None:
     def merged(groups: list[list[Any]]) -> list[Any]:
         return list(executor.map(partial(_starred, merge), groups))
 
     tree = _Tree(lambda nodes: merged([nodes])[0])
-    waiting = iter(portions)
+    waiting = iter(splits)
     while some := list(islice(waiting, _UNDER_WAY)):
         nodes = list(executor.map(work, some))
         while len(nodes) > 1:

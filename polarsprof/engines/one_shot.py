@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from polarsprof.engines.executors import spread
-from polarsprof.engines.splits import portions
+from polarsprof.engines.splits import splits_of
 from polarsprof.errors import argument_error
 from polarsprof.ingest.frames import is_tabular
 from polarsprof.ingest.json_lines import row_batches
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from polarsprof.engines.executors import Executor
-    from polarsprof.engines.splits import Portion
+    from polarsprof.engines.splits import Split
     from polarsprof.kernels.batch import RowBatch
     from polarsprof.kernels.spec import ProfileSpec
 
@@ -92,15 +92,15 @@ def profile_of(
 
 
 def _spread_profile(data: Any, executor: Executor, result: Profile) -> Profile:
-    file = spread(executor, partial(_portion_file, spec=result.spec), portions(data), merged_file)
+    file = spread(executor, partial(_split_file, spec=result.spec), splits_of(data), merged_file)
     if file is not None:
         result.merge(Profile.from_bytes(file))
     return result
 
 
-def _portion_file(portion: Portion, spec: ProfileSpec) -> bytes:
+def _split_file(split: Split, spec: ProfileSpec) -> bytes:
     refuse_forked()
-    return profile_of(portion.batches(), spec=spec).to_bytes()
+    return profile_of(split.batches(), spec=spec).to_bytes()
 
 
 def _batches(data: Any) -> Iterator[RowBatch]:

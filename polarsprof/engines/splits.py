@@ -28,7 +28,7 @@ _FILES: Final = 32  # because a file has a price of its own, some milliseconds
 
 
 @dataclass(frozen=True, slots=True)
-class Portion:
+class Split:
     """Whole files, or a span of the rows of one.
 
     Attributes
@@ -49,7 +49,7 @@ class Portion:
         return map(FrameBatch, span_frames(Path(*self.files), *self.span))
 
 
-def portions(data: object) -> Iterator[Portion]:
+def splits_of(data: object) -> Iterator[Split]:
     """The portions of a path or shell pattern, or of an iterable of such, in order.
 
     Raises
@@ -62,7 +62,7 @@ def portions(data: object) -> Iterator[Portion]:
     for file in _files(data):
         file_bytes = _size_bytes(file)
         if together and (size_bytes + file_bytes > _BYTES or len(together) == _FILES):
-            yield Portion(tuple(together))
+            yield Split(tuple(together))
             together, size_bytes = [], 0
         if file_bytes > _BYTES and file.suffix.lower() == ".parquet":
             yield from _cut(file, file_bytes)
@@ -70,7 +70,7 @@ def portions(data: object) -> Iterator[Portion]:
             together.append(str(file))
             size_bytes += file_bytes
     if together:
-        yield Portion(tuple(together))
+        yield Split(tuple(together))
 
 
 def _files(data: object) -> Iterator[Path]:
@@ -97,7 +97,7 @@ def _size_bytes(file: Path) -> int:
         return 0
 
 
-def _cut(file: Path, file_bytes: int) -> Iterator[Portion]:
+def _cut(file: Path, file_bytes: int) -> Iterator[Split]:
     """Spans of whole row groups, since a part of one costs as much to read."""
     try:
         groups = _rows_of_groups(file)
@@ -106,7 +106,7 @@ def _cut(file: Path, file_bytes: int) -> Iterator[Portion]:
     wanted = -(-file_bytes // _BYTES)
     least_rows = -(-sum(groups) // wanted)
     spans = list(_spans(groups, least_rows))
-    yield from [Portion((str(file),), span) for span in spans] or [Portion((str(file),))]
+    yield from [Split((str(file),), span) for span in spans] or [Split((str(file),))]
 
 
 def _rows_of_groups(file: Path) -> list[int]:

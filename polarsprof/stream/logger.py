@@ -109,7 +109,7 @@ class Logger:
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open"
-        return f"Logger({self.dataset_name!r}, {state}, rows_logged={self._rows_in_batches + self._intake.rows})"
+        return f"Logger({self.dataset_name!r}, {state}, rows_logged={self._rows_in_batches + self._accumulator.rows})"
 
     @property
     def settings(self) -> WriterSettings:

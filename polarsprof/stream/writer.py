@@ -315,9 +315,7 @@ class Writer:
     @property
     def _publishable(self) -> int:
         """The number of the last pane that may be published."""
-        counts_twice = self.checkpoints.holds or bool(
-            self.positions
-        )  # where the process dies before the next checkpoint
+        counts_twice = self.checkpoints.holds or bool(self.positions)  # if the process dies before the next one
         return self._saved_panes if self.checkpoints.saves and counts_twice else self._panes
 
     def _save_if_due(self, now_us: int) -> None:

@@ -20,7 +20,7 @@ from support import strategies
 from support.errands import NeedsMoreError, fail, pair
 
 import polarsprof as pp
-from polarsprof.engines import splits as portions
+from polarsprof.engines import splits
 from polarsprof.engines.executors import spread
 from polarsprof.errors import ArgumentError, ClosedError, PolarsprofError
 from polarsprof.testing import assert_profile_equal
@@ -167,8 +167,8 @@ def folder(tmp_path):
 
 
 def test_the_profile_is_that_of_one_process(folder, executor, monkeypatch):
-    monkeypatch.setattr(portions, "_BYTES", 20_000)
-    assert sum(portion.span is not None for portion in portions.portions(folder)) >= 4
+    monkeypatch.setattr(splits, "_BYTES", 20_000)
+    assert sum(split.span is not None for split in splits.splits_of(folder)) >= 4
     spec = pp.ProfileSpec(k=512, lg_k=11)
     expected = pp.profile(folder, spec=spec)
     found = pp.profile(folder, spec=spec, tags={"who": "me"}, metadata={"a": "b"}, executor=executor)
@@ -190,8 +190,8 @@ def test_any_cut_into_files_and_portions_gives_the_same(threads, data):
     frame = data.draw(strategies.frames(max_rows=30))
     files = data.draw(strategies.cuts(frame.height))
     with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(portions, "_BYTES", data.draw(st.sampled_from([1, 500, 2_000, 10**9])))
-        patch.setattr(portions, "_FILES", data.draw(st.integers(1, 4)))
+        patch.setattr(splits, "_BYTES", data.draw(st.sampled_from([1, 500, 2_000, 10**9])))
+        patch.setattr(splits, "_FILES", data.draw(st.integers(1, 4)))
         for number, rows in enumerate(files):
             part = frame[rows]
             if data.draw(st.booleans()):
@@ -204,10 +204,10 @@ def test_any_cut_into_files_and_portions_gives_the_same(threads, data):
 
 
 def test_portions_hold_each_row_once(folder, monkeypatch):
-    monkeypatch.setattr(portions, "_BYTES", 20_000)
-    found = list(portions.portions(folder))
+    monkeypatch.setattr(splits, "_BYTES", 20_000)
+    found = list(splits.splits_of(folder))
     for name in "ab":
-        spans = [portion.span for portion in found if portion.files == (str(folder / f"{name}.parquet"),)]
+        spans = [split.span for split in found if split.files == (str(folder / f"{name}.parquet"),)]
         assert [first for first, _ in spans] == [sum(rows for _, rows in spans[:at]) for at in range(len(spans))]
         assert sum(rows for _, rows in spans) == 5_000
         assert all(rows % 700 == 0 for _, rows in spans[:-1])  # whole row groups
@@ -276,17 +276,17 @@ def test_forked_processes_refuse_to_work_where_they_would_wait_forever(make, fol
 @pytest.mark.parametrize(
     ("portion", "told"), [("panic", "PanicException: a bug"), ("unpicklable", "NeedsMoreError: 1 and 2")]
 )
-def test_an_error_that_cannot_come_through_is_told(portion, told, executor):
+def test_an_error_that_cannot_come_through_is_told(split, told, executor):
     # Dask lets more errors through.
     with pytest.raises((PolarsprofError, NeedsMoreError), match=told.removeprefix("NeedsMoreError: ")):
-        spread(executor, fail, [portion], pair)
+        spread(executor, fail, [split], pair)
 
 
 def test_an_interrupt_cancels_what_was_not_begun():
     begun, released = [], threading.Event()
 
-    def work(portion):
-        begun.append(portion)
+    def work(split):
+        begun.append(split)
         released.wait()
 
     def interrupted():

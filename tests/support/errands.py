@@ -16,5 +16,5 @@ def pair(*parts):
     return parts
 
 
-def fail(portion):
-    raise {"panic": PanicException("a bug"), "unpicklable": NeedsMoreError(1, 2)}[portion]
+def fail(split):
+    raise {"panic": PanicException("a bug"), "unpicklable": NeedsMoreError(1, 2)}[split]
