@@ -19,7 +19,7 @@ from apache_beam.transforms.trigger import AccumulationMode
 from apache_beam.transforms.window import GlobalWindow, GlobalWindows, SlidingWindows
 from apache_beam.utils.windowed_value import PaneInfoTiming
 
-from polarsprof.engines.bundles import Gathering
+from polarsprof.engines.bundles import BundleProfiler
 from polarsprof.errors import argument_error, plain_text
 from polarsprof.kernels.spec import ProfileSpec, checked_spec
 from polarsprof.profiles.header import dataset_text, text_pairs
@@ -36,9 +36,9 @@ _Timed = tuple[int, Any]  # microseconds since the Unix epoch, and an element
 class _BytesCoder(Coder):
     """What `to_bytes` and `from_bytes` of a class say."""
 
-    coded: type[Profile | Gathering]
+    coded: type[Profile | BundleProfiler]
 
-    def encode(self, value: Profile | Gathering) -> bytes:
+    def encode(self, value: Profile | BundleProfiler) -> bytes:
         """The bytes of the file."""
         return value.to_bytes()
 
@@ -74,7 +74,7 @@ class ProfileCoder(_BytesCoder):
 class AccumulatorCoder(_BytesCoder):
     """Accumulators of `ProfileFn` as the bytes of their profiles."""
 
-    coded = Gathering
+    coded = BundleProfiler
 
 
 registry.register_coder(Profile, ProfileCoder)
@@ -105,25 +105,25 @@ class ProfileFn(beam.CombineFn):
     def __init__(self, spec: ProfileSpec | None = None) -> None:
         self._spec = checked_spec(spec)
 
-    def create_accumulator(self) -> Gathering:
+    def create_accumulator(self) -> BundleProfiler:
         """An accumulator of no rows."""
-        return Gathering(Profile(self._spec))
+        return BundleProfiler(Profile(self._spec))
 
-    def add_input(self, mutable_accumulator: Gathering, element: Any) -> Gathering:
+    def add_input(self, mutable_accumulator: BundleProfiler, element: Any) -> BundleProfiler:
         """Add an element, and return the accumulator."""
         mutable_accumulator.add(_plain(element))
         return mutable_accumulator
 
-    def merge_accumulators(self, accumulators: Iterable[Gathering]) -> Gathering:
+    def merge_accumulators(self, accumulators: Iterable[BundleProfiler]) -> BundleProfiler:
         """What all of them hold; they stay as they are."""
-        return Gathering.merged(self._spec, accumulators)
+        return BundleProfiler.merged(self._spec, accumulators)
 
-    def compact(self, accumulator: Gathering) -> Gathering:
+    def compact(self, accumulator: BundleProfiler) -> BundleProfiler:
         """Have all rows profiled, and return the accumulator."""
         accumulator.profile()
         return accumulator
 
-    def extract_output(self, accumulator: Gathering) -> Profile:
+    def extract_output(self, accumulator: BundleProfiler) -> Profile:
         """The profile of all rows, which does not grow with the accumulator."""
         return accumulator.profile().copy()
 
@@ -135,7 +135,7 @@ class ProfileFn(beam.CombineFn):
 class _TimedProfileFn(ProfileFn):
     """The same of elements with their event times."""
 
-    def add_input(self, mutable_accumulator: Gathering, element: _Timed) -> Gathering:
+    def add_input(self, mutable_accumulator: BundleProfiler, element: _Timed) -> BundleProfiler:
         time_us, row = element
         mutable_accumulator.add(_plain(row), time_us)
         return mutable_accumulator

@@ -1,4 +1,4 @@
-"""`Gathering`: rows of one profile that come element by element, profiled in batches; imports no engine.
+"""`BundleProfiler`: rows of one profile that come element by element, profiled in batches; imports no engine.
 
 What an engine hands over one at a time costs what it costs in a batch. A gathering becomes the bytes of its profile and
 comes back from them, and gatherings merge as profiles do.
@@ -35,7 +35,7 @@ _MOST_RECORDS: Final = 16_384
 _MOST_FRAME_ROWS: Final = 65_536
 
 
-class Gathering:
+class BundleProfiler:
     """Rows on their way into one profile; for one thread at a time.
 
     Parameters
@@ -53,12 +53,12 @@ class Gathering:
         self._first_us, self._last_us = MAX_US, MIN_US
 
     @classmethod
-    def merged(cls, spec: ProfileSpec, others: Iterable[Gathering]) -> Gathering:
+    def merged(cls, spec: ProfileSpec, others: Iterable[BundleProfiler]) -> BundleProfiler:
         """What all of them gathered, which stay as they are; of none, nothing."""
         return cls(merge(chain([Profile(spec)], (other.profile() for other in others))))
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Gathering:
+    def from_bytes(cls, data: bytes) -> BundleProfiler:
         """The gathering of which `to_bytes` was asked.
 
         Raises
@@ -69,7 +69,7 @@ class Gathering:
         return cls(Profile.from_bytes(data))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Gathering.from_bytes, (self.to_bytes(),)
+        return BundleProfiler.from_bytes, (self.to_bytes(),)
 
     def to_bytes(self) -> bytes:
         """The profile of all that was added, as the bytes of a file."""

@@ -1,4 +1,4 @@
-"""`Facts`: what a profile says of its rows as a whole, besides the columns: whence, when, how many, what went wrong.
+"""`ProfileHeader`: what a profile says of its rows as a whole, besides the columns: whence, when, how many, what went wrong.
 
 It is the header of a file. Merging adds up counts, widens spans, and keeps of text that differs what is first in order.
 """
@@ -32,7 +32,7 @@ _COUNTS_OF: Final = attrgetter(*_COUNTS)
 _VERSIONED: Final = ("polarsprof", "polars", "datasketches")
 
 
-class Facts:
+class ProfileHeader:
     """What is known of some rows together; the attributes are those of `Profile`."""
 
     def __init__(
@@ -79,7 +79,7 @@ class Facts:
         self.first_event_us = first_us if self.first_event_us is None else min(self.first_event_us, first_us)
         self.last_event_us = last_us if self.last_event_us is None else max(self.last_event_us, last_us)
 
-    def _merge_facts(self, others: Iterable[Facts | _Said]) -> None:
+    def _merge_facts(self, others: Iterable[ProfileHeader | _Said]) -> None:
         panes, windows = [], [self.window]
         for other in others:
             self._merge_facts_of(other)
@@ -88,7 +88,7 @@ class Facts:
         self.panes = self.panes.union(*panes)
         self.window = _span(windows)
 
-    def _merge_facts_of(self, other: Facts | _Said) -> None:
+    def _merge_facts_of(self, other: ProfileHeader | _Said) -> None:
         for name in _COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for total, more in ((self.rejected, other.rejected), (self.degraded, other.degraded)):
@@ -157,7 +157,7 @@ class Facts:
 
 
 class _Said(NamedTuple):
-    """What a header says, once it is found valid; the names are those of `Facts`."""
+    """What a header says, once it is found valid; the names are those of `ProfileHeader`."""
 
     dataset: str
     window: Window | None
@@ -180,7 +180,7 @@ class _Said(NamedTuple):
     incomplete: dict[str, str]
 
 
-_Kind = TypeVar("_Kind", bound=Facts | _Said)
+_Kind = TypeVar("_Kind", bound=ProfileHeader | _Said)
 
 
 def _said(header: pb.Header) -> _Said:

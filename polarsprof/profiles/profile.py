@@ -25,7 +25,7 @@ from polarsprof.kernels import column_batches
 from polarsprof.kernels.spec import ProfileSpec, checked_spec
 from polarsprof.profiles.column import ColumnProfile
 from polarsprof.profiles.group import read_groups, write_groups
-from polarsprof.profiles.header import Facts
+from polarsprof.profiles.header import ProfileHeader
 from polarsprof.sketches.counters import MAX_COUNT
 from polarsprof.windowing.tumbling import Window, utc_us
 
@@ -41,7 +41,7 @@ _LONGEST_PATH: Final = 512
 _AT_ONCE: Final = 128  # columns that are read or written together
 
 
-class Profile(Facts):
+class Profile(ProfileHeader):
     """Statistics of every column of some rows.
 
     Parameters

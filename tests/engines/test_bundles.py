@@ -18,7 +18,7 @@ from support.strategies import cuts, frames
 
 import polarsprof as pp
 from polarsprof.engines import bundles as gathering
-from polarsprof.engines.bundles import Gathering
+from polarsprof.engines.bundles import BundleProfiler
 from polarsprof.errors import CorruptProfile, UnsupportedVersion
 from polarsprof.ingest.records import typed_columns
 from polarsprof.testing import assert_profile_equal
@@ -33,8 +33,8 @@ LINES = {b"": 0, "\ud800": 1, b'{"a": 1}\n\n{"b": null}\n': 2, '{"a": [1, "x"], 
 lines = st.sampled_from(list(LINES))
 
 
-def gathered(some: list[Any]) -> Gathering:
-    made = Gathering(pp.Profile(SPEC))
+def gathered(some: list[Any]) -> BundleProfiler:
+    made = BundleProfiler(pp.Profile(SPEC))
     for element in some:
         made.add(element)
     return made
@@ -49,9 +49,9 @@ def of_records(some: list[Any]) -> pp.Profile:
 @st.composite
 def sent_and_merged(draw: st.DrawFn, some: list[Any]) -> pp.Profile:
     pieces = [gathered(some[part]) for part in draw(cuts(len(some)))]
-    pieces = [Gathering.from_bytes(piece.to_bytes()) if draw(st.booleans()) else piece for piece in pieces]
-    merged = Gathering.merged(SPEC, iter(pieces))
-    again = Gathering.merged(SPEC, pieces)  # so none of them was changed
+    pieces = [BundleProfiler.from_bytes(piece.to_bytes()) if draw(st.booleans()) else piece for piece in pieces]
+    merged = BundleProfiler.merged(SPEC, iter(pieces))
+    again = BundleProfiler.merged(SPEC, pieces)  # so none of them was changed
     assert merged.to_bytes() == again.to_bytes()
     return merged.profile()
 
@@ -150,7 +150,7 @@ def test_event_times_are_the_earliest_and_the_latest_that_are_known():
     made.add({"x": 2}, -(2**63))  # no time of ours, such as the earliest of Beam
     made.add({"x": 3}, None)
     other.add({"x": 4}, -1)
-    profile = Gathering.merged(SPEC, [made, other, gathered([{"x": 5}])]).profile()
+    profile = BundleProfiler.merged(SPEC, [made, other, gathered([{"x": 5}])]).profile()
     assert profile.first_event == dt.datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=dt.UTC)
     assert profile.last_event == dt.datetime(1970, 1, 1, 0, 0, 2, tzinfo=dt.UTC)
     assert gathered([{"x": 1}]).profile().first_event is None
@@ -159,13 +159,13 @@ def test_event_times_are_the_earliest_and_the_latest_that_are_known():
 def test_equal_gatherings_are_equal_bytes_and_others_are_refused():
     some = [json.dumps({"x": i}).encode() for i in range(100)]
     data = gathered(some).to_bytes()
-    assert gathered(some).to_bytes() == data == Gathering.from_bytes(data).to_bytes()
+    assert gathered(some).to_bytes() == data == BundleProfiler.from_bytes(data).to_bytes()
     assert gathered(some[:50]).to_bytes() != data
     for bad in (b"", b"rubbish", data[:-1], data + b"\0", data[:40] + b"\xff" + data[41:]):
         with pytest.raises(CorruptProfile):
-            Gathering.from_bytes(bad)
+            BundleProfiler.from_bytes(bad)
     with pytest.raises(UnsupportedVersion):
-        Gathering.from_bytes(data[:8] + b"\x63\0" + data[10:])
+        BundleProfiler.from_bytes(data[:8] + b"\x63\0" + data[10:])
 
 
 def test_it_goes_on_after_it_was_looked_at_and_after_it_was_sent():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from polarsprof.analysis.drift import drift as drift_of
 from polarsprof.errors import argument_error, plain_text
 from polarsprof.views.report.drift_section import checked_drift
-from polarsprof.views.report.model import gathered
+from polarsprof.views.report.model import report_model
 from polarsprof.views.report.page import page
 from polarsprof.views.report.sections import sections
 
@@ -62,7 +62,7 @@ def report(
     table = None if drift is None else checked_drift(drift)
     if reference is not None and drift is not None:
         raise argument_error("drift", drift, "None beside a reference")
-    found = gathered(_each(profiles))
+    found = report_model(_each(profiles))
     if reference is not None and found.whole is not None:
         table = drift_of(reference, found.whole)
     return page(sections(found, table, heading))

@@ -26,7 +26,7 @@ METRICS: Final = (*QUANTILES, "null_share", "distinct", "length_mean", "true_sha
 
 
 @dataclass
-class Gathered:
+class ReportModel:
     """What a report is made of.
 
     Attributes
@@ -53,9 +53,9 @@ class Gathered:
         return frame(rows, METRICS)
 
 
-def gathered(profiles: Iterable[Profile]) -> Gathered:
+def report_model(profiles: Iterable[Profile]) -> ReportModel:
     """Take in profiles, in the order of time."""
-    found = Gathered()
+    found = ReportModel()
     waiting = iter(profiles)
     while chunk := list(islice(waiting, _MERGED_AT_ONCE)):
         for profile in chunk:
@@ -64,7 +64,7 @@ def gathered(profiles: Iterable[Profile]) -> Gathered:
     return found
 
 
-def _take_figures(found: Gathered, profile: Profile) -> None:
+def _take_figures(found: ReportModel, profile: Profile) -> None:
     if not hasattr(profile, "window"):
         raise argument_error("profiles", profile, "an iterable of Profile")
     if profile.window is None:
@@ -75,7 +75,7 @@ def _take_figures(found: Gathered, profile: Profile) -> None:
         found.figures.setdefault(path, {})[position] = figures_of(column, METRICS)
 
 
-def _merge(found: Gathered, chunk: list[Profile]) -> None:
+def _merge(found: ReportModel, chunk: list[Profile]) -> None:
     if found.whole is None:
         found.whole = chunk.pop(0).copy()
     try:
@@ -85,7 +85,7 @@ def _merge(found: Gathered, chunk: list[Profile]) -> None:
             _merge_one(found, found.whole, profile)
 
 
-def _merge_one(found: Gathered, whole: Profile, profile: Profile) -> None:
+def _merge_one(found: ReportModel, whole: Profile, profile: Profile) -> None:
     try:
         whole.merge(profile)
     except SpecMismatch as error:

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
     from polarsprof.profiles.column import ColumnProfile
     from polarsprof.profiles.profile import Profile
-    from polarsprof.views.report.model import Gathered
+    from polarsprof.views.report.model import ReportModel
 
 _MARKS: Final = '<use href="#marks"/>'
 _LABELS: Final = {"length_mean": "mean length", "true_share": "true", "distinct": "distinct", "null_share": "nulls"}
 _EXAMPLES_APART: Final = 3
 
 
-def sections(found: Gathered, drift: pl.DataFrame | None, title: str | None) -> Body:
+def sections(found: ReportModel, drift: pl.DataFrame | None, title: str | None) -> Body:
     """The page without its frame."""
     whole = found.whole
     if whole is None:
@@ -50,7 +50,7 @@ def sections(found: Gathered, drift: pl.DataFrame | None, title: str | None) -> 
 # ------------------------------------------------------------------------------------------------------------ overview
 
 
-def _overview(found: Gathered, whole: Profile, drift: pl.DataFrame | None, anchors: Mapping[str, str]) -> str:
+def _overview(found: ReportModel, whole: Profile, drift: pl.DataFrame | None, anchors: Mapping[str, str]) -> str:
     counts: dict[str, int] = {"rows": whole.rows, "columns": len(whole.columns)}
     if found.windows:
         counts |= {"windows": len(found.windows)}
@@ -89,7 +89,7 @@ def _overview_row(path: str, column: ColumnProfile, anchor: str, drifted: set[st
     )
 
 
-def _apart(found: Gathered) -> str:
+def _apart(found: ReportModel) -> str:
     if not found.apart:
         return ""
     examples = "".join(f"<li>{escaped(reason, 400)}</li>" for reason in dict.fromkeys(found.apart[:_EXAMPLES_APART]))
@@ -131,12 +131,12 @@ def _window_row(row: Mapping[str, Any]) -> str:
 # ------------------------------------------------------------------------------------------------------------- columns
 
 
-def _columns(found: Gathered, whole: Profile, anchors: Mapping[str, str]) -> str:
+def _columns(found: ReportModel, whole: Profile, anchors: Mapping[str, str]) -> str:
     cards = [_card(found, path, column, anchors[path]) for path, column in whole.columns.items()]
     return "".join(cards) or "<p>There are no columns.</p>"
 
 
-def _card(found: Gathered, path: str, column: ColumnProfile, anchor: str) -> str:
+def _card(found: ReportModel, path: str, column: ColumnProfile, anchor: str) -> str:
     counts = f"<dl><dt>nulls</dt><dd>{column_html.nulls(column)}</dd>"
     distinct = column_html.distinct(column)
     counts += f"<dt>distinct</dt><dd>{distinct}</dd></dl>" if distinct else "</dl>"
@@ -150,7 +150,7 @@ def _card(found: Gathered, path: str, column: ColumnProfile, anchor: str) -> str
     )
 
 
-def _over_time(found: Gathered, path: str) -> str:
+def _over_time(found: ReportModel, path: str) -> str:
     """The strips of a column: quantiles, or what its kind has instead, nulls and distinct values."""
     if len(found.windows) < 2:
         return ""
