@@ -1,4 +1,4 @@
-"""`ProfileHeader`: what a profile says of its rows as a whole, besides the columns: whence, when, how many, what went wrong.
+"""`ProfileHeader`: origin, time span, row counts and data problems of a profile, besides its columns.
 
 It is the header of a file. Merging adds up counts, widens spans, and keeps of text that differs what is first in order.
 """

@@ -18,7 +18,7 @@ from polarsprof.sources.dead_letters import DeadLetters
 from polarsprof.sources.decoding import Decoder
 from polarsprof.sources.protocol import Interrupted
 from polarsprof.stream.partition_locks import PartitionLocks
-from polarsprof.stream.status import Reading
+from polarsprof.stream.status import SourceStatus
 from polarsprof.windowing.tumbling import duration_us
 
 if TYPE_CHECKING:
@@ -201,7 +201,9 @@ class _Consumer:
         tell = self._limits.tell if after_batch else None
         if self._logger.watched or tell is not None:
             self._lag = self._source.lag()
-            self._logger.reading = Reading(self._records, self._letters.count, self._lag, self._source.lag_unit)
+            self._logger.source_status = SourceStatus(
+                self._records, self._letters.count, self._lag, self._source.lag_unit
+            )
         if tell is not None:
             tell(self.counters())
 

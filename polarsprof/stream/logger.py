@@ -29,7 +29,7 @@ from polarsprof.profiles.merging import merge
 from polarsprof.profiles.profile import Profile
 from polarsprof.stream.accumulator import RecordAccumulator
 from polarsprof.stream.recovery import known_positions, recovered
-from polarsprof.stream.status import Reading, Vitals
+from polarsprof.stream.status import SourceStatus, StreamStatus
 from polarsprof.stream.writer import Writer, WriterSettings
 from polarsprof.windowing.clock import uninterrupted
 
@@ -77,7 +77,7 @@ class Logger:
     ----------
     dataset_name
         The name of the data set.
-    reading
+    source_status
         How far a source was read into it; None where none is.
     """
 
@@ -92,8 +92,8 @@ class Logger:
         self._json_lines = JsonLines()
         self._rows_in_batches = self._rows_recovered = 0
         self._news: list[str] = []
-        self.reading: Reading | None = None
-        self._watched, self._vitals = False, Vitals()
+        self.source_status: SourceStatus | None = None
+        self._watched, self._status = False, StreamStatus()
         self._ending = self._finished = self._closed = self._disowned = False
         self._recovered: list[Writer] = []
         self._known_positions: dict[str, int] = {}
@@ -318,18 +318,18 @@ class Logger:
 
     @property
     def watched(self) -> bool:
-        """Whether somebody looks at `vitals`."""
+        """Whether somebody looks at `status`."""
         return self._watched
 
     def watch(self) -> None:
-        """Keep `vitals` up to date from now on, at the cost of some microseconds a batch."""
+        """Keep `status` up to date from now on, at the cost of some microseconds a batch."""
         self._watched = True
         self._do(lambda: None)
 
     @property
-    def vitals(self) -> Vitals:
+    def status(self) -> StreamStatus:
         """What metrics show, as of the end of the last work; never waits for work in hand. Empty before `watch`."""
-        seen, reading = self._vitals, self.reading
+        seen, reading = self._status, self.source_status
         counters = dict(seen.counters)
         # Looked at last, so that no more rows are profiled than logged.
         counters |= {
@@ -338,8 +338,8 @@ class Logger:
         }
         if reading is not None:
             counters |= {"records_read": reading.records, "dead_letters": reading.dead_letters}
-        readings = () if reading is None else (reading,)
-        return replace(seen, counters=counters, readings=readings, now_us=self._clock.now_us())
+        sources = () if reading is None else (reading,)
+        return replace(seen, counters=counters, sources=sources, now_us=self._clock.now_us())
 
     def part(self, choose: Callable[[set[str]], Collection[str]], timeout_s: float) -> Profile | None:
         """A merged copy of a few columns of what is open, without what was logged since the last batch.
@@ -588,7 +588,7 @@ class Logger:
                     heard.news += writer.take_news()
                     heard.panes += writer.take_published()
                 if self._watched:
-                    self._vitals = self._writer.vitals()
+                    self._status = self._writer.status()
 
     def _tell(self, heard: _Heard) -> None:
         if self._settings.on_pane is not None:

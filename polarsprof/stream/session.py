@@ -21,7 +21,7 @@ from polarsprof.store import ProfileStore
 from polarsprof.stream.consumer import Interrupt, Limits, checked_source, consume
 from polarsprof.stream.logger import Logger
 from polarsprof.stream.options import LoggerOptions
-from polarsprof.stream.status import Vitals, together
+from polarsprof.stream.status import StreamStatus, together
 from polarsprof.stream.writer import WriterSettings
 from polarsprof.windowing.clock import SystemClock
 
@@ -144,7 +144,7 @@ class Session:
         self._defaults = LoggerOptions(**_known_options(logger_defaults or {}))
         self._defaults.check(self._clock)
         self._loggers: dict[str, Logger] = {}
-        self._ended: dict[str, Vitals] = {}  # of loggers that were closed
+        self._ended: dict[str, StreamStatus] = {}  # of loggers that were closed
         self._watched = False
         self._lock = threading.RLock()
         self._books = threading.RLock()  # guards names and what ended, never for long; taken after the other
@@ -316,13 +316,13 @@ class Session:
             return self._loggers[name]
 
     def watch(self) -> None:
-        """Keep `vitals` up to date from now on; what was counted by loggers that were closed before is not in them."""
+        """Keep `status` up to date from now on; what was counted by loggers that were closed before is not in them."""
         with self._lock:
             self._watched = True
             for logger in self._loggers.values():
                 logger.watch()
 
-    def vitals(self) -> dict[str, Vitals]:
+    def status(self) -> dict[str, StreamStatus]:
         """Data set → what metrics show of it: its loggers' counters, of closed ones too, and what is open.
 
         Never waits for work in hand; of nothing, and in a forked child, nothing.
@@ -331,13 +331,13 @@ class Session:
             return {}
         with self._books:
             names = sorted({*self._ended, *self._loggers})
-            return {name: together(self._vitals_of(name)) for name in names}
+            return {name: together(self._statuses_of(name)) for name in names}
 
-    def _vitals_of(self, name: str) -> Iterator[Vitals]:
+    def _statuses_of(self, name: str) -> Iterator[StreamStatus]:
         if name in self._ended:
             yield self._ended[name]
         if name in self._loggers:
-            yield self._loggers[name].vitals
+            yield self._loggers[name].status
 
     def part(self, name: str, choose: Callable[[set[str]], Collection[str]], timeout_s: float) -> Profile | None:
         """As `Logger.part`, of the open logger of a data set; None also where there is none."""
@@ -372,7 +372,7 @@ class Session:
         with self._lock, self._books:
             if self._loggers.get(name) is logger:
                 if self._watched:
-                    self._ended[name] = together([self._ended.get(name, Vitals()), logger.vitals.ended()])
+                    self._ended[name] = together([self._ended.get(name, StreamStatus()), logger.status.ended()])
                 del self._loggers[name]
 
     def _check_open(self) -> None:

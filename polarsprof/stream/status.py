@@ -1,4 +1,4 @@
-"""`Vitals`: what a running logger shows of itself, taken at one moment; plain data, imports nothing.
+"""`StreamStatus`: what a running logger shows of itself, taken at one moment; plain data, imports nothing.
 
 Of loggers that follow each other on one data set the counters add up, so they never go back while a session lasts.
 Moments are kept, not ages: who looks says how long ago they were.
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class SourceStatus:
     """How far a source was read into a logger.
 
     Attributes
@@ -34,7 +34,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Vitals:
+class StreamStatus:
     """What was counted, and what is open; moments in microseconds since the epoch, None where there is none.
 
     Attributes
@@ -66,20 +66,20 @@ class Vitals:
     latest_us: int | None = None
     unsaved_us: int | None = None
     now_us: int | None = None
-    readings: tuple[Reading, ...] = ()
+    sources: tuple[SourceStatus, ...] = ()
 
-    def ended(self) -> Vitals:
+    def ended(self) -> StreamStatus:
         """What stays when the logger is closed: what it counted."""
-        return Vitals(counters=self.counters, rejected=self.rejected)
+        return StreamStatus(counters=self.counters, rejected=self.rejected)
 
 
-def together(parts: Iterable[Vitals]) -> Vitals:
+def together(parts: Iterable[StreamStatus]) -> StreamStatus:
     """What several loggers show: counts added up, the earliest of each moment, the latest event time."""
-    return reduce(_joined, parts, Vitals())
+    return reduce(_joined, parts, StreamStatus())
 
 
-def _joined(one: Vitals, other: Vitals) -> Vitals:
-    return Vitals(
+def _joined(one: StreamStatus, other: StreamStatus) -> StreamStatus:
+    return StreamStatus(
         counters=_sum(one.counters, other.counters),
         rejected=_sum(one.rejected, other.rejected),
         panes_waiting=one.panes_waiting + other.panes_waiting,
@@ -89,7 +89,7 @@ def _joined(one: Vitals, other: Vitals) -> Vitals:
         latest_us=_of(max, one.latest_us, other.latest_us),
         unsaved_us=_of(min, one.unsaved_us, other.unsaved_us),
         now_us=_of(max, one.now_us, other.now_us),
-        readings=one.readings + other.readings,
+        sources=one.sources + other.sources,
     )
 
 

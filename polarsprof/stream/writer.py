@@ -23,7 +23,7 @@ from polarsprof.stream.checkpoints.messages import Sealed, WriterState, sealed_e
 from polarsprof.stream.checkpoints.storage import CheckpointStorage
 from polarsprof.stream.outbox import Outbox
 from polarsprof.stream.rotation import Rotation, RotationState
-from polarsprof.stream.status import Vitals
+from polarsprof.stream.status import StreamStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -160,10 +160,10 @@ class Writer:
         )
         return counts
 
-    def vitals(self) -> Vitals:
+    def status(self) -> StreamStatus:
         """What was counted so far, and what is open."""
         starts_us = self._rotation.open_starts_us + self._late.open_starts_us
-        return Vitals(
+        return StreamStatus(
             counters=self._counted(),
             rejected=self.rejected,
             panes_waiting=len(self._outbox),

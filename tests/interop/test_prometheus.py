@@ -32,7 +32,7 @@ from polarsprof.interop.prometheus import SessionCollector, serving
 from polarsprof.interop.prometheus.columns import ColumnFigures
 from polarsprof.interop.prometheus.families import Labels
 from polarsprof.sources import Batch, KafkaSource, Source
-from polarsprof.stream.status import Reading, Vitals, together
+from polarsprof.stream.status import SourceStatus, StreamStatus, together
 from polarsprof.testing import SettableClock
 
 prometheus_client = pytest.importorskip("prometheus_client")
@@ -409,7 +409,7 @@ def test_nothing_is_kept_for_nobody(session):
     logger = session.logger("d")
     logger.log_records([{"n": 1}] * 10)
     _ = logger.profile
-    assert logger._vitals == Vitals()
+    assert logger._status == StreamStatus()
     logger.close()
     assert session._ended == {}
 
@@ -619,9 +619,9 @@ session.close()
 
 moments = st.none() | st.integers(-(2**62), 2**62)
 counts = st.dictionaries(st.sampled_from(["rows_logged", "rows_late"]), st.integers(1, 10**12))
-readings = st.builds(Reading, st.integers(0, 9), st.integers(0, 9), st.none() | st.integers(0, 9))
-vitals = st.builds(
-    Vitals,
+sources = st.builds(SourceStatus, st.integers(0, 9), st.integers(0, 9), st.none() | st.integers(0, 9))
+status = st.builds(
+    StreamStatus,
     counters=counts,
     rejected=counts,
     open_windows=st.integers(0, 9),
@@ -630,11 +630,11 @@ vitals = st.builds(
     latest_us=moments,
     unsaved_us=moments,
     now_us=moments,
-    readings=st.lists(readings, max_size=2).map(tuple),
+    sources=st.lists(sources, max_size=2).map(tuple),
 )
 
 
-@given(st.lists(vitals, max_size=4), st.integers(0, 4))
+@given(st.lists(status, max_size=4), st.integers(0, 4))
 def test_what_several_show_together_does_not_depend_on_the_cut(parts, cut):
     whole = together(parts)
     assert together([together(parts[:cut]), together(parts[cut:])]) == whole

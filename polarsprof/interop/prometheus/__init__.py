@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from polarsprof.errors import argument_error, plain_text, positive_integer
 from polarsprof.interop.prometheus.columns import SERIES_OF_COLUMN, ColumnFigures
-from polarsprof.interop.prometheus.families import Labels, add_vitals, client, families
+from polarsprof.interop.prometheus.families import Labels, add_status, client, families
 from polarsprof.interop.prometheus.server import serving
-from polarsprof.stream.status import Vitals, together
+from polarsprof.stream.status import StreamStatus, together
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -84,14 +84,14 @@ class SessionCollector:
         """Every metric as it is now."""
         samples: Samples = {}
         labels = Labels()
-        found = self._vitals()
-        for name, vitals in sorted(found.items()):
+        found = self._status()
+        for name, status in sorted(found.items()):
             dataset = labels.of(name)
             if dataset is not None:
-                add_vitals(samples, dataset, vitals)
-        self._figures.add(samples, {name for name, vitals in found.items() if vitals.open_windows})
+                add_status(samples, dataset, status)
+        self._figures.add(samples, {name for name, status in found.items() if status.open_windows})
         return families(samples)
 
-    def _vitals(self) -> dict[str, Vitals]:
-        found = [session.vitals() for session in self._sessions]
+    def _status(self) -> dict[str, StreamStatus]:
+        found = [session.status() for session in self._sessions]
         return {name: together(each[name] for each in found if name in each) for name in set().union(*found)}

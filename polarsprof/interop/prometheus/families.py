@@ -1,4 +1,4 @@
-"""Which metrics there are: their names, what they say, and how they follow from `Vitals`.
+"""Which metrics there are: their names, what they say, and how they follow from `StreamStatus`.
 
 Names keep the rules of Prometheus: base units, `_total` for what only grows, moments as `_timestamp_seconds`. Labels
 hold text from outside: at most 128 characters, none of them hidden, and no two texts as the same label.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from polarsprof.stream.status import Vitals
+    from polarsprof.stream.status import StreamStatus
 
 Samples = dict[str, list[tuple[tuple[str, ...], float]]]
 """Name of a metric, without prefix and suffix → values of its labels, and the value of each sample."""
@@ -99,34 +99,34 @@ def families(samples: Samples) -> Iterator[Metric]:
             yield family
 
 
-def add_vitals(samples: Samples, dataset: str, vitals: Vitals) -> None:
+def add_status(samples: Samples, dataset: str, status: StreamStatus) -> None:
     """The samples of one data set."""
     for name, (counter, _) in _COUNTERS.items():
-        if counter in vitals.counters:
-            samples.setdefault(name, []).append(((dataset,), vitals.counters[counter]))
+        if counter in status.counters:
+            samples.setdefault(name, []).append(((dataset,), status.counters[counter]))
     reasons = Labels()
-    for reason, rows in vitals.rejected.items():
+    for reason, rows in status.rejected.items():
         label = reasons.of(reason)
         if label is not None:
             samples.setdefault("rows_rejected", []).append(((dataset, label), rows))
-    for name, value in _gauges(vitals):
+    for name, value in _gauges(status):
         samples.setdefault(name, []).append(((dataset,), value))
 
 
-def _gauges(vitals: Vitals) -> Iterator[tuple[str, float]]:
-    now_us = vitals.now_us
-    yield "panes_waiting", vitals.panes_waiting
-    yield "open_windows", vitals.open_windows
+def _gauges(status: StreamStatus) -> Iterator[tuple[str, float]]:
+    now_us = status.now_us
+    yield "panes_waiting", status.panes_waiting
+    yield "open_windows", status.open_windows
     if now_us is not None:  # a logger is open
-        yield "checkpoint_age_seconds", _seconds(vitals.unsaved_us, now_us) or 0.0
-        for name, moment_us in (("oldest_window_age", vitals.oldest_us), ("event_lag", vitals.latest_us)):
+        yield "checkpoint_age_seconds", _seconds(status.unsaved_us, now_us) or 0.0
+        for name, moment_us in (("oldest_window_age", status.oldest_us), ("event_lag", status.latest_us)):
             seconds = _seconds(moment_us, now_us)
             if seconds is not None:
                 yield f"{name}_seconds", seconds
-    if vitals.watermark_us is not None:
-        yield "watermark_timestamp_seconds", vitals.watermark_us / 1e6
+    if status.watermark_us is not None:
+        yield "watermark_timestamp_seconds", status.watermark_us / 1e6
     for unit in ("records", "bytes"):
-        lags = [reading.lag for reading in vitals.readings if reading.lag is not None and reading.lag_unit == unit]
+        lags = [reading.lag for reading in status.sources if reading.lag is not None and reading.lag_unit == unit]
         if lags:
             yield f"source_lag_{unit}", sum(lags)
 
