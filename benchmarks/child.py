@@ -73,11 +73,11 @@ def _windows(folder: str) -> int:
 
 def _plan(folder: str) -> int:
     from polarsprof.store.compaction import Rules, groups
-    from polarsprof.store.listing import Listings
-    from polarsprof.store.local import Folder
+    from polarsprof.store.listing import ManifestCache
+    from polarsprof.store.local import LocalBackend
     from polarsprof.store.names import prefix_of
 
-    catalog = Listings(Folder(Path(folder))).catalog(DATASET)
+    catalog = ManifestCache(LocalBackend(Path(folder))).catalog(DATASET)
     return len(groups(catalog, Rules(None, None, None), prefix_of(DATASET)))
 
 

@@ -20,11 +20,11 @@ from polarsprof.profiles.merging import names_of_columns, read
 from polarsprof.profiles.profile import Profile
 from polarsprof.store.backend import read_file
 from polarsprof.store.compaction import Compaction, Compactor, Rules
-from polarsprof.store.listing import Listings
-from polarsprof.store.local import Folder
+from polarsprof.store.listing import ManifestCache
+from polarsprof.store.local import LocalBackend
 from polarsprof.store.manifest import by_window
 from polarsprof.store.names import Pane, instant_us, own_name, plain_name, prefix_of, slug, slug_in, temporary_of
-from polarsprof.store.object_store import SCHEMES, Objects
+from polarsprof.store.object_store import SCHEMES, ObjectStoreBackend
 from polarsprof.store.reading import Reader
 from polarsprof.windowing.clock import SystemClock
 from polarsprof.windowing.tumbling import Interval, Tumbling, duration_us
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from polarsprof.store.backend import Place
-    from polarsprof.store.manifest import Catalog
+    from polarsprof.store.backend import StoreBackend
+    from polarsprof.store.manifest import Manifest
     from polarsprof.store.names import Moment
     from polarsprof.windowing.clock import Clock
     from polarsprof.windowing.tumbling import Window
@@ -83,8 +83,8 @@ class ProfileStore:
         if format not in _FORMATS:
             raise argument_error("format", format, f"one of {', '.join(_FORMATS)}")
         self._written = _FORMATS[format]
-        self._place = _place_of(url, spool, options)
-        self._listings = Listings(self._place)
+        self._backend = _place_of(url, spool, options)
+        self._manifests = ManifestCache(self._backend)
 
     def __repr__(self) -> str:
         return f"ProfileStore({self.url!r})"
@@ -92,7 +92,7 @@ class ProfileStore:
     @property
     def url(self) -> str:
         """Where the panes lie: the path of a folder, or the URL of an object store."""
-        return self._place.url
+        return self._backend.url
 
     @property
     def folder(self) -> Path:
@@ -103,15 +103,15 @@ class ProfileStore:
         PolarsprofError
             For an object store.
         """
-        if not isinstance(self._place, Folder):
+        if not isinstance(self._backend, LocalBackend):
             msg = f"{self.url} is no folder"
             raise PolarsprofError(msg)
-        return self._place.path
+        return self._backend.path
 
     @property
     def state_folder(self) -> Path:
         """The local folder of what writers keep until the store has it; never listed, made by whoever needs it."""
-        return self._place.state_folder
+        return self._backend.state_folder
 
     def datasets(self) -> list[str]:
         """Names of the data sets with at least one pane, sorted.
@@ -122,7 +122,7 @@ class ProfileStore:
             Where no file of a data set can be read; the text names one.
         """
         files_of: defaultdict[str, list[str]] = defaultdict(list)
-        for name in self._place.names(""):
+        for name in self._backend.names(""):
             files_of[slug_in(name)].append(name)
         return sorted(map(self._dataset_of, files_of.values()))
 
@@ -276,7 +276,7 @@ class ProfileStore:
 
     def files(self, name: str) -> list[PurePath]:
         """The files of a data set, sorted by name; none for one that is not there. Paths, if the store is a folder."""
-        return [self._path(file) for file in self._place.names(prefix_of(name))]
+        return [self._path(file) for file in self._backend.names(prefix_of(name))]
 
     def put(self, pane: Pane, *, compared: bool = False) -> PurePath:
         """Make a pane durable and return its file; a pane of its id that lies there already is left alone.
@@ -295,13 +295,13 @@ class ProfileStore:
             Where the store does not take it; nothing but complete panes is left behind. A `FileExistsError` where the
             pane that lies there is of other rows.
         """
-        names = [plain_name(pane), own_name(pane)] if self._place.plain_names else [own_name(pane)]
+        names = [plain_name(pane), own_name(pane)] if self._backend.plain_names else [own_name(pane)]
         data = self._written(pane.data)
 
         def is_same(name: str) -> bool:
             return self._holds(name, pane, compared=compared)
 
-        return self._path(self._place.put(names, data, temporary_of(pane), is_same))
+        return self._path(self._backend.put(names, data, temporary_of(pane), is_same))
 
     def compact(
         self,
@@ -358,44 +358,44 @@ class ProfileStore:
             raise PolarsprofError(msg)
         rules = _rules(into, keep, zone, settle, SystemClock() if clock is None else clock)
         self._catalog(name)
-        return Compactor(self._place, self._listings, name).run(rules, tell or _untold)
+        return Compactor(self._backend, self._manifests, name).run(rules, tell or _untold)
 
     def sweep(self) -> int:
         """Remove the temporary files of writers that died in the midst of one; how many there were."""
-        return self._place.sweep()
+        return self._backend.sweep()
 
-    def _catalog(self, name: str) -> Catalog:
-        found = self._listings.catalog(name) if isinstance(name, str) else None
+    def _catalog(self, name: str) -> Manifest:
+        found = self._manifests.manifest(name) if isinstance(name, str) else None
         if not found:
             raise argument_error("name", name, f"one of {self.datasets()}")
         return found
 
     def _reader(self, name: str, columns: Iterable[str] | None) -> Reader:
-        return Reader(self._place, self._listings, name, lambda: self._catalog(name), names_of_columns(columns))
+        return Reader(self._backend, self._manifests, name, lambda: self._catalog(name), names_of_columns(columns))
 
     def _dataset_of(self, files: list[str]) -> str:
         """The name of the data set that the files are of, from the first that can be read."""
         for file in files[:-1]:
             with suppress(CorruptProfile, UnsupportedVersion, OSError):
-                return read_file(self._place, file, ()).dataset
-        return read_file(self._place, files[-1], ()).dataset
+                return read_file(self._backend, file, ()).dataset
+        return read_file(self._backend, files[-1], ()).dataset
 
     def _holds(self, file: str, pane: Pane, *, compared: bool) -> bool:
         # What cannot be read is not ours: another user's, of a newer version, damaged, no file at all.
         try:
-            held = read_file(self._place, file, ())
+            held = read_file(self._backend, file, ())
         except (CorruptProfile, UnsupportedVersion, OSError):
             return False
         if (pane.writer_id, pane.number) not in held.panes:
             return False
         if compared and self._written is _as_it_is and not _same_rows(held, read(pane.data, columns=())):
             text = f"holds pane {pane.number} of writer {pane.writer_id}, of {held.rows} rows"
-            msg = f"{self._place.where(file)} {text}; another one of this id, of {pane.rows} rows, is to be written"
+            msg = f"{self._backend.where(file)} {text}; another one of this id, of {pane.rows} rows, is to be written"
             raise FileExistsError(errno.EEXIST, msg)
         return True
 
     def _path(self, file: str) -> PurePath:
-        return self._place.path / file if isinstance(self._place, Folder) else PurePosixPath(file)
+        return self._backend.path / file if isinstance(self._backend, LocalBackend) else PurePosixPath(file)
 
 
 def _same_rows(one: Profile, other: Profile) -> bool:
@@ -417,13 +417,13 @@ def _as_whylogs(pane: bytes) -> bytes:
 _FORMATS: Final[Mapping[str, Callable[[bytes], bytes]]] = {"polarsprof": _as_it_is, "whylogs": _as_whylogs}
 
 
-def _place_of(url: object, spool: str | os.PathLike[str] | None, options: dict[str, Any]) -> Place:
+def _place_of(url: object, spool: str | os.PathLike[str] | None, options: dict[str, Any]) -> StoreBackend:
     expected = "the path of a folder, or the URL of an object store"
     if not isinstance(url, str | os.PathLike) or not isinstance(os.fspath(url), str) or not os.fspath(url):
         raise argument_error("url", url, expected)
     text = os.fspath(url)
     if text.partition("://")[0] in SCHEMES and "://" in text:
-        return Objects(text, None if spool is None else Path(spool), options)
+        return ObjectStoreBackend(text, None if spool is None else Path(spool), options)
     text = text.removeprefix("file://")
     if "://" in text or "\0" in text:
         raise argument_error("url", url, f"{expected}: {', '.join(f'{scheme}://' for scheme in ('file', *SCHEMES))}")
@@ -432,7 +432,7 @@ def _place_of(url: object, spool: str | os.PathLike[str] | None, options: dict[s
     folder = Path(text)
     if folder.exists() and not folder.is_dir():
         raise argument_error("url", url, "a folder", "a file lies there")
-    return Folder(folder)
+    return LocalBackend(folder)
 
 
 def _range_us(start: Moment | None, end: Moment | None) -> tuple[int | None, int | None]:

@@ -37,7 +37,7 @@ class Claim(Protocol):
         """Say that the plan was carried out."""
 
 
-class Place(Protocol):
+class StoreBackend(Protocol):
     """A folder or an object store.
 
     Attributes
@@ -96,7 +96,7 @@ MOST_KEPT_BYTES: Final = 1 << 28
 _HEAD_BYTES: Final = 16 << 10
 
 
-def read_file(place: Place, name: str, columns: Iterable[str] | None) -> Profile:
+def read_file(place: StoreBackend, name: str, columns: Iterable[str] | None) -> Profile:
     """The profile in a file, with all columns or those named; reads little more than it needs.
 
     Raises
@@ -107,7 +107,7 @@ def read_file(place: Place, name: str, columns: Iterable[str] | None) -> Profile
     return named(opened_file(place, name, columns), columns)
 
 
-def opened_file(place: Place, name: str, columns: Iterable[str] | None) -> Sections:
+def opened_file(place: StoreBackend, name: str, columns: Iterable[str] | None) -> Sections:
     """A file of which the header was checked and all columns or those named were read, to be merged with others.
 
     Raises

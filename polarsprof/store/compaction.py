@@ -28,8 +28,8 @@ from typing import TYPE_CHECKING, Any, Final
 from polarsprof.errors import ArgumentError, SpecMismatch
 from polarsprof.profiles.merging import merge_files
 from polarsprof.store.backend import opened_file, read_file
-from polarsprof.store.listing import Listings, each_ahead
-from polarsprof.store.manifest import Catalog, Entry, each_once
+from polarsprof.store.listing import ManifestCache, each_ahead
+from polarsprof.store.manifest import Entry, Manifest, each_once
 from polarsprof.store.names import compacted_name, kept_name, label_of, prefix_of
 from polarsprof.windowing.tumbling import MAX_US, MIN_US, Tumbling, Window
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from polarsprof.files.codec import Sections
     from polarsprof.profiles.profile import Profile
-    from polarsprof.store.backend import Claim, Place, Stamp
+    from polarsprof.store.backend import Claim, Stamp, StoreBackend
 
     Tell = Callable[[int, int], None]
     """How many windows are done, of how many."""
@@ -119,9 +119,9 @@ class Group:
     covered: Mapping[str, Stamp]
 
 
-def groups(catalog: Catalog, rules: Rules, prefix: str) -> list[Group]:
+def groups(manifest: Manifest, rules: Rules, prefix: str) -> list[Group]:
     """What there is to do, in the order of time."""
-    entries = [entry for entry in catalog.entries() if entry.window is not None and entry.ids]
+    entries = [entry for entry in manifest.entries() if entry.window is not None and entry.ids]
     live = list(each_once(entries))
     copies = _copies(entries, live)
     targets: defaultdict[Window, list[Entry]] = defaultdict(list)
@@ -172,9 +172,9 @@ def _covering(entry: Entry, copies: Iterable[Entry]) -> Group:
 class Compactor:
     """One run over one data set."""
 
-    def __init__(self, place: Place, listings: Listings, dataset: str) -> None:
-        self._place = place
-        self._listings = listings
+    def __init__(self, place: StoreBackend, listings: ManifestCache, dataset: str) -> None:
+        self._backend = place
+        self._manifests = listings
         self._dataset = dataset
         self._prefix = prefix_of(dataset)
         self._left: set[Window] = set()
@@ -182,7 +182,7 @@ class Compactor:
 
     def run(self, rules: Rules, tell: Tell) -> Compaction:
         """Do all that the rules ask for; what was done before an error stays done."""
-        with self._place.claim(self._dataset) as claim:
+        with self._backend.claim(self._dataset) as claim:
             self._carry_out(_planned(claim.plan(), self._prefix))
             if rules.expired_us is not None:
                 self._drop(rules.expired_us)
@@ -192,7 +192,7 @@ class Compactor:
 
     def _round(self, claim: Claim, rules: Rules, tell: Tell) -> bool:
         """Whether all was done; else another compactor had planned first."""
-        todo = groups(self._listings.catalog(self._dataset), rules, self._prefix)
+        todo = groups(self._manifests.manifest(self._dataset), rules, self._prefix)
         size = max(_WINDOWS_AT_ONCE, -(-len(todo) // _TIMES))
         for first in range(0, len(todo), size):
             batch = todo[first : first + size]
@@ -206,7 +206,7 @@ class Compactor:
         listed: set[str] | None = None
         gone: dict[str, Stamp] = {}
         for group in batch:
-            listed = set(self._place.names(self._prefix)) if listed is None else listed
+            listed = set(self._backend.names(self._prefix)) if listed is None else listed
             try:
                 if self._made(group, listed):
                     gone |= {name: stamp for name, stamp in group.covered.items() if name in listed}
@@ -216,14 +216,14 @@ class Compactor:
                 self._left.add(group.window)
                 self.done = replace(self.done, windows_left=len(self._left))
         if gone:
-            self._listings.renew_epoch(self._dataset)
-            self._place.delete(gone)
+            self._manifests.renew_epoch(self._dataset)
+            self._backend.delete(gone)
             self.done = replace(self.done, files_deleted=self.done.files_deleted + len(gone))
 
     def _made(self, group: Group, listed: set[str]) -> bool:
         """Whether the one file is durable and whole, and holds what is to be deleted."""
         if group.output in listed:
-            held = read_file(self._place, group.output, None)
+            held = read_file(self._backend, group.output, None)
             return all(self._panes_of(name) <= held.panes for name in group.covered if name in listed)
         if not group.inputs:
             return False
@@ -232,7 +232,7 @@ class Compactor:
         def is_same(name: str) -> bool:
             return self._panes_of(name) == merged.panes
 
-        self._place.put([group.output], merged.to_bytes(), self._temporary(), is_same)
+        self._backend.put([group.output], merged.to_bytes(), self._temporary(), is_same)
         self.done = replace(
             self.done, windows=self.done.windows + 1, files_merged=self.done.files_merged + len(group.inputs)
         )
@@ -248,21 +248,21 @@ class Compactor:
         return merged
 
     def _inputs(self, group: Group) -> Iterable[Sections]:
-        return each_ahead(lambda name: opened_file(self._place, name, None), group.inputs, self._place.readers)
+        return each_ahead(lambda name: opened_file(self._backend, name, None), group.inputs, self._backend.readers)
 
     def _panes_of(self, name: str) -> frozenset[tuple[str, int]]:
-        return read_file(self._place, name, ()).panes
+        return read_file(self._backend, name, ()).panes
 
     def _temporary(self) -> str:
         return kept_name(self._dataset, f"{secrets.token_hex(4)}.tmp")
 
     def _drop(self, expired_us: int) -> None:
-        catalog = self._listings.catalog(self._dataset)
-        kept = set(catalog.overlapping(expired_us, None).names)
-        old = [entry for entry in catalog.entries() if entry.window is not None and entry.name not in kept]
+        manifest = self._manifests.manifest(self._dataset)
+        kept = set(manifest.overlapping(expired_us, None).names)
+        old = [entry for entry in manifest.entries() if entry.window is not None and entry.name not in kept]
         if old:
-            self._listings.renew_epoch(self._dataset)
-            self._place.delete({entry.name: entry.stamp for entry in old})
+            self._manifests.renew_epoch(self._dataset)
+            self._backend.delete({entry.name: entry.stamp for entry in old})
             rows = sum(entry.rows for entry in each_once(old))
             self.done = replace(self.done, files_expired=len(old), rows_expired=rows)
 

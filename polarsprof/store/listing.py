@@ -15,27 +15,27 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from polarsprof.errors import StoreError
 from polarsprof.store.backend import read_file
-from polarsprof.store.manifest import Catalog, Entry
+from polarsprof.store.manifest import Entry, Manifest
 from polarsprof.store.names import kept_name, prefix_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from polarsprof.store.backend import Place, Stamp
+    from polarsprof.store.backend import Stamp, StoreBackend
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 _MOST_LISTINGS: Final = 100
 
 
-class Listings:
+class ManifestCache:
     """The catalogs of a place, kept from one question to the next."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
-        self._known: dict[str, Catalog] = {}
+    def __init__(self, place: StoreBackend) -> None:
+        self._backend = place
+        self._known: dict[str, Manifest] = {}
 
-    def catalog(self, dataset: str) -> Catalog:
+    def manifest(self, dataset: str) -> Manifest:
         """What the files of a data set hold now; of those seen before, no more than names and stamps are read.
 
         Raises
@@ -48,52 +48,52 @@ class Listings:
                 found = self._listed(dataset)
                 if found is not None:
                     return found
-        msg = f"{self._place.url}: the files of {dataset!r} were deleted under each of {_MOST_LISTINGS} listings"
+        msg = f"{self._backend.url}: the files of {dataset!r} were deleted under each of {_MOST_LISTINGS} listings"
         raise StoreError(msg)
 
-    def _listed(self, dataset: str) -> Catalog | None:
+    def _listed(self, dataset: str) -> Manifest | None:
         epoch = self.epoch(dataset)
-        listed = self._place.stamps(prefix_of(dataset))
+        listed = self._backend.stamps(prefix_of(dataset))
         if self.epoch(dataset) != epoch:
             return None
         if not listed:
-            return Catalog()
+            return Manifest()
         known = self._known.get(dataset)
         same = (self._index(dataset, len(listed)) if known is None else known).unchanged(listed)
         known_names = set(same.names)
         fresh = self._opened(dataset, {name: stamp for name, stamp in listed.items() if name not in known_names})
         found = self._known[dataset] = same.extended(fresh)
-        if len(fresh) >= max(self._place.index_from, len(listed) // 100):
+        if len(fresh) >= max(self._backend.index_from, len(listed) // 100):
             with suppress(OSError):  # a place that is only read has no index
                 if index := found.to_bytes(dataset):
-                    self._place.keep(kept_name(dataset, "index"), index)
+                    self._backend.keep(kept_name(dataset, "index"), index)
         return found
 
     def distrust(self, dataset: str) -> None:
         """Open every file at the next question: one was not what the catalog said."""
-        self._known[dataset] = Catalog()
+        self._known[dataset] = Manifest()
 
     def epoch(self, dataset: str) -> bytes:
         """What changes before files are deleted."""
-        return self._place.kept(kept_name(dataset, "epoch"))
+        return self._backend.kept(kept_name(dataset, "epoch"))
 
     def renew_epoch(self, dataset: str) -> None:
         """Have everyone who lists files at this moment list them again."""
-        self._place.keep(kept_name(dataset, "epoch"), secrets.token_bytes(16))
+        self._backend.keep(kept_name(dataset, "epoch"), secrets.token_bytes(16))
 
-    def _index(self, dataset: str, files: int) -> Catalog:
-        if files < self._place.index_from:
-            return Catalog()
-        found = Catalog.from_bytes(self._place.kept(kept_name(dataset, "index")), dataset)
-        return Catalog() if found is None else found
+    def _index(self, dataset: str, files: int) -> Manifest:
+        if files < self._backend.index_from:
+            return Manifest()
+        found = Manifest.from_bytes(self._backend.kept(kept_name(dataset, "index")), dataset)
+        return Manifest() if found is None else found
 
     def _opened(self, dataset: str, files: dict[str, Stamp]) -> list[Entry]:
         def entry(name: str) -> Entry:
-            head = read_file(self._place, name, ())
+            head = read_file(self._backend, name, ())
             window = head.window if head.dataset == dataset else None
             return Entry(name, files[name], window, head.rows, head.panes)
 
-        return list(each_ahead(entry, files, self._place.readers))
+        return list(each_ahead(entry, files, self._backend.readers))
 
 
 def each_ahead(work: Callable[[_Item], _Result], items: Iterable[_Item], workers: int) -> Iterator[_Result]:

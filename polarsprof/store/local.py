@@ -31,8 +31,8 @@ _MOST: Final = (1 << 63) - 1
 _OWNER_ONLY: Final = 0o600  # what a profile shows of the data is nobody else's business
 
 
-class Folder:
-    """Files in a folder, which is made when the first one comes; see `Place`."""
+class LocalBackend:
+    """Files in a folder, which is made when the first one comes; see `StoreBackend`."""
 
     plain_names = True
     readers = 1

@@ -43,7 +43,7 @@ class Entry(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Catalog:
+class Manifest:
     """The entries of all files of a data set, in the order of their names.
 
     Attributes
@@ -70,7 +70,7 @@ class Catalog:
     writers: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, entries: Iterable[Entry]) -> Catalog:
+    def of(cls, entries: Iterable[Entry]) -> Manifest:
         """The catalog of entries, in any order."""
         ordered = sorted(entries, key=lambda entry: entry.name)
         position: dict[str, int] = {}
@@ -88,7 +88,7 @@ class Catalog:
             list(position),
         )
 
-    def unchanged(self, listed: Mapping[str, Stamp]) -> Catalog:
+    def unchanged(self, listed: Mapping[str, Stamp]) -> Manifest:
         """The part of this catalog whose files are listed with the same stamps."""
         if len(listed) == len(self.names) and sorted(listed) == self.names:
             stamps = np.array([listed[name] for name in self.names], np.int64).reshape(-1, 3)
@@ -97,25 +97,25 @@ class Catalog:
         known = enumerate(zip(self.names, map(tuple, self.stamps.tolist()), strict=True))
         return self.taken(np.array([row for row, (name, stamp) in known if listed.get(name) == stamp], np.int64))
 
-    def taken(self, rows: NDArray[np.int64]) -> Catalog:
+    def taken(self, rows: NDArray[np.int64]) -> Manifest:
         """The catalog of the files at some positions, in rising order."""
         counts = np.diff(self.first_pane)[rows]
         first_pane = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
         shift = np.repeat(self.first_pane[rows] - first_pane[:-1], counts)
         panes = self.panes[np.arange(first_pane[-1]) + shift]
         names = [self.names[row] for row in rows.tolist()]
-        return Catalog(names, self.stamps[rows], self.spans[rows], first_pane, panes, self.writers)
+        return Manifest(names, self.stamps[rows], self.spans[rows], first_pane, panes, self.writers)
 
-    def extended(self, entries: Sequence[Entry]) -> Catalog:
+    def extended(self, entries: Sequence[Entry]) -> Manifest:
         """The catalog of these files and others."""
         if not entries:
             return self
-        added = Catalog.of(entries)
+        added = Manifest.of(entries)
         position = {writer_id: at for at, writer_id in enumerate(self.writers)}
         moved = [position.setdefault(writer_id, len(position)) for writer_id in added.writers]
         panes = added.panes.copy()
         panes[:, 0] = np.array(moved, np.uint64)[panes[:, 0]]
-        both = Catalog(
+        both = Manifest(
             self.names + added.names,
             np.concatenate([self.stamps, added.stamps]),
             np.concatenate([self.spans, added.spans]),
@@ -144,7 +144,7 @@ class Catalog:
         outermost[1:] = ends[1:] > latest[:-1]
         return starts[outermost], ends[outermost]
 
-    def overlapping(self, start_us: int | None, end_us: int | None) -> Catalog:
+    def overlapping(self, start_us: int | None, end_us: int | None) -> Manifest:
         """The files of all `windows` that overlap [start, end)."""
         starts, ends = self._outermost()
         wanted = np.ones(len(starts), bool)
@@ -154,7 +154,7 @@ class Catalog:
             wanted &= starts < end_us
         starts, ends = starts[wanted], ends[wanted]
         if not len(starts):
-            return Catalog()
+            return Manifest()
         last = np.searchsorted(starts, self.spans[:, 0], "right") - 1  # of those that start no later: it ends last
         inside = (last >= 0) & (self.spans[:, 1] <= ends[last])
         return self.taken(np.flatnonzero(inside & self._panes_of_dataset()))
@@ -184,7 +184,7 @@ class Catalog:
         return _HEAD.pack(_MAGIC, zlib.crc32(body), _digest(dataset), *sizes) + body
 
     @classmethod
-    def from_bytes(cls, data: bytes, dataset: str) -> Catalog | None:
+    def from_bytes(cls, data: bytes, dataset: str) -> Manifest | None:
         """The catalog of an index file; None where anything is not as it must be."""
         try:
             return cls._parsed(data, dataset)
@@ -192,7 +192,7 @@ class Catalog:
             return None
 
     @classmethod
-    def _parsed(cls, data: bytes, dataset: str) -> Catalog | None:
+    def _parsed(cls, data: bytes, dataset: str) -> Manifest | None:
         magic, crc32, digest, files, panes, names_bytes, writers_bytes = _HEAD.unpack_from(data)
         lengths = [24 * files, 24 * files, 8 * (files + 1), 16 * panes, names_bytes, writers_bytes]
         body = data[_HEAD.size :]
@@ -243,11 +243,11 @@ def each_once(entries: Iterable[Entry]) -> Iterator[Entry]:
             yield entry
 
 
-def by_window(catalog: Catalog) -> dict[Window, list[Entry]]:
+def by_window(manifest: Manifest) -> dict[Window, list[Entry]]:
     """The windows of a catalog, in order, each with the files to read so that every pane counts once."""
-    found: dict[Window, list[Entry]] = {window: [] for window in catalog.windows()}
+    found: dict[Window, list[Entry]] = {window: [] for window in manifest.windows()}
     outer = None
-    for entry in sorted(each_once(catalog.entries()), key=_by_window):
+    for entry in sorted(each_once(manifest.entries()), key=_by_window):
         if entry.window is not None:
             outer = entry.window if entry.window in found else outer  # that begins last no later ends last, too
             if outer is not None:

@@ -31,8 +31,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _memory: dict[str, Any] = {}
 
 
-class Objects:
-    """Objects under a prefix of a bucket; see `Place`."""
+class ObjectStoreBackend:
+    """Objects under a prefix of a bucket; see `StoreBackend`."""
 
     plain_names = False
     readers = 32
@@ -177,7 +177,7 @@ class Objects:
 class _Planned:
     """The right to compact by an object that is replaced only by who saw it last; `compaction` says why."""
 
-    def __init__(self, objects: Objects, name: str) -> None:
+    def __init__(self, objects: ObjectStoreBackend, name: str) -> None:
         self._objects = objects
         self._name = name
         self._seen: dict[str, str] = {}

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from polarsprof.files.codec import Sections
     from polarsprof.profiles.profile import Profile
-    from polarsprof.store.backend import Place
-    from polarsprof.store.listing import Listings
-    from polarsprof.store.manifest import Catalog, Entry
+    from polarsprof.store.backend import StoreBackend
+    from polarsprof.store.listing import ManifestCache
+    from polarsprof.store.manifest import Entry, Manifest
     from polarsprof.windowing.tumbling import Window
 
 _MOST_READS: Final = 20
@@ -46,12 +46,17 @@ class Reader:
     """
 
     def __init__(
-        self, place: Place, listings: Listings, name: str, catalog: Callable[[], Catalog], columns: list[str] | None
+        self,
+        place: StoreBackend,
+        listings: ManifestCache,
+        name: str,
+        manifest: Callable[[], Manifest],
+        columns: list[str] | None,
     ) -> None:
-        self._place = place
-        self._listings = listings
+        self._backend = place
+        self._manifests = listings
         self._name = name
-        self._catalog = catalog
+        self._catalog = manifest
         self._columns = columns
 
     def range(self, start_us: int | None, end_us: int | None) -> Profile:
@@ -77,7 +82,7 @@ class Reader:
             with suppress(FileNotFoundError):
                 for window, profile in self._each_window(start_us if last is None else last.end_us, end_us):
                     if last is not None and window != last and window.start_us <= last.start_us:
-                        msg = f"{self._place.url}: {self._name!r} was compacted while it was read; read it again"
+                        msg = f"{self._backend.url}: {self._name!r} was compacted while it was read; read it again"
                         raise StoreError(msg)
                     last = window
                     yield profile
@@ -123,7 +128,7 @@ class Reader:
         """The files of each spec."""
         kinds: dict[str, list[Entry]] = {}
         for entry in entries:
-            spec = opened_file(self._place, entry.name, ()).header.spec_json
+            spec = opened_file(self._backend, entry.name, ()).header.spec_json
             kinds.setdefault(spec, []).append(entry)
         return kinds.values()
 
@@ -134,15 +139,15 @@ class Reader:
 
     def _opened(self, chosen: Iterable[Entry]) -> Iterable[Sections]:
         def opened(entry: Entry) -> Sections:
-            found = opened_file(self._place, entry.name, self._columns)
+            found = opened_file(self._backend, entry.name, self._columns)
             if identity_of(found.header) != (entry.ids, entry.window):
                 # A plain name that was given to another pane, or an index that lies.
-                self._listings.distrust(self._name)
+                self._manifests.distrust(self._name)
                 raise FileNotFoundError(entry.name)
             return found
 
-        return each_ahead(opened, chosen, self._place.readers)
+        return each_ahead(opened, chosen, self._backend.readers)
 
     def _given_up(self) -> StoreError:
-        place, tries = self._place.url, _MOST_READS
+        place, tries = self._backend.url, _MOST_READS
         return StoreError(f"{place}: files of {self._name!r} were deleted under each of {tries} tries to read them")

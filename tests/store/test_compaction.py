@@ -23,7 +23,7 @@ from support.stores import LATER, assert_answers, at, filled, hourly, window_of,
 
 import polarsprof as pp
 from polarsprof.errors import ArgumentError, CorruptProfile, PolarsprofError
-from polarsprof.store.object_store import Objects
+from polarsprof.store.object_store import ObjectStoreBackend
 from polarsprof.testing import SettableClock, assert_profile_equal
 
 RANGES = ((None, None), (at(0), at(1)), (at(1.5), at(4)), (at(5), None), (at(30), None))
@@ -144,7 +144,7 @@ def test_readers_of_many_windows_need_not_list_anew_for_each(tmp_path, monkeypat
     monkeypatch.setattr("polarsprof.store.compaction._WINDOWS_AT_ONCE", 1)
     monkeypatch.setattr("polarsprof.store.compaction._TIMES", 3)
     renewed, told = [], []
-    monkeypatch.setattr(store._listings, "renew_epoch", renewed.append)
+    monkeypatch.setattr(store._manifests, "renew_epoch", renewed.append)
     assert compact(store, tell=lambda done, total: told.append((done, total))).windows == 40
     assert len(renewed) == 3
     assert told[0] == (0, 40)
@@ -330,7 +330,7 @@ def test_retention_may_die_at_any_call_of_the_system(tmp_path, monkeypatch):
 # ------------------------------------------------------------------------------------ others at work between any steps
 
 
-class Meanwhile(Objects):
+class Meanwhile(ObjectStoreBackend):
     """Objects at which, before one of its requests, something else happens."""
 
     step = -1
@@ -349,7 +349,7 @@ class Meanwhile(Objects):
 
 def meanwhile(url):
     store = pp.ProfileStore(url)
-    store._place.__class__ = Meanwhile
+    store._backend.__class__ = Meanwhile
     return store
 
 
@@ -452,7 +452,7 @@ def test_a_plain_name_that_is_given_to_another_pane_while_it_is_read(tmp_path, m
     late = written("b", 1, window_of(0, 1))
     store = filled(pp.ProfileStore(tmp_path), made)
     store.windows("clicks")
-    chosen = store._listings.catalog
+    chosen = store._manifests.manifest
 
     def overtaken(name):
         found = chosen(name)
@@ -461,7 +461,7 @@ def test_a_plain_name_that_is_given_to_another_pane_while_it_is_read(tmp_path, m
         assert store.put(late.pane).name == "clicks_profile.2026-01-05_00-00.bin"
         return found
 
-    monkeypatch.setattr(store._listings, "catalog", overtaken)
+    monkeypatch.setattr(store._manifests, "catalog", overtaken)
     found = store.read("clicks")
     assert found.panes == {one.id for one in [*made, late]}
 

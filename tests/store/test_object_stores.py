@@ -118,7 +118,7 @@ def test_a_pane_is_put_only_if_absent(made_store):
     first, second, again = (store.put(each.pane) for each in (one, other, one))
     assert first == again != second
     assert first.name == "clicks_profile.2026-01-05_00-00.a-1.bin"
-    store._place.keep("clicks_profile.2026-01-05_00-00.c-1.bin", b"something else")
+    store._backend.keep("clicks_profile.2026-01-05_00-00.c-1.bin", b"something else")
     with pytest.raises(FileExistsError, match="holds another pane"):
         store.put(written("c", 1, window_of(0, 1)).pane)
 
@@ -174,8 +174,8 @@ def test_an_index_spares_opening_what_was_opened_before(made_store, monkeypatch)
     filled(made_store(), made).windows("clicks")
     store = made_store()
     opened = []
-    reading = store._place.opened
-    monkeypatch.setattr(store._place, "opened", lambda *arguments: opened.append(arguments[0]) or reading(*arguments))
+    reading = store._backend.opened
+    monkeypatch.setattr(store._backend, "opened", lambda *arguments: opened.append(arguments[0]) or reading(*arguments))
     assert len(store.windows("clicks")) == 20
     assert opened == []
     assert store.read("clicks", at(3), at(4)).rows == 1
@@ -237,7 +237,7 @@ def test_a_bucket_that_is_not_there_and_bytes_that_are_no_profile_are_named(s3, 
     store.put(written("a", 1, window_of(0, 1)).pane)
     obstore = pytest.importorskip("obstore")
     for content in (b"", b"something else", b"POLPROF\n" + bytes(50)):
-        obstore.put(store._place._store, "clicks_profile.zz.bin", content)
+        obstore.put(store._backend._store, "clicks_profile.zz.bin", content)
         with pytest.raises((CorruptProfile, OSError), match=r"clicks_profile\.zz\.bin"):
             store.read("clicks")
 
@@ -250,7 +250,7 @@ def test_a_plan_that_was_not_made_by_us_is_passed_over(tmp_path):
     for plan in (b"x", pickle.dumps(1), b"\n[", b"\n[1]", b"\n[[[0,1],1,2,3]]", b"\n" + b"[" * 9_999, b"\n{}",
                  b'\n[[[0,1],"clicks_profile.a.bin",["../x"],{}]]',
                  b'\n[[[0,1],"clicks_profile.a.bin",[],{"%s":[1,2,3]}]]' % name.encode()):  # fmt: skip
-        obstore.put(store._place._store, ".catalog/clicks.plan", plan)
+        obstore.put(store._backend._store, ".catalog/clicks.plan", plan)
         store.compact("clicks", clock=LATER)
         assert_answers(store, made)
     assert store.read("orders").rows == 1

@@ -16,7 +16,7 @@ from support.stores import LATER, START_US, assert_answers, at, filled, hourly, 
 import polarsprof as pp
 from polarsprof.errors import CorruptProfile
 from polarsprof.files.durable import Lock
-from polarsprof.store.manifest import Catalog, Entry
+from polarsprof.store.manifest import Entry, Manifest
 
 MANY = 80  # files: enough for an index
 
@@ -143,10 +143,10 @@ def test_an_index_that_is_damaged_is_made_anew(many, damage):
 def test_an_index_that_lies_is_found_out_by_the_files_that_are_read(many):
     made, store = many
     honest = (
-        list(Catalog.from_bytes(index_of(store).read_bytes(), "clicks").entries()) if store.windows("clicks") else []
+        list(Manifest.from_bytes(index_of(store).read_bytes(), "clicks").entries()) if store.windows("clicks") else []
     )
     lies = [Entry(e.name, e.stamp, e.window, e.rows, frozenset([("a", (n + 1) % MANY)])) for n, e in enumerate(honest)]
-    index_of(store).write_bytes(Catalog.of(lies).to_bytes("clicks"))
+    index_of(store).write_bytes(Manifest.of(lies).to_bytes("clicks"))
     assert_answers(pp.ProfileStore(store.folder), made)
 
 
@@ -154,7 +154,7 @@ def test_an_index_of_another_data_set_a_pipe_and_a_folder_are_passed_over(many):
     made, store = many
     store.windows("clicks")
     data = index_of(store).read_bytes()
-    assert Catalog.from_bytes(data, "clicks2") is None
+    assert Manifest.from_bytes(data, "clicks2") is None
     index_of(store).unlink()
     os.mkfifo(index_of(store))
     assert_answers(pp.ProfileStore(store.folder), made)
@@ -169,7 +169,7 @@ def test_a_folder_that_is_only_read_has_no_index(many, monkeypatch):
     def readonly(*_):
         raise PermissionError
 
-    monkeypatch.setattr(type(store._place), "keep", readonly)
+    monkeypatch.setattr(type(store._backend), "keep", readonly)
     assert_answers(pp.ProfileStore(store.folder), made)
     assert not index_of(store).exists()
 
@@ -260,9 +260,9 @@ def _rowless(entry):
 @given(entries=ENTRIES, more=ENTRIES, start=st.integers(0, 9) | st.none(), end=st.integers(10, 30) | st.none())
 def test_a_catalog_is_its_entries_whatever_became_of_it(entries, more, start, end):
     entries = sorted(map(_rowless, entries), key=lambda entry: entry.name)
-    found = Catalog.of(entries)
+    found = Manifest.of(entries)
     assert list(found.entries()) == entries
-    again = Catalog.from_bytes(found.to_bytes("é"), "é")
+    again = Manifest.from_bytes(found.to_bytes("é"), "é")
     assert list(again.entries()) == entries
     some = {entry.name: entry.stamp for entry in entries[::2]}
     assert [entry.name for entry in again.unchanged(some).entries()] == list(some)
@@ -284,8 +284,8 @@ def _around(inner, outer):
 
 @given(st.binary(max_size=300), st.integers(0, 400))
 def test_no_bytes_of_an_index_do_harm(noise, cut):
-    good = Catalog.of([Entry("a.bin", (1, 2, 3), pp.Window(START_US, START_US + 1), 1, frozenset([("a", 1)]))])
+    good = Manifest.of([Entry("a.bin", (1, 2, 3), pp.Window(START_US, START_US + 1), 1, frozenset([("a", 1)]))])
     data = bytearray(good.to_bytes("clicks")[:cut] + noise)
     data[8:12] = zlib.crc32(data[76:]).to_bytes(4, "little")
-    found = Catalog.from_bytes(bytes(data), "clicks")
+    found = Manifest.from_bytes(bytes(data), "clicks")
     assert found is None or isinstance(np.sum(found.stamps), np.integer)
