@@ -77,8 +77,8 @@ def _plan(folder: str) -> int:
     from polarsprof.store.local import LocalBackend
     from polarsprof.store.names import prefix_of
 
-    catalog = ManifestCache(LocalBackend(Path(folder))).catalog(DATASET)
-    return len(groups(catalog, Rules(None, None, None), prefix_of(DATASET)))
+    manifest = ManifestCache(LocalBackend(Path(folder))).manifest(DATASET)
+    return len(groups(manifest, Rules(None, None, None), prefix_of(DATASET)))
 
 
 def _open_windows(columns: str, windows: str, values: str) -> int:

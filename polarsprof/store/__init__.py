@@ -360,9 +360,9 @@ class ProfileStore:
         self._catalog(name)
         return Compactor(self._backend, self._manifests, name).run(rules, tell or _untold)
 
-    def sweep(self) -> int:
+    def remove_orphan_files(self) -> int:
         """Remove the temporary files of writers that died in the midst of one; how many there were."""
-        return self._backend.sweep()
+        return self._backend.remove_orphan_files()
 
     def _catalog(self, name: str) -> Manifest:
         found = self._manifests.manifest(name) if isinstance(name, str) else None

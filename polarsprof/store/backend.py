@@ -87,7 +87,7 @@ class StoreBackend(Protocol):
     def claim(self, name: str) -> AbstractContextManager[Claim]:
         """Wait for the right to compact the data set, and sweep what a dead compactor left."""
 
-    def sweep(self) -> int:
+    def remove_orphan_files(self) -> int:
         """Remove the temporary files that nobody writes any more; their number."""
 
 
@@ -96,7 +96,7 @@ MOST_KEPT_BYTES: Final = 1 << 28
 _HEAD_BYTES: Final = 16 << 10
 
 
-def read_file(place: StoreBackend, name: str, columns: Iterable[str] | None) -> Profile:
+def read_file(backend: StoreBackend, name: str, columns: Iterable[str] | None) -> Profile:
     """The profile in a file, with all columns or those named; reads little more than it needs.
 
     Raises
@@ -104,10 +104,10 @@ def read_file(place: StoreBackend, name: str, columns: Iterable[str] | None) -> 
     CorruptProfile, UnsupportedVersion, OSError
         Naming the file.
     """
-    return named(opened_file(place, name, columns), columns)
+    return named(opened_file(backend, name, columns), columns)
 
 
-def opened_file(place: StoreBackend, name: str, columns: Iterable[str] | None) -> Sections:
+def opened_file(backend: StoreBackend, name: str, columns: Iterable[str] | None) -> Sections:
     """A file of which the header was checked and all columns or those named were read, to be merged with others.
 
     Raises
@@ -116,8 +116,8 @@ def opened_file(place: StoreBackend, name: str, columns: Iterable[str] | None) -
         Naming the file.
     """
     first_bytes = None if columns is None else _HEAD_BYTES
-    where = place.where(name)
-    with place.opened(name, first_bytes) as (part, file_bytes), naming(where):
+    where = backend.where(name)
+    with backend.opened(name, first_bytes) as (part, file_bytes), naming(where):
         sections = sections_of(part, file_bytes, where)
         sections.keep(columns)
     return sections

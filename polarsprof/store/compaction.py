@@ -172,9 +172,9 @@ def _covering(entry: Entry, copies: Iterable[Entry]) -> Group:
 class Compactor:
     """One run over one data set."""
 
-    def __init__(self, place: StoreBackend, listings: ManifestCache, dataset: str) -> None:
-        self._backend = place
-        self._manifests = listings
+    def __init__(self, backend: StoreBackend, manifests: ManifestCache, dataset: str) -> None:
+        self._backend = backend
+        self._manifests = manifests
         self._dataset = dataset
         self._prefix = prefix_of(dataset)
         self._left: set[Window] = set()

@@ -31,8 +31,8 @@ _MOST_LISTINGS: Final = 100
 class ManifestCache:
     """The catalogs of a place, kept from one question to the next."""
 
-    def __init__(self, place: StoreBackend) -> None:
-        self._backend = place
+    def __init__(self, backend: StoreBackend) -> None:
+        self._backend = backend
         self._known: dict[str, Manifest] = {}
 
     def manifest(self, dataset: str) -> Manifest:

@@ -162,7 +162,7 @@ class LocalBackend:
         finally:
             lock.release()
 
-    def sweep(self) -> int:
+    def remove_orphan_files(self) -> int:
         swept = 0
         with suppress(FileNotFoundError, NotADirectoryError):
             for name in os.listdir(self.path):  # noqa: PTH208 - names, not paths

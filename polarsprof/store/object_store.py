@@ -153,7 +153,7 @@ class ObjectStoreBackend:
     def claim(self, name: str) -> Iterator[_Planned]:
         yield _Planned(self, kept_name(name, "plan"))
 
-    def sweep(self) -> int:
+    def remove_orphan_files(self) -> int:
         return 0  # an object is whole or absent: there are no temporary ones
 
     @contextmanager

@@ -47,14 +47,14 @@ class Reader:
 
     def __init__(
         self,
-        place: StoreBackend,
-        listings: ManifestCache,
+        backend: StoreBackend,
+        manifests: ManifestCache,
         name: str,
         manifest: Callable[[], Manifest],
         columns: list[str] | None,
     ) -> None:
-        self._backend = place
-        self._manifests = listings
+        self._backend = backend
+        self._manifests = manifests
         self._name = name
         self._catalog = manifest
         self._columns = columns
@@ -149,5 +149,5 @@ class Reader:
         return each_ahead(opened, chosen, self._backend.readers)
 
     def _given_up(self) -> StoreError:
-        place, tries = self._backend.url, _MOST_READS
-        return StoreError(f"{place}: files of {self._name!r} were deleted under each of {tries} tries to read them")
+        backend, tries = self._backend.url, _MOST_READS
+        return StoreError(f"{backend}: files of {self._name!r} were deleted under each of {tries} tries to read them")

@@ -557,7 +557,7 @@ class Logger:
         self._see_to_recovered(now_us)
         for store in self._settings.stores:
             with suppress(OSError):  # what stays is in nobody's way, and the next logger tries again
-                store.sweep()
+                store.remove_orphan_files()
 
     def _see_to_recovered(self, now_us: int) -> list[int | None]:
         """Publish what dead loggers left, and end those of which everything is elsewhere; when to look again."""

@@ -534,7 +534,7 @@ def test_kill_9_of_compactors_beside_a_reader(tmp_path):
     assert found.rows == len(found.panes)
     assert {("w", number) for number in acknowledged} <= found.panes
     store.compact("clicks", "2h", clock=LATER, settle=None)
-    store.sweep()
+    store.remove_orphan_files()
     assert orphans(store) == []
     assert len(store.files("clicks")) == 1
     assert_profile_equal(store.read("clicks"), found)

@@ -197,18 +197,18 @@ def test_only_temporaries_of_dead_writers_are_swept(tmp_path):
     for name in names:
         (tmp_path / name).touch()
     held = Lock.taken(tmp_path / names[2])
-    assert store.sweep() == 2
+    assert store.remove_orphan_files() == 2
     assert sorted(path.name for path in tmp_path.iterdir() if path.suffix == ".tmp") == sorted(names[2:])
     held.release()
-    assert store.sweep() == 1
-    assert pp.ProfileStore(tmp_path / "nothing").sweep() == 0
+    assert store.remove_orphan_files() == 1
+    assert pp.ProfileStore(tmp_path / "nothing").remove_orphan_files() == 0
 
 
 def test_nobody_sweeps_a_pane_that_is_being_written(tmp_path, monkeypatch):
     link, swept = os.link, []
 
     def link_after_a_sweep(*names):
-        swept.append(pp.ProfileStore(tmp_path).sweep())
+        swept.append(pp.ProfileStore(tmp_path).remove_orphan_files())
         link(*names)
 
     monkeypatch.setattr(os, "link", link_after_a_sweep)
@@ -225,7 +225,7 @@ def test_where_locks_are_not_to_be_had_panes_are_written_and_nothing_is_swept(tm
     made = hourly(2)
     store = filled(pp.ProfileStore(tmp_path), made)
     (tmp_path / ".a-1-0123abcd.tmp").touch()
-    assert store.sweep() == 0
+    assert store.remove_orphan_files() == 0
     assert_answers(store, made)
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".tmp"] == [".a-1-0123abcd.tmp"]
 
