@@ -228,7 +228,7 @@ def merge_command(files: Sequence[str], output: Path) -> None:
 @click.option("--dataset", required=True, help="Name of the data set.")
 @click.option("--into", metavar="INTERVAL", help="Merge finer windows into windows so long, such as d; default: none.")
 @click.option("--keep", metavar="INTERVAL", help="Delete windows that ended longer ago, such as 90d; default: none.")
-@click.option("--settle", default="1h", show_default=True, metavar="INTERVAL", help="Leave windows alone for so long.")
+@click.option("--grace", default="1h", show_default=True, metavar="INTERVAL", help="Leave windows alone for so long.")
 @click.option("--zone", metavar="NAME", help="Time zone of windows of whole days; default: UTC.")
 @_JSON
 def compact_command(place: str, dataset: str, *, as_json: bool, **options: Any) -> None:

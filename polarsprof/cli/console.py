@@ -37,7 +37,7 @@ _OPTIONS = {
     "end": "--to",
     "into": "--into",
     "keep": "--keep",
-    "settle": "--settle",
+    "grace": "--grace",
     "zone": "--zone",
     "metrics": "--metric",
     "address": "--metrics",

@@ -310,7 +310,7 @@ class ProfileStore:
         keep: str | timedelta | None = None,
         *,
         zone: str | None = None,
-        settle: str | timedelta | None = "1h",
+        grace: str | timedelta | None = "1h",
         clock: Clock | None = None,
         tell: Callable[[int, int], None] | None = None,
     ) -> Compaction:
@@ -356,7 +356,7 @@ class ProfileStore:
         if self._written is not _as_it_is:
             msg = f"{self.url} holds copies in the format of another tool, which are not compacted"
             raise PolarsprofError(msg)
-        rules = _rules(into, keep, zone, settle, SystemClock() if clock is None else clock)
+        rules = _rules(into, keep, zone, grace, SystemClock() if clock is None else clock)
         self._catalog(name)
         return Compactor(self._backend, self._manifests, name).run(rules, tell or _untold)
 
@@ -446,7 +446,7 @@ def _rules(
     into: str | timedelta | None,
     keep: str | timedelta | None,
     zone: str | None,
-    settle: str | timedelta | None,
+    grace: str | timedelta | None,
     clock: Clock,
 ) -> Rules:
     if zone is not None and into is None:
@@ -458,7 +458,7 @@ def _rules(
         raise argument_error("keep", keep, "longer than nothing")
     return Rules(
         coarser,
-        None if settle is None else now_us - duration_us(settle, "settle"),
+        None if grace is None else now_us - duration_us(grace, "grace"),
         None if kept_us is None else now_us - kept_us,
     )
 

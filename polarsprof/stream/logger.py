@@ -497,7 +497,7 @@ class Logger:
             return
         if self._settings.checkpoint_every_us is None:
             self._gather()
-            self._writer.settle(now_us)
+            self._writer.seal_and_publish(now_us)
         else:
             self._writer.save(now_us)
 
@@ -521,7 +521,7 @@ class Logger:
         errors: list[Exception] = []
         for writer in writers:
             try:
-                writer.settle(now_us)
+                writer.seal_and_publish(now_us)
             except Exception as error:  # noqa: BLE001 - raised below
                 errors.append(error)
         raise_one(errors, StoreError)

@@ -231,7 +231,7 @@ class Writer:
             self._publish(now_us)
         return self._next_due_us(now_us)
 
-    def settle(self, now_us: int) -> None:
+    def seal_and_publish(self, now_us: int) -> None:
         """Seal every window and publish every pane.
 
         Raises

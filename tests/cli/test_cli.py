@@ -247,7 +247,7 @@ def test_compact_of_a_store_is_that_of_the_library(store: Path) -> None:
 
 def test_compact_answers_wrong_usage_by_name(store: Path, tmp_path: Path) -> None:
     assert_fails(run("compact", tmp_path / "nothing", "--dataset", "prices"), "no such file or folder")
-    for option in ("--into", "--keep", "--settle", "--zone"):
+    for option in ("--into", "--keep", "--grace", "--zone"):
         assert_fails(run("compact", store, "--dataset", "prices", option, "soon"), option, code=2)
 
 

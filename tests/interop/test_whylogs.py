@@ -638,7 +638,7 @@ def test_a_folder_of_old_files_is_a_store(tmp_path):
     store = pp.ProfileStore(tmp_path)
     assert store.datasets() == ["orders"]
     assert store.read("orders", "2026-01-31T12:00Z", "2026-01-31T13:00Z")["number"].count == 90
-    assert store.compact("orders", settle=None).files_deleted == 0
+    assert store.compact("orders", grace=None).files_deleted == 0
     assert store.read("orders").rows == 96
 
 

@@ -36,7 +36,7 @@ def store(request, tmp_path):
 
 
 def compact(store, into=None, **options):
-    return store.compact("clicks", into, **{"clock": LATER, "settle": None, **options})
+    return store.compact("clicks", into, **{"clock": LATER, "grace": None, **options})
 
 
 WINDOWS = st.one_of(
@@ -118,10 +118,10 @@ def test_windows_that_may_still_fill_are_left_alone_unless_told(store):
     made = hourly(5, writers="ab")
     filled(store, made)
     clock = SettableClock(at(4.5))
-    assert compact(store, clock=clock, settle="1h").windows == 3  # the fourth ended half an hour ago
-    assert compact(store, "d", clock=clock, settle="0s").windows == 0
-    assert compact(store, clock=clock, settle=timedelta(0)).windows == 1
-    assert compact(store, clock=clock, settle=None).windows == 1
+    assert compact(store, clock=clock, grace="1h").windows == 3  # the fourth ended half an hour ago
+    assert compact(store, "d", clock=clock, grace="0s").windows == 0
+    assert compact(store, clock=clock, grace=timedelta(0)).windows == 1
+    assert compact(store, clock=clock, grace=None).windows == 1
     assert_answers(store, made, RANGES)
 
 
@@ -153,7 +153,7 @@ def test_readers_of_many_windows_need_not_list_anew_for_each(tmp_path, monkeypat
 
 def test_wrong_questions_are_refused(tmp_path):
     store = filled(pp.ProfileStore(tmp_path), hourly(1))
-    for wrong in ({"into": "0h"}, {"into": "week"}, {"keep": "0d"}, {"keep": "-1d"}, {"settle": "soon"},
+    for wrong in ({"into": "0h"}, {"into": "week"}, {"keep": "0d"}, {"keep": "-1d"}, {"grace": "soon"},
                   {"zone": "Europe/Berlin"}, {"into": "h", "zone": "Europe/Berlin"}):  # fmt: skip
         with pytest.raises(ArgumentError, match=f"{list(wrong)[-1]}: got"):
             store.compact("clicks", **wrong)
@@ -514,7 +514,7 @@ def test_kill_9_of_compactors_beside_a_reader(tmp_path):
             store.put(written("w", number, window_of(number % 7 / 4, 0.25)).pane)
             print(number, flush=True)
             if number % 3 == 0:
-                store.compact("clicks", ["h", None, "2h"][number // 3 % 3], clock=LATER, settle=None)
+                store.compact("clicks", ["h", None, "2h"][number // 3 % 3], clock=LATER, grace=None)
     """
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}
     store = pp.ProfileStore(tmp_path / "profiles")
@@ -533,7 +533,7 @@ def test_kill_9_of_compactors_beside_a_reader(tmp_path):
     found = pp.ProfileStore(store.url).read("clicks")
     assert found.rows == len(found.panes)
     assert {("w", number) for number in acknowledged} <= found.panes
-    store.compact("clicks", "2h", clock=LATER, settle=None)
+    store.compact("clicks", "2h", clock=LATER, grace=None)
     store.remove_orphan_files()
     assert orphans(store) == []
     assert len(store.files("clicks")) == 1

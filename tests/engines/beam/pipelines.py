@@ -324,7 +324,7 @@ def test_each_firing_of_a_stream_is_a_pane_and_every_row_counts_once(tmp_path):
     assert (everything.first_event, everything.last_event) == tuple(
         dt.datetime.fromtimestamp(at, dt.UTC) for at in (10, 71)
     )
-    compacted = store.compact("clicks", settle=None)
+    compacted = store.compact("clicks", grace=None)
     assert compacted
     assert numbers(store.read("clicks")) == [1, 2, 3, 4, 5, 6, 8]
 
