@@ -244,7 +244,7 @@ def compact_command(place: str, dataset: str, *, as_json: bool, **options: Any) 
     with progress("windows") as display:
         task = display.add_task("compacting", total=None)
         done = store.compact(
-            dataset, tell=lambda done, total: display.update(task, completed=done, total=total), **options
+            dataset, on_progress=lambda done, total: display.update(task, completed=done, total=total), **options
         )
     if as_json:
         _print_json({"dataset": dataset, "store": place, **asdict(done)})

@@ -68,12 +68,14 @@ def _consumed(
         display = stack.enter_context(progress("rows"))
         task = display.add_task(f"streaming into {dataset}", total=None)
 
-        def tell(counters: Mapping[str, int]) -> None:
+        def on_progress(counters: Mapping[str, int]) -> None:
             behind = f", {counters['lag']:,} behind" if counters["lag"] > 0 else ""
             display.update(task, completed=counters["rows_logged"], description=f"streaming into {dataset}{behind}")
 
-        told = tell if not display.disable else None
-        return consume(source, lambda: session.logger(dataset, **options), Limits(**limits, tell=told), interrupt)
+        told = on_progress if not display.disable else None
+        return consume(
+            source, lambda: session.logger(dataset, **options), Limits(**limits, on_progress=told), interrupt
+        )
 
 
 @contextmanager

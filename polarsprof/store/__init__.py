@@ -312,7 +312,7 @@ class ProfileStore:
         zone: str | None = None,
         grace: str | timedelta | None = "1h",
         clock: Clock | None = None,
-        tell: Callable[[int, int], None] | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
     ) -> Compaction:
         """Merge the panes of each window into one file, finer windows into coarser ones, and drop what is old.
 
@@ -358,7 +358,7 @@ class ProfileStore:
             raise PolarsprofError(msg)
         rules = _rules(into, keep, zone, grace, SystemClock() if clock is None else clock)
         self._catalog(name)
-        return Compactor(self._backend, self._manifests, name).run(rules, tell or _untold)
+        return Compactor(self._backend, self._manifests, name).run(rules, on_progress or _untold)
 
     def remove_orphan_files(self) -> int:
         """Remove the temporary files of writers that died in the midst of one; how many there were."""

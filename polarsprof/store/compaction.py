@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from polarsprof.profiles.profile import Profile
     from polarsprof.store.backend import Claim, Stamp, StoreBackend
 
-    Tell = Callable[[int, int], None]
+    OnProgress = Callable[[int, int], None]
     """How many windows are done, of how many."""
 
 # Old files are deleted together, those of so many windows or a part of all: each time readers may have to list anew.
@@ -180,17 +180,17 @@ class Compactor:
         self._left: set[Window] = set()
         self.done = Compaction()
 
-    def run(self, rules: Rules, tell: Tell) -> Compaction:
+    def run(self, rules: Rules, on_progress: OnProgress) -> Compaction:
         """Do all that the rules ask for; what was done before an error stays done."""
         with self._backend.claim(self._dataset) as claim:
             self._carry_out(_planned(claim.plan(), self._prefix))
             if rules.expired_us is not None:
                 self._drop(rules.expired_us)
-            while not self._round(claim, rules, tell):
+            while not self._round(claim, rules, on_progress):
                 self._carry_out(_planned(claim.plan(), self._prefix))
         return self.done
 
-    def _round(self, claim: Claim, rules: Rules, tell: Tell) -> bool:
+    def _round(self, claim: Claim, rules: Rules, on_progress: OnProgress) -> bool:
         """Whether all was done; else another compactor had planned first."""
         todo = groups(self._manifests.manifest(self._dataset), rules, self._prefix)
         size = max(_WINDOWS_AT_ONCE, -(-len(todo) // _TIMES))
@@ -198,7 +198,7 @@ class Compactor:
             batch = todo[first : first + size]
             if not claim.commit(_plan(batch)):
                 return False
-            self._carry_out(_counted(batch, first, len(todo), tell))
+            self._carry_out(_counted(batch, first, len(todo), on_progress))
             claim.finish()
         return True
 
@@ -267,11 +267,11 @@ class Compactor:
             self.done = replace(self.done, files_expired=len(old), rows_expired=rows)
 
 
-def _counted(batch: Sequence[Group], before: int, total: int, tell: Tell) -> Iterator[Group]:
+def _counted(batch: Sequence[Group], before: int, total: int, on_progress: OnProgress) -> Iterator[Group]:
     for done, group in enumerate(batch, before):
-        tell(done, total)
+        on_progress(done, total)
         yield group
-    tell(before + len(batch), total)
+    on_progress(before + len(batch), total)
 
 
 def _digest_in(file: str) -> str:

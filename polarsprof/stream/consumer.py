@@ -59,7 +59,7 @@ class Limits:
     max_records: int | None = None
     dead_letters: str | os.PathLike[str] | Callable[[DeadLetter], object] | None = None
     stop: threading.Event | None = None
-    tell: Callable[[Mapping[str, int]], object] | None = None
+    on_progress: Callable[[Mapping[str, int]], object] | None = None
 
     def __post_init__(self) -> None:
         _ = self.until_idle_us
@@ -198,14 +198,14 @@ class _Consumer:
 
     def _show(self, *, after_batch: bool) -> None:
         """Let others see how far this is."""
-        tell = self._limits.tell if after_batch else None
-        if self._logger.watched or tell is not None:
+        on_progress = self._limits.on_progress if after_batch else None
+        if self._logger.watched or on_progress is not None:
             self._lag = self._source.lag()
             self._logger.source_status = SourceStatus(
                 self._records, self._letters.count, self._lag, self._source.lag_unit
             )
-        if tell is not None:
-            tell(self.counters())
+        if on_progress is not None:
+            on_progress(self.counters())
 
     def counters(self) -> dict[str, int]:
         lag = -1 if self._lag is None else self._lag

@@ -145,7 +145,7 @@ def test_readers_of_many_windows_need_not_list_anew_for_each(tmp_path, monkeypat
     monkeypatch.setattr("polarsprof.store.compaction._TIMES", 3)
     renewed, told = [], []
     monkeypatch.setattr(store._manifests, "renew_epoch", renewed.append)
-    assert compact(store, tell=lambda done, total: told.append((done, total))).windows == 40
+    assert compact(store, on_progress=lambda done, total: told.append((done, total))).windows == 40
     assert len(renewed) == 3
     assert told[0] == (0, 40)
     assert told[-1] == (40, 40)
