@@ -167,7 +167,7 @@ class Lock:
         self._handle = handle
 
     @classmethod
-    def taken(cls, path: Path) -> Self | None:
+    def try_acquire(cls, path: Path) -> Self | None:
         """The lock of a file, which is made where it is missing; None where somebody else holds it.
 
         Raises
@@ -175,10 +175,10 @@ class Lock:
         OSError
             Where the file cannot be made or opened.
         """
-        return cls._taken(path, _LOCK_FILE)
+        return cls._try(path, _LOCK_FILE)
 
     @classmethod
-    def found(cls, path: Path) -> Self | None:
+    def try_existing(cls, path: Path) -> Self | None:
         """The lock of a file that is there; None where it is not, or somebody else holds it.
 
         Raises
@@ -187,12 +187,12 @@ class Lock:
             Where the file cannot be opened.
         """
         try:
-            return cls._taken(path, _LOCK_FILE & ~os.O_CREAT)
+            return cls._try(path, _LOCK_FILE & ~os.O_CREAT)
         except FileNotFoundError:
             return None
 
     @classmethod
-    def _taken(cls, path: Path, flags: int) -> Self | None:
+    def _try(cls, path: Path, flags: int) -> Self | None:
         handle = os.open(path, flags, _OWNER_ONLY)
         try:
             held = _lock(handle) and _is_file_of(handle, path)  # who held it before may have removed it meanwhile
@@ -205,22 +205,22 @@ class Lock:
         return None
 
     @classmethod
-    def insisted(cls, path: Path) -> Self | None:
+    def acquire_retrying(cls, path: Path) -> Self | None:
         """The same where others look into the lock for a moment, to see who lives; None where one keeps it.
 
         Raises
         ------
         OSError
-            As `taken`.
+            As `try_acquire`.
         """
         for _ in range(_LOOKS):
-            if (lock := cls.taken(path)) is not None:
+            if (lock := cls.try_acquire(path)) is not None:
                 return lock
             time.sleep(_LOOK_S)
         return None
 
     @classmethod
-    def of_temporary(cls, path: Path) -> Self:
+    def temporary(cls, path: Path) -> Self:
         """The lock of a new file that is to be filled, by which others see that it is in use.
 
         Where locks are not to be had, the file is as good without one, as long as nobody takes what has none for left.
@@ -231,12 +231,12 @@ class Lock:
             Where the file cannot be made.
         """
         with suppress(OSError):
-            if (lock := cls.insisted(path)) is not None:
+            if (lock := cls.acquire_retrying(path)) is not None:
                 return lock
         return cls(path, os.open(path, _LOCK_FILE, _OWNER_ONLY))
 
     @classmethod
-    def awaited(cls, path: Path) -> Self:
+    def acquire(cls, path: Path) -> Self:
         """The lock of a file that nobody removes, which is made where it is missing, once nobody else holds it.
 
         Raises

@@ -96,7 +96,7 @@ class LocalBackend:
     def put(self, names: Sequence[str], data: bytes, temporary: str, is_same: Callable[[str], bool]) -> str:
         beside = self.path / temporary
         make_folder(beside.parent)
-        lock = Lock.of_temporary(beside)
+        lock = Lock.temporary(beside)
         try:
             lock.fill(data)
             name = self._published(beside, names, is_same)
@@ -154,7 +154,7 @@ class LocalBackend:
     def claim(self, name: str) -> Iterator[_Locked]:
         path = self.path / kept_name(name, "lock")
         make_folder(path.parent)
-        lock = Lock.awaited(path)
+        lock = Lock.acquire(path)
         try:
             for left in path.parent.glob(f"{path.stem}.*.tmp"):  # a slug has no character that means something here
                 left.unlink(missing_ok=True)
@@ -172,7 +172,7 @@ class LocalBackend:
 
     def _is_swept(self, name: str) -> bool:
         with suppress(OSError):  # another user's, or without locks: whether it is in use cannot be told
-            if lock := Lock.found(self.path / name):
+            if lock := Lock.try_existing(self.path / name):
                 lock.remove()
                 return True
         return False

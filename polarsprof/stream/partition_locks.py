@@ -65,7 +65,7 @@ class PartitionLocks:
         self._locks.clear()
 
     def _taken(self, name: str) -> Lock:
-        lock = Lock.insisted(self._path(name))
+        lock = Lock.acquire_retrying(self._path(name))
         if lock is None:
             raise SourceError(self._text(name))
         return lock

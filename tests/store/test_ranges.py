@@ -196,7 +196,7 @@ def test_only_temporaries_of_dead_writers_are_swept(tmp_path):
     names = [".a-1-0123abcd.tmp", ".a-b-7-0123abcd.tmp", ".alive-1-0123abcd.tmp", ".other.tmp", "a-1-0123abcd.tmp"]
     for name in names:
         (tmp_path / name).touch()
-    held = Lock.taken(tmp_path / names[2])
+    held = Lock.try_acquire(tmp_path / names[2])
     assert store.remove_orphan_files() == 2
     assert sorted(path.name for path in tmp_path.iterdir() if path.suffix == ".tmp") == sorted(names[2:])
     held.release()

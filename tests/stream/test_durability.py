@@ -383,7 +383,7 @@ def test_a_temporary_file_that_was_left_is_swept_and_one_in_use_is_not(tmp_path,
     names = [".e228f98d1f5f-1-0a1b2c3d.tmp", ".0123456789ab-1-0a1b2c3d.tmp"]
     for name in names:
         (tmp_path / name).write_bytes(b"half a pane")
-    used = Lock.taken(tmp_path / names[0])
+    used = Lock.try_acquire(tmp_path / names[0])
     with pp.Session(tmp_path, clock=clock) as session:
         session.logger()
         assert [name for name in names if (tmp_path / name).exists()] == names[:1]
@@ -799,10 +799,10 @@ def test_without_rotation_no_row_is_too_late(tmp_path, clock):
 
 def test_who_looks_into_a_lock_for_a_moment_is_waited_for_and_who_keeps_it_is_not(tmp_path, monkeypatch):
     path = tmp_path / "x.lock"
-    other = Lock.taken(path)
+    other = Lock.try_acquire(path)
     pauses: list[float] = []
     monkeypatch.setattr("polarsprof.files.durable.time.sleep", pauses.append)
-    assert Lock.insisted(path) is None
+    assert Lock.acquire_retrying(path) is None
     assert 1 <= sum(pauses) <= 10
     monkeypatch.setattr("polarsprof.files.durable.time.sleep", lambda _: other.release())
-    assert Lock.insisted(path) is not None
+    assert Lock.acquire_retrying(path) is not None

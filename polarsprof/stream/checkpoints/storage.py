@@ -90,7 +90,7 @@ class CheckpointStorage:
             Where the folder cannot be made or written.
         """
         make_folder(folder, _OWNER_ONLY)
-        lock = Lock.insisted(folder / f"{dataset_slug}.{writer_id}.lock")
+        lock = Lock.acquire_retrying(folder / f"{dataset_slug}.{writer_id}.lock")
         if lock is None:
             msg = f"{folder}: the lock of writer {writer_id} cannot be taken"
             raise StoreError(msg)
@@ -108,7 +108,7 @@ class CheckpointStorage:
         writers = {path.name.split(".")[1] for path in _files(folder, f"{dataset_slug}.")}
         for writer_id in sorted(writers):
             try:
-                lock = Lock.taken(folder / f"{dataset_slug}.{writer_id}.lock")
+                lock = Lock.try_acquire(folder / f"{dataset_slug}.{writer_id}.lock")
             except PermissionError:  # another user's, who takes care of it
                 continue
             if lock is not None:
