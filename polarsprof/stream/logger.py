@@ -91,7 +91,7 @@ class Logger:
         self._writer = Writer(settings, self._gather)
         self._json_lines = JsonLines()
         self._rows_in_batches = self._rows_recovered = 0
-        self._news: list[str] = []
+        self._warnings: list[str] = []
         self.source_status: SourceStatus | None = None
         self._watched, self._status = False, StreamStatus()
         self._ending = self._finished = self._closed = self._disowned = False
@@ -539,14 +539,14 @@ class Logger:
         """Take over what dead loggers of the data set left."""
         now_us = self._clock.now_us()
         try:
-            for writer in recovered(self._settings, self._news):
+            for writer in recovered(self._settings, self._warnings):
                 self._recovered.append(writer)
         except OSError as error:
-            self._news.append(f"{self.dataset_name}: what was left by others cannot be looked at: {error}")
+            self._warnings.append(f"{self.dataset_name}: what was left by others cannot be looked at: {error}")
         try:
             self._known_positions = known_positions(self._settings)
         except OSError as error:
-            self._news.append(f"{self.dataset_name}: the positions of others cannot be looked at: {error}")
+            self._warnings.append(f"{self.dataset_name}: the positions of others cannot be looked at: {error}")
         for writer in self._recovered:
             self._rows_recovered += writer.rows_waiting
             self._writer.inherit(writer.positions)
@@ -582,10 +582,10 @@ class Logger:
             try:
                 return work()
             finally:
-                news, self._news = self._news, []
+                news, self._warnings = self._warnings, []
                 heard.news += news
                 for writer in (self._writer, *self._recovered):
-                    heard.news += writer.take_news()
+                    heard.news += writer.drain_warnings()
                     heard.panes += writer.take_published()
                 if self._watched:
                     self._status = self._writer.status()

@@ -90,7 +90,7 @@ class Outbox:
         self._destinations = list(map(_Destination, stores))
         self._max_bytes = max_bytes
         self._waiting: dict[int, _Waiting] = {}  # by number, in order
-        self._news: list[str] = []
+        self._warnings: list[str] = []
         self._published: list[bytes] = []
         self.spool: Spool | None = None
         self.waiting_bytes = 0
@@ -146,9 +146,9 @@ class Outbox:
         places = {place for each in due for place in each.missing}
         return min((self._destinations[place].next_try_us for place in places), default=None)
 
-    def take_news(self) -> list[str]:
+    def drain_warnings(self) -> list[str]:
         """What the user should be warned of since the last call."""
-        news, self._news = self._news, []
+        news, self._warnings = self._warnings, []
         return news
 
     def take_published(self) -> list[bytes]:
@@ -187,7 +187,7 @@ class Outbox:
         except Exception as error:  # noqa: BLE001 - whatever it is, the pane stays until the store has it
             self.retries += 1
             if destination.failed(error, now_us):
-                self._news.append(f"{destination.store} takes no pane, will try again: {error}")
+                self._warnings.append(f"{destination.store} takes no pane, will try again: {error}")
             return False
         if len(waiting.missing) == len(self._destinations):
             self.panes_written += 1
@@ -216,7 +216,7 @@ class Outbox:
         store = self._destinations[0].store
         errors = [str(each.error) for each in self._destinations if each.error]
         why = ": ".join([reason, *errors[:1]])
-        self._news.append(f"{store} takes no pane: dropped one of {pane.rows} rows of {pane.dataset!r}: {why}")
+        self._warnings.append(f"{store} takes no pane: dropped one of {pane.rows} rows of {pane.dataset!r}: {why}")
 
     def _take_out(self, number: int) -> Pane:
         waiting = self._waiting.pop(number)

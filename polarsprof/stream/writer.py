@@ -132,7 +132,7 @@ class Writer:
             partial(self._seal, late=True),
             state=state.late,
         )
-        self._news: list[str] = []
+        self._warnings: list[str] = []
         self._told: set[str] = set()
 
     @property
@@ -252,10 +252,10 @@ class Writer:
         self._outbox.spool = None
         self.checkpoints.end(leave=bool(self.positions) and not inherited)
 
-    def take_news(self) -> list[str]:
+    def drain_warnings(self) -> list[str]:
         """What the user should be warned of since the last call."""
-        news, self._news = self._news, []
-        return news + self.checkpoints.take_news() + self._outbox.take_news()
+        news, self._warnings = self._warnings, []
+        return news + self.checkpoints.drain_warnings() + self._outbox.drain_warnings()
 
     def take_published(self) -> list[bytes]:
         """The panes that were published since the last call."""
@@ -286,7 +286,7 @@ class Writer:
                 profile = Profile.from_bytes(data)
             except (OSError, PolarsprofError) as error:
                 text = f"pane {number} of writer {self._writer_id} is lost: {error}"
-                self._news.append(f"{self._settings.dataset}: {text}")
+                self._warnings.append(f"{self._settings.dataset}: {text}")
             else:
                 self._outbox.add_spooled(self._pane(profile, number, b""), len(data))
 
@@ -401,7 +401,7 @@ class Writer:
     def _tell(self, text: str, kind: str) -> None:
         if kind not in self._told:
             self._told.add(kind)
-            self._news.append(f"{self._settings.dataset}: {text}; further ones are only counted")
+            self._warnings.append(f"{self._settings.dataset}: {text}; further ones are only counted")
 
     def _empty_profile(self, dataset: str, window: Window) -> Profile:
         settings = self._settings

@@ -70,7 +70,7 @@ class CheckpointCoordinator:
         self._changed_us: int | None = None  # when the first change since the checkpoint came
         self._saved_us = self._cost_us = self._retry_us = 0
         self._pause_us = _FIRST_PAUSE_US
-        self._news: list[str] = []
+        self._warnings: list[str] = []
 
     @property
     def saves(self) -> bool:
@@ -203,9 +203,9 @@ class CheckpointCoordinator:
         if self._files is not None:
             self._files.leave()
 
-    def take_news(self) -> list[str]:
+    def drain_warnings(self) -> list[str]:
         """What the user should be warned of since the last call."""
-        news, self._news = self._news, []
+        news, self._warnings = self._warnings, []
         return news
 
     def _opened(self) -> CheckpointStorage:
@@ -215,7 +215,7 @@ class CheckpointCoordinator:
 
     def _failed(self, error: Exception, now_us: int) -> None:
         if not self._retry_us:
-            self._news.append(f"{self._folder}: no checkpoint can be saved, will try again: {error}")
+            self._warnings.append(f"{self._folder}: no checkpoint can be saved, will try again: {error}")
         with self.lock:
             if isinstance(error, FileNotFoundError) and self._files is not None and self._files.gone:
                 self.end(leave=True)  # somebody removed the folder: the next try makes it anew
