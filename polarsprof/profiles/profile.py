@@ -120,7 +120,7 @@ class Profile(ProfileHeader):
         """The paths of the columns, in no order."""
         return self._columns.keys()
 
-    def part(self, paths: Iterable[str]) -> Profile:
+    def select(self, paths: Iterable[str]) -> Profile:
         """Rows and a few columns alone, sharing their state; those that the profile does not have are left out."""
         part = Profile(self.spec, dataset=self.dataset, window=self.window)
         part.rows = self.rows

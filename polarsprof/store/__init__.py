@@ -330,7 +330,7 @@ class ProfileStore:
             Windows that ended longer ago are deleted, such as "90d"; None: none is.
         zone
             Time zone of windows of whole days, such as "Europe/Berlin"; None: UTC.
-        settle
+        grace
             Windows that ended less than this ago are not merged yet, since their rows may still be on the way; rows
             that come later all the same get files of their own, for the next run to merge. None: also those that have
             not ended.

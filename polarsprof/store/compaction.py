@@ -80,7 +80,7 @@ class Rules:
     """What to compact: into which windows, those that end by an instant, and what to drop."""
 
     coarser: Tumbling | None
-    settled_us: int | None
+    grace_end_us: int | None
     expired_us: int | None
 
     def target(self, window: Window) -> Window | None:
@@ -88,7 +88,7 @@ class Rules:
         if not MIN_US <= window.start_us <= MAX_US:  # no writer of ours has such a one
             return None
         into = window if self.coarser is None else self.coarser.window_of(window.start_us)
-        if into.end_us < window.end_us or (self.settled_us is not None and into.end_us > self.settled_us):
+        if into.end_us < window.end_us or (self.grace_end_us is not None and into.end_us > self.grace_end_us):
             return None
         return into
 

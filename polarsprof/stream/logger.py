@@ -341,7 +341,7 @@ class Logger:
         sources = () if reading is None else (reading,)
         return replace(seen, counters=counters, sources=sources, now_us=self._clock.now_us())
 
-    def part(self, choose: Callable[[set[str]], Collection[str]], timeout_s: float) -> Profile | None:
+    def select(self, choose: Callable[[set[str]], Collection[str]], timeout_s: float) -> Profile | None:
         """A merged copy of a few columns of what is open, without what was logged since the last batch.
 
         Parameters
@@ -360,21 +360,21 @@ class Logger:
         try:
             starts_us, paths = self._between_work(self._writer.open_paths, until_s)
             wanted = choose(paths)
-            copies = [partial(self._writer.part, start_us, wanted) for start_us in (starts_us if wanted else ())]
+            copies = [partial(self._writer.select, start_us, wanted) for start_us in (starts_us if wanted else ())]
             parts = [self._between_work(copy, until_s) for copy in copies]
         except TimeoutError:
             return None
         return merge(filter(None, parts))
 
-    def _between_work(self, look: Callable[[], _Result], until_s: float) -> _Result:
+    def _between_work(self, snapshot: Callable[[], _Result], until_s: float) -> _Result:
         """Look at the writer once the work in hand is done; a TimeoutError where it takes too long."""
-        return uninterrupted(partial(self._looked, look, until_s))
+        return uninterrupted(partial(self._looked, snapshot, until_s))
 
-    def _looked(self, look: Callable[[], _Result], until_s: float) -> _Result:
+    def _looked(self, snapshot: Callable[[], _Result], until_s: float) -> _Result:
         if not self._work.acquire(timeout=max(0.0, until_s - time.monotonic())):
             raise TimeoutError
         try:
-            return look()
+            return snapshot()
         finally:
             self._work.release()
 
@@ -533,7 +533,7 @@ class Logger:
 
     def _look(self) -> Profile:
         self._gather()
-        return self._writer.look()
+        return self._writer.snapshot()
 
     def _recover(self) -> None:
         """Take over what dead loggers of the data set left."""

@@ -240,7 +240,7 @@ class Rotation:
         """The profiles of the open windows, in the order of time."""
         return [opened.profile for _, opened in sorted(self._open.items())]
 
-    def look(self) -> Profile:
+    def snapshot(self) -> Profile:
         """A merged copy of all that is open."""
         return merge(self.open_profiles())
 

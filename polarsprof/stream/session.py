@@ -339,10 +339,10 @@ class Session:
         if name in self._loggers:
             yield self._loggers[name].status
 
-    def part(self, name: str, choose: Callable[[set[str]], Collection[str]], timeout_s: float) -> Profile | None:
+    def select(self, name: str, choose: Callable[[set[str]], Collection[str]], timeout_s: float) -> Profile | None:
         """As `Logger.part`, of the open logger of a data set; None also where there is none."""
         logger = self._loggers.get(name)
-        return None if logger is None or self._disowned else logger.part(choose, timeout_s)
+        return None if logger is None or self._disowned else logger.select(choose, timeout_s)
 
     def close(self) -> None:
         """Close every logger, so that all is durable; a second call does nothing.

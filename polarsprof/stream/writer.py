@@ -179,14 +179,14 @@ class Writer:
         paths = set().union(*(profile.paths for profile in self._rotation.open_profiles()))
         return self._rotation.open_starts_us, paths
 
-    def part(self, start_us: int, paths: Iterable[str]) -> bytes:
+    def select(self, start_us: int, paths: Iterable[str]) -> bytes:
         """Some columns of the open window that starts then, as the bytes of a profile; none where it is not open."""
         profile = self._rotation.open_profile(start_us)
-        return b"" if profile is None else profile.part(paths).to_bytes()
+        return b"" if profile is None else profile.select(paths).to_bytes()
 
-    def look(self) -> Profile:
+    def snapshot(self) -> Profile:
         """A merged copy of all that is open, rows that are too late left out."""
-        return self._rotation.look()
+        return self._rotation.snapshot()
 
     def add(self, batch: RowBatch, arrival_us: int) -> None:
         """Fold rows into the windows of their times."""

@@ -101,7 +101,7 @@ class ColumnFigures:
 
         for session in self._sessions:
             try:
-                part = session.part(name, choose, patience_s)
+                part = session.select(name, choose, patience_s)
             except PolarsprofError:  # a window that cannot be written; the logger warns of it
                 part = None
             if part is not None:
