@@ -11,7 +11,8 @@ import click
 
 from polarsprof.cli.console import progress
 from polarsprof.sources.addresses import source_at
-from polarsprof.stream.consumer import Interrupt, Limits, consume
+from polarsprof.stream.consumer import Limits, consume
+from polarsprof.stream.interrupt import Interrupt
 from polarsprof.stream.session import Session
 
 if TYPE_CHECKING:

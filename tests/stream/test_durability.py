@@ -443,7 +443,7 @@ def test_a_crash_while_files_are_removed_brings_no_earlier_checkpoint_back(tmp_p
         for state in (b"first", b"second", b"third"):
             files.save(state)
             files.append(b"rows of " + state)
-        files.keep(1, b"pane")
+        files.write_pane(1, b"pane")
         rest = iter(range(calls))
 
         def counted(path, rest=rest, **options):
@@ -488,7 +488,7 @@ def test_panes_and_the_journal_are_there_before_the_checkpoint_that_needs_them(t
             real(*arguments)
 
         monkeypatch.setattr(checkpoint, name, noted)
-    files.keep(1, b"pane")
+    files.write_pane(1, b"pane")
     files.save(b"second", b"what was sealed")
     there = sorted([".checkpoint", ".journal", ".journal", ".lock", ".pane"])
     assert seen == [("sync_folder", there), ("write_whole", there)]
