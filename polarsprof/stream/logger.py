@@ -304,9 +304,12 @@ class Logger:
         if positions is not None:
             self.log_rows(self._accumulator.new_buffer().batches(records), positions=positions)
             return
-        log = self.log
-        for record in records:
-            log(record)
+        accumulator, attend = self._accumulator, self._worker.attend
+        for record in records:  # the steps of `log`, whose call takes a tenth of the time
+            if accumulator.rotates:
+                accumulator.cut_if_over()
+            if accumulator.buffer.append(record):
+                attend()
 
 
 def _checked_positions(positions: Mapping[str, int]) -> dict[str, int]:

@@ -228,8 +228,8 @@ class Session:
         Returns
         -------
         dict
-            `Logger.counters`, and four more: `records_read`; `dead_letters`; `lag`, the records or bytes not read, -1 if
-            unknown; `interrupted_by`, the number of a signal whose handler returned, or 0.
+            `Logger.counters`, and four more: `records_read`; `dead_letters`; `lag`, the records or bytes not read (-1
+            means unknown); `interrupted_by`, the number of a signal whose handler returned, or 0.
 
         Raises
         ------
@@ -318,6 +318,7 @@ class Session:
     def disown(self) -> None:
         """Make session and loggers useless in a forked child: they belong to the parent."""
         self._disowned = True
+        self._lock, self._names_lock = ranked_lock(Rank.SESSION), ranked_lock(Rank.NAMES)  # a thread may hold the old
         for logger in self._loggers.values():
             logger.disown()
 

@@ -215,6 +215,7 @@ class StreamWorker:
     def disown(self) -> None:
         """Make the worker useless in a forked child; its state belongs to the parent."""
         self._disowned = True
+        self._lock = ranked_lock(Rank.WORK)  # a thread of the parent may hold the old one
         self.accumulator.disown(self._closed_reason())
         for writer in self._writers:
             writer.checkpoints.disown()

@@ -208,6 +208,7 @@ class CheckpointCoordinator:
 
     def disown(self) -> None:
         """Leave the files alone in a forked child, where they belong to the parent."""
+        self.lock = ranked_lock(Rank.CHECKPOINTS)  # a thread of the parent may hold the old one
         if self._files is not None:
             self._files.leave()
 
