@@ -12,11 +12,11 @@ from polarsprof.profiles.header import advance
 from polarsprof.store.names import slug
 from polarsprof.stream.checkpoints.messages import Sealed, entry_of, positions_of, state_of
 from polarsprof.stream.checkpoints.storage import CheckpointStorage
-from polarsprof.stream.writer import Writer
 
 if TYPE_CHECKING:
     from polarsprof.stream.checkpoints.messages import WriterState
     from polarsprof.stream.settings import WriterSettings
+    from polarsprof.stream.writer import Writer
 
 
 class CrashedWriters:
@@ -28,6 +28,8 @@ class CrashedWriters:
         Of the writer that takes over; each crashed writer goes on with the settings in its own state.
     heir
         The writer that takes over. It inherits their positions.
+    writer_class
+        `Writer`.
 
     Attributes
     ----------
@@ -39,12 +41,13 @@ class CrashedWriters:
         Positions that any writer of the data set had saved when this one began.
     """
 
-    def __init__(self, settings: WriterSettings, heir: Writer) -> None:
+    def __init__(self, settings: WriterSettings, heir: Writer, writer_class: type[Writer]) -> None:
         self.writers: list[Writer] = []
         self.rows = 0
         self.saved_positions: dict[str, int] = {}
         self._settings = settings
         self._heir = heir
+        self._writer_class = writer_class
         self._warnings: list[str] = []
 
     def recover(self, now_us: int) -> None:
@@ -112,7 +115,7 @@ class CrashedWriters:
             return None
         state = None if saved.state is None else state_of(saved.state)
         settings = self._settings if state is None else _settings_of(state, self._settings)
-        writer = Writer(settings, _gather_nothing, files, state)
+        writer = self._writer_class(settings, _gather_nothing, files, state)
         entries = list(map(entry_of, saved.entries))
         writer.adopt_panes(files, [entry for entry in entries if isinstance(entry, Sealed)])
         for entry in entries:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from polarsprof.errors import PolarsprofError, run_all
-from polarsprof.profiles.merging import merge
 from polarsprof.profiles.profile import Profile
 from polarsprof.profiles.update import update_or_reject
+from polarsprof.stream.checkpoints.messages import OpenWindow, RotationState
 from polarsprof.windowing.tumbling import Watermark
 
 if TYPE_CHECKING:
@@ -30,27 +30,6 @@ if TYPE_CHECKING:
     from polarsprof.windowing.windowing import Windowing
 
 _NEVER: Final = 2**63 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class OpenWindow:
-    """An open window in a checkpoint, with its profile as a file.
-
-    `start_us` is its start, `seal_at_us` the watermark that seals it, in microseconds.
-    """
-
-    start_us: int
-    seal_at_us: int
-    profile: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class RotationState:
-    """The state of a rotation in a checkpoint; instants in microseconds."""
-
-    latest_us: int | None = None
-    last_row_us: int = 0
-    open: tuple[OpenWindow, ...] = ()
 
 
 _INITIAL: Final = RotationState()
@@ -211,10 +190,6 @@ class Rotation:
         """Return some columns of an open window as a file; empty if it is not open."""
         profile = self.open_profile(start_us)
         return b"" if profile is None else profile.select(paths).to_bytes()
-
-    def snapshot(self) -> Profile:
-        """Return a merged copy of the open windows."""
-        return merge(self.open_profiles())
 
     def _times(self, batch: RowBatch, arrival_us: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Return the time of each row, its arrival if it has none, and whether it has one."""

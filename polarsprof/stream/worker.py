@@ -65,7 +65,7 @@ class StreamWorker:
         self._clock = settings.clock
         self._lock = ranked_lock(Rank.WORK)  # guards the writers; a signal handler of its holder may take it again
         self._writer = Writer(settings, self._gather)
-        self._crashed = CrashedWriters(settings, self._writer)
+        self._crashed = CrashedWriters(settings, self._writer, Writer)
         self._rows_in_batches = 0
         self._disowned = self._finished = False
         self.run(self._crashed.recover, self._clock.now_us())
@@ -291,7 +291,7 @@ class StreamWorker:
 
     def _snapshot(self) -> Profile:
         self._gather()
-        return self._writer.on_time.snapshot()
+        return merge(self._writer.on_time.open_profiles())
 
     def _is_journaled(self) -> bool:
         """Journal waiting records beside the background thread; return whether it did."""

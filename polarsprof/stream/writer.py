@@ -21,12 +21,12 @@ from polarsprof.profiles.header import advance
 from polarsprof.profiles.profile import Profile
 from polarsprof.store.names import Pane, slug
 from polarsprof.stream.checkpoints.coordinator import CheckpointCoordinator
-from polarsprof.stream.checkpoints.messages import Sealed, WriterState, sealed_entry, state_bytes
+from polarsprof.stream.checkpoints.messages import RotationState, Sealed, WriterState, sealed_entry, state_bytes
 from polarsprof.stream.checkpoints.storage import CheckpointStorage
 from polarsprof.stream.counters import GAUGES, StreamCounters
 from polarsprof.stream.data_warnings import DataWarnings
 from polarsprof.stream.outbox import Outbox
-from polarsprof.stream.rotation import Rotation, RotationState
+from polarsprof.stream.rotation import Rotation
 from polarsprof.stream.status import StreamStatus
 
 if TYPE_CHECKING:

@@ -9,12 +9,32 @@ import msgspec
 
 from polarsprof.errors import CorruptProfile
 from polarsprof.ingest.records import RecordBatch, packed, unpacked
-from polarsprof.stream.rotation import RotationState  # noqa: TC001 - msgspec reads the annotations
-from polarsprof.windowing.windowing import Windowing  # noqa: TC001 - the same
+from polarsprof.windowing.windowing import Windowing  # noqa: TC001 - msgspec reads the annotations
 
 _Kind = TypeVar("_Kind")
 _ROWS: Final = b"R"
 _SEALED: Final = b"S"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWindow:
+    """An open window in a checkpoint, with its profile as a file.
+
+    `start_us` is its start, `seal_at_us` the watermark that seals it, in microseconds.
+    """
+
+    start_us: int
+    seal_at_us: int
+    profile: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RotationState:
+    """The state of a rotation in a checkpoint; instants in microseconds."""
+
+    latest_us: int | None = None
+    last_row_us: int = 0
+    open: tuple[OpenWindow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
