@@ -52,10 +52,9 @@ def test_one_what_in_a_thousand_words_passes(checkout):
 
 
 def test_a_long_first_line_is_named_by_its_place(checkout):
-    (checkout / "polarsprof" / "orders.py").write_text(
-        f'{CLEAN}    """{"x" * 80}"""\n\n\ndef f():\n    """{"x" * 81}"""\n'
-    )
-    assert problems() == ["polarsprof/orders.py:6: the first line has more than 80 characters"]
+    text = f'"""{"x" * 80}"""\n\n\ndef rows():\n    """{"x" * 81}\n\n    A line below {"y" * 90}.\n    """\n'
+    (checkout / "polarsprof" / "orders.py").write_text(text)
+    assert problems() == ["polarsprof/orders.py:5: the first line has more than 80 characters"]
 
 
 @pytest.mark.parametrize("fence", ["```", "````"])
