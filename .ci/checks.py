@@ -1,4 +1,4 @@
-"""Checks of the repository that no other tool makes. `.ci/run` calls them one by one, from the checkout.
+"""Checks of the repository that no other tool covers. `.ci/run` calls them one by one, from the checkout.
 
 Usage: checks.py readme-command NAME | top-level | prose | extra NAME | group NAME | wheel FILE | gencode | notebooks |
 outcome JUNIT_FILE
