@@ -25,7 +25,8 @@ from benchmarks.child import DATASET, Taken, measured
 from benchmarks.measure import Line, median_ms
 from polarsprof.files.codec import Sections, encode
 from polarsprof.store.names import Pane
-from polarsprof.windowing.tumbling import Interval, Tumbling
+from polarsprof.windowing.durations import Interval
+from polarsprof.windowing.tumbling import Tumbling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

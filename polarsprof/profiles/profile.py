@@ -27,7 +27,7 @@ from polarsprof.profiles.column import ColumnProfile
 from polarsprof.profiles.group import read_groups, write_groups
 from polarsprof.profiles.header import ProfileHeader
 from polarsprof.sketches.counters import MAX_COUNT
-from polarsprof.windowing.tumbling import Window, utc_us
+from polarsprof.windowing.instants import utc_us
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from polarsprof.kernels.batch import ColumnBatch, TypedColumns
     from polarsprof.profiles.group import GroupProfile
+    from polarsprof.windowing.tumbling import Window
 
 _LONGEST_PATH: Final = 512
 _AT_ONCE: Final = 128  # columns that are read or written together

@@ -27,7 +27,8 @@ from polarsprof.store.names import Pane, instant_us, own_name, plain_name, prefi
 from polarsprof.store.object_store import SCHEMES, ObjectStoreBackend
 from polarsprof.store.reading import Reader
 from polarsprof.windowing.clock import SystemClock
-from polarsprof.windowing.tumbling import Interval, Tumbling, duration_us
+from polarsprof.windowing.durations import Interval, duration_us
+from polarsprof.windowing.tumbling import Tumbling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

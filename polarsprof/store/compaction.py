@@ -31,7 +31,8 @@ from polarsprof.store.backend import opened_file, read_file
 from polarsprof.store.listing import ManifestCache, each_ahead
 from polarsprof.store.manifest import Entry, Manifest, each_once
 from polarsprof.store.names import compacted_name, kept_name, label_of, prefix_of
-from polarsprof.windowing.tumbling import MAX_US, MIN_US, Tumbling, Window
+from polarsprof.windowing.instants import MAX_US, MIN_US
+from polarsprof.windowing.tumbling import Tumbling, Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -16,7 +16,9 @@ from math import gcd
 from typing import TYPE_CHECKING, Final
 
 from polarsprof.errors import argument_error
-from polarsprof.windowing.tumbling import Interval, Tumbling, Window, utc_us
+from polarsprof.windowing.durations import Interval
+from polarsprof.windowing.instants import utc_us
+from polarsprof.windowing.tumbling import Tumbling, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

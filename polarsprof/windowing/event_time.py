@@ -23,7 +23,7 @@ import numpy as np
 import polars as pl
 
 from polarsprof.errors import argument_error
-from polarsprof.windowing.tumbling import MAX_US, MIN_US, utc_datetime
+from polarsprof.windowing.instants import MAX_US, MIN_US, utc_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

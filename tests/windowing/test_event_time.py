@@ -19,7 +19,7 @@ from polars.testing import assert_series_equal
 
 from polarsprof.errors import ArgumentError
 from polarsprof.windowing.event_time import event_times, event_times_of_values
-from polarsprof.windowing.tumbling import MAX_US, MIN_US
+from polarsprof.windowing.instants import MAX_US, MIN_US
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNITS = ["s", "ms", "us", "ns"]

@@ -12,18 +12,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from polarsprof.errors import ArgumentError
-from polarsprof.windowing.tumbling import (
-    MAX_US,
-    MIN_US,
-    Interval,
-    Tumbling,
-    Watermark,
-    Window,
-    duration_us,
-    label_of_instant,
-    utc_datetime,
-    utc_us,
-)
+from polarsprof.windowing.durations import Interval, duration_us
+from polarsprof.windowing.instants import MAX_US, MIN_US, utc_datetime, utc_us
+from polarsprof.windowing.tumbling import Tumbling, Window, label_of_instant
+from polarsprof.windowing.watermark import Watermark
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR_US, DAY_US = 3_600_000_000, 86_400_000_000
