@@ -119,5 +119,5 @@ def opened_file(backend: StoreBackend, name: str, columns: Iterable[str] | None)
     where = backend.where(name)
     with backend.opened(name, first_bytes) as (part, file_bytes), naming(where):
         sections = sections_of(part, file_bytes, where)
-        sections.keep(columns)
+        sections.load(columns)
     return sections
