@@ -13,7 +13,8 @@ import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from polarsprof.files.durable import Lock, make_folder, sync_folder
+from polarsprof.files.durable import make_folder, sync_folder
+from polarsprof.files.locks import Lock
 from polarsprof.store.backend import MOST_AHEAD_BYTES, MOST_KEPT_BYTES
 from polarsprof.store.names import WRITERS, is_pane, is_temporary, kept_name
 

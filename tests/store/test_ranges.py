@@ -15,7 +15,7 @@ from support.stores import LATER, START_US, assert_answers, at, filled, hourly, 
 
 import polarsprof as pp
 from polarsprof.errors import CorruptProfile
-from polarsprof.files.durable import Lock
+from polarsprof.files.locks import Lock
 from polarsprof.store.manifest import Entry, Manifest
 
 MANY = 80  # files: enough for an index
@@ -221,7 +221,7 @@ def test_where_locks_are_not_to_be_had_panes_are_written_and_nothing_is_swept(tm
     def no_locks(_):
         raise OSError(errno.ENOLCK, "no locks available")
 
-    monkeypatch.setattr("polarsprof.files.durable._lock", no_locks)
+    monkeypatch.setattr("polarsprof.files.locks._lock", no_locks)
     made = hourly(2)
     store = filled(pp.ProfileStore(tmp_path), made)
     (tmp_path / ".a-1-0123abcd.tmp").touch()
