@@ -1,6 +1,6 @@
-"""Datetimes ⇄ whole microseconds since the Unix epoch, UTC; exact from 0001-01-01 to 9999-12-31.
+"""Datetimes ⇄ whole microseconds since the Unix epoch, UTC.
 
-Integers only: no float, no clock, no local time. Imports nothing above.
+Exact from 0001-01-01 to 9999-12-31. Integers only: no float, no clock, no local time. Imports nothing above.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Windows and tumbling windows, their names, and the names of instants: pure integer arithmetic.
+"""Windows, tumbling windows and their names: pure integer arithmetic.
 
 Every time from 0001-01-01 to 9999-12-31 lies in exactly one tumbling window, start <= time < end. Works in whole
 microseconds since the Unix epoch, UTC; no float, no clock. Imports nothing above.
@@ -30,7 +30,7 @@ _MAX_CACHED_DAYS: Final = 4_096  # starts of local days: eleven years of one zon
 
 @dataclass(frozen=True, order=True, slots=True)
 class Window:
-    """The half-open span [start, end) of event time; windows sort by start, then by end.
+    """A half-open span [start, end) of event time; sorts by start, then by end.
 
     The order of the bounds is not checked: code that reads windows from outside rejects empty ones.
 
@@ -54,12 +54,12 @@ class Window:
 
     @property
     def start(self) -> datetime:
-        """The first moment inside, as an aware datetime in UTC, clipped to the years 1 to 9999."""
+        """The first moment inside, in UTC; clipped to the years 1 to 9999."""
         return _nearest_datetime(self.start_us)
 
     @property
     def end(self) -> datetime:
-        """The first moment after, as an aware datetime in UTC, clipped to the years 1 to 9999."""
+        """The first moment after, in UTC; clipped to the years 1 to 9999."""
         return _nearest_datetime(self.end_us)
 
     def contains(self, time_us: int) -> bool:
@@ -78,11 +78,12 @@ def _nearest_datetime(time_us: int) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Tumbling:
-    """Windows of one length, side by side; each time of the years 1 to 9999 lies in exactly one.
+    """Windows of one length, side by side.
 
-    Windows are aligned to the epoch in UTC, or to an origin. With a zone they are local calendar days, 23 or 25 hours
-    long on days when clocks change; n-day windows count local days from 1970-01-01. A local day begins when its date
-    first shows on the clock: after the gap, if clocks skip its midnight. Windows at both ends of time are cut there.
+    Each time of the years 1 to 9999 lies in exactly one window. Windows are aligned to the epoch in UTC, or to an
+    origin. With a zone they are local calendar days, 23 or 25 hours long on days when clocks change; n-day windows
+    count local days from 1970-01-01. A local day begins when its date first shows on the clock: after the gap, if
+    clocks skip its midnight. Windows at both ends of time are cut there.
 
     Attributes
     ----------
@@ -148,7 +149,7 @@ class Tumbling:
         return Window(int(bounds_us[after - 1]), int(bounds_us[after]))
 
     def starts(self, times_us: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The start of the window of every time, in microseconds, as `window_of` computes it.
+        """The start of the window of every time, as in `window_of`.
 
         Costs one pass of integer arithmetic; with a zone, a sorted search and some microseconds per distinct day.
 
@@ -160,7 +161,7 @@ class Tumbling:
         Returns
         -------
         NDArray[int64]
-            As long as `times_us`.
+            Microseconds since the Unix epoch, as long as `times_us`.
 
         Raises
         ------
@@ -187,11 +188,11 @@ class Tumbling:
 
     @property
     def suffix_format(self) -> str:
-        """The strftime format of the coarsest unit that divides both the interval and the origin."""
+        """The strftime format of the coarsest unit that divides interval and origin."""
         return suffix_format(gcd(self.interval.length_us, self.origin_us))
 
     def label(self, window: Window) -> str:
-        """The start of a window as its file name shows it: in the zone if one is set, else in UTC."""
+        """The start of a window as in file names: in the zone if set, else in UTC."""
         start = window.start
         # West of Greenwich, the first moment of UTC is still in the year 0.
         if self.zone is not None and window.start_us > MIN_US:
@@ -200,7 +201,9 @@ class Tumbling:
 
 
 def label_of_instant(time_us: int) -> str:
-    """The name of an instant to the second, in UTC, for files of loggers without rotation.
+    """The name of an instant to the second, in UTC.
+
+    Loggers without rotation name their files so.
 
     Raises
     ------
@@ -230,7 +233,7 @@ def _check_times(times_us: NDArray[np.int64], name: str) -> None:
 
 @lru_cache(maxsize=_MAX_CACHED_DAYS)
 def _day_start_us(zone: str, day: int) -> int:
-    """The first moment of a local day, counted from 1970-01-01; clipped at both ends of time."""
+    """The first moment of a local day, counted from 1970-01-01; clipped at both ends."""
     if day <= _FIRST_DAY:
         return MIN_US
     if day > _LAST_DAY:

@@ -1,4 +1,4 @@
-"""The watermark: the event time up to which a stream is complete. State and integer arithmetic, no clock."""
+"""The watermark: the event time up to which a stream is complete; reads no clock."""
 
 from __future__ import annotations
 
@@ -70,5 +70,5 @@ class Watermark:
 
     @property
     def value_us(self) -> int | None:
-        """Microseconds since the Unix epoch before which no more rows are expected; None before the first time."""
+        """The time before which no rows are expected, in microseconds; None at first."""
         return None if self.latest_us is None else self.latest_us - self.max_out_of_orderness_us
