@@ -19,7 +19,7 @@ from polarsprof.sources.protocol import Interrupted
 from polarsprof.stream.partition_locks import PartitionLocks
 from polarsprof.stream.recovery import saved_positions
 from polarsprof.stream.status import SourceStatus
-from polarsprof.windowing.tumbling import duration_us
+from polarsprof.windowing.durations import duration_us
 
 if TYPE_CHECKING:
     import os

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, TypedDict
 
 from polarsprof.errors import argument_error
 from polarsprof.profiles.header import dataset_text
-from polarsprof.windowing.tumbling import Interval, Tumbling, duration_us, utc_us
+from polarsprof.windowing.durations import Interval, duration_us
+from polarsprof.windowing.instants import utc_us
+from polarsprof.windowing.tumbling import Tumbling
 from polarsprof.windowing.windowing import Windowing
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 from polarsprof.errors import SourceError
-from polarsprof.files.durable import Lock, make_folder
+from polarsprof.files.durable import make_folder
+from polarsprof.files.locks import Lock
 from polarsprof.store.names import slug
 
 if TYPE_CHECKING:

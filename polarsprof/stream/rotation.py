@@ -18,7 +18,7 @@ from polarsprof.errors import PolarsprofError, run_all
 from polarsprof.profiles.profile import Profile
 from polarsprof.profiles.update import update_or_reject
 from polarsprof.stream.checkpoints.messages import OpenWindow, RotationState
-from polarsprof.windowing.tumbling import Watermark
+from polarsprof.windowing.watermark import Watermark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

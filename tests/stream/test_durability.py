@@ -23,7 +23,7 @@ from support.crashes import crash, left
 
 import polarsprof as pp
 from polarsprof.errors import ArgumentError, DataWarning, StoreError
-from polarsprof.files.durable import Lock
+from polarsprof.files.locks import Lock
 from polarsprof.ingest.records import RecordBatch, packed
 from polarsprof.stream.checkpoints import storage as checkpoint
 from polarsprof.stream.checkpoints.storage import CheckpointStorage
@@ -801,8 +801,8 @@ def test_who_looks_into_a_lock_for_a_moment_is_waited_for_and_who_keeps_it_is_no
     path = tmp_path / "x.lock"
     other = Lock.try_acquire(path)
     pauses: list[float] = []
-    monkeypatch.setattr("polarsprof.files.durable.time.sleep", pauses.append)
+    monkeypatch.setattr("polarsprof.files.locks.time.sleep", pauses.append)
     assert Lock.acquire_retrying(path) is None
     assert 1 <= sum(pauses) <= 10
-    monkeypatch.setattr("polarsprof.files.durable.time.sleep", lambda _: other.release())
+    monkeypatch.setattr("polarsprof.files.locks.time.sleep", lambda _: other.release())
     assert Lock.acquire_retrying(path) is not None

@@ -23,7 +23,8 @@ from functools import reduce
 from typing import TYPE_CHECKING, Final, Self
 
 from polarsprof.errors import StoreError
-from polarsprof.files.durable import Appender, Lock, make_folder, remove, sync_folder, write_synced, write_whole
+from polarsprof.files.durable import Appender, make_folder, remove, sync_folder, write_synced, write_whole
+from polarsprof.files.locks import Lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
