@@ -14,7 +14,7 @@ from polarsprof.errors import ClosedError, StoreError, argument_error, run_all
 from polarsprof.kernels.forks import exit_on_sigterm, refuse_forked
 from polarsprof.kernels.spec import checked_spec
 from polarsprof.profiles.header import dataset_text, text_pairs
-from polarsprof.store import ProfileStore
+from polarsprof.store.profile_store import ProfileStore
 from polarsprof.stream.config import known_keys
 from polarsprof.stream.consumer import Limits, checked_source, consume
 from polarsprof.stream.interrupt import Interrupt

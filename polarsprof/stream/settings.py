@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from polarsprof.kernels.spec import ProfileSpec
     from polarsprof.profiles.profile import Profile
-    from polarsprof.store import ProfileStore
+    from polarsprof.store.profile_store import ProfileStore
     from polarsprof.windowing.clock import Clock
     from polarsprof.windowing.windowing import Windowing
 

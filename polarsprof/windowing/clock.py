@@ -2,9 +2,6 @@
 
 Imports nothing above. A clock tells the time and runs work that is due. The work returns when it must run next, so a
 stream without new rows still seals its windows, and no test has to sleep.
-
-`uninterrupted` protects the main thread from signals. It hands the work to an idle thread, waits for it, and only then
-lets the exception of a signal handler through.
 """
 
 from __future__ import annotations
@@ -13,19 +10,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     Work = Callable[[], int | None]
     """Does the work that is due; returns the time of the next run in microseconds, or None to wait for `wake`."""
 
 
-_Result = TypeVar("_Result")
-_Jobs = SimpleQueue[Callable[[], None]]
-
 _PAUSE_AFTER_ERROR_US: Final = 1_000_000  # an error that persists is shown once a second
-_idle: list[_Jobs] = []  # queues of idle threads; to start a thread costs a millisecond, because it allocates a stack
 
 
 class Alarm(Protocol):
