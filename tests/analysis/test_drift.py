@@ -24,7 +24,7 @@ from support.strategies import frames, through_bytes
 import polarsprof as pp
 from benchmarks.drift import CHANGED, SAME
 from polarsprof.analysis.drift import SCHEMA, significance
-from polarsprof.analysis.drift.distances import Cells, Masses, divergences
+from polarsprof.analysis.drift.distances import Cells, Probabilities, divergences
 from polarsprof.analysis.drift.probabilities import edges_of_bins, ordered_cells
 from polarsprof.analysis.drift.rules import METRICS, THRESHOLDS
 from polarsprof.cli import main
@@ -243,7 +243,7 @@ def test_bounds_of_cells_hold_for_every_distribution_that_the_bounds_of_masses_a
     for share in truth:
         seen = np.clip(share + np.array([random.uniform(-error, error) for _ in range(n)]), 0, 1)
         lower, upper = np.minimum(seen, share) - random.random() * error, np.maximum(seen, share)
-        masses.append(Masses(seen, np.clip(lower, 0, 1), upper))
+        masses.append(Probabilities(seen, np.clip(lower, 0, 1), upper))
     intervals = divergences(Cells(*masses))
     for metric, figure in cell_metrics(*truth).items():
         assert intervals[metric].lower <= figure + 1e-9
@@ -276,7 +276,7 @@ def _normal(found: list[float]) -> NDArray[np.float64]:
 @given(shares, st.randoms(use_true_random=False))
 def test_metrics_are_symmetric_and_zero_for_the_same(found: list[float], random: Any) -> None:
     p, q = _normal(found), _normal([random.random() for _ in found])
-    one, other = (Masses(part, np.maximum(part - 0.01, 0), part + 0.01) for part in (p, q))
+    one, other = (Probabilities(part, np.maximum(part - 0.01, 0), part + 0.01) for part in (p, q))
     there, back = divergences(Cells(one, other)), divergences(Cells(other, one))
     for metric in OVER_CELLS:
         assert there[metric] == pytest.approx(back[metric], abs=1e-12)

@@ -16,7 +16,7 @@ from support.stores import LATER, START, at, filled, hourly, window_of, written
 
 import polarsprof as pp
 from polarsprof.analysis.figures import COUNTS, DEFAULT, NUMBERS, VALUES, figure
-from polarsprof.analysis.timeline import missing
+from polarsprof.analysis.timeline import missing_windows
 from polarsprof.errors import ArgumentError, CorruptProfile, StoreError
 from polarsprof.store import reading
 from polarsprof.testing import SettableClock, assert_profile_equal
@@ -274,7 +274,7 @@ def test_only_the_column_is_read(store: pp.ProfileStore, monkeypatch: pytest.Mon
 @given(st.integers(0, 10**6), st.integers(1, 10**4), st.integers(1, 10**4))
 def test_missing_windows_fill_the_gap(gap_us: int, length_us: int, after_us: int) -> None:
     before = pp.Window(-length_us, 0)
-    found = missing(before, pp.Window(gap_us, gap_us + after_us))
+    found = missing_windows(before, pp.Window(gap_us, gap_us + after_us))
     assert len(found) <= 1_000
     edges = [0, *(window.end_us for window in found)]
     assert [window.start_us for window in found] == edges[:-1]

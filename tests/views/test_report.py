@@ -159,8 +159,8 @@ def test_what_was_rejected_late_and_untimed_is_counted_by_reason() -> None:
         (pp.Profile, "No row was profiled."),
         (pp.Profile, "There are no columns."),
         (lambda: [pp.Profile(dataset="d", window=window(i)) for i in range(3)], "No row was profiled."),
-        (lambda: pp.profile([{"a": None, "b": 1}, {"b": 2}]), "1 of the columns hold nothing but nulls."),
-        (lambda: pp.profile([{"a": None}]), "Nothing but nulls."),
+        (lambda: pp.profile([{"a": None, "b": 1}, {"b": 2}]), "1 of the columns contain only nulls."),
+        (lambda: pp.profile([{"a": None}]), "Only nulls."),
         (lambda: pp.profile([{"x": 1}]), "Nothing was rejected, changed, late or missing."),
     ],
 )
@@ -174,7 +174,7 @@ def test_profiles_that_track_other_things_are_named_and_shown_over_time_alone() 
     pairs = enumerate(zip(frames, specs, strict=True))
     profiles = [profile_of(frame, spec=spec, window=window(i)) for i, (frame, spec) in pairs]
     texts = Page(pp.report(profiles)).texts
-    assert any(part.startswith("1 of the profiles track other things than the first one.") for part in texts)
+    assert any(part.startswith("1 of the profiles track other statistics than the first one.") for part in texts)
     assert any("column 'x' is tracked differently" in part for part in texts)
     assert texts[texts.index("rows") - 1] == "6"
     assert texts[texts.index("windows") - 1] == "4"
@@ -184,7 +184,7 @@ def test_profiles_that_track_other_things_are_named_and_shown_over_time_alone() 
 
 def test_unequal_sizes_are_no_difference() -> None:
     profiles = [profile_of(pl.DataFrame({"x": [1]}), spec=pp.ProfileSpec(k=k), window=window(k)) for k in (100, 200)]
-    assert "track other things" not in shown(pp.report(profiles))
+    assert "track other statistics" not in shown(pp.report(profiles))
 
 
 def test_a_column_that_comes_late_was_null_before() -> None:
@@ -346,7 +346,7 @@ def test_a_window_of_panes_that_do_not_merge_is_a_profile_for_each_spec(tmp_path
         ]
     assert store.timeline("d", "x", ["median"])["median"].to_list() in ([0, None, 1, None], [None, 0, None, 1])
     assert run("report", folder, "-o", output).exit_code == 0
-    assert "2 of the profiles track other things than the first one." in shown(output.read_text("utf-8"))
+    assert "2 of the profiles track other statistics than the first one." in shown(output.read_text("utf-8"))
 
 
 def test_files_without_a_window_come_first(store: Path, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ heights = st.lists(st.none() | st.integers(0, svg.STRIP_HEIGHT), min_size=1, max
 @given(heights)
 def test_a_line_goes_through_every_value_and_over_no_gap(ys: list[int | None]) -> None:
     drawn = points(svg.line(ys))
-    places = svg.centres(len(ys))
+    places = svg.centers(len(ys))
     assert {point for run in drawn for point in run} == {
         (x, y) for x, y in zip(places, ys, strict=True) if y is not None
     }
@@ -90,7 +90,7 @@ def test_a_band_lies_between_its_lines(one: list[int | None], other: list[int | 
     size = min(len(one), len(other))
     path = svg.band(one[:size], other[:size])
     both = {
-        (x, y) for x, a, b in zip(svg.centres(size), one, other, strict=False) if None not in (a, b) for y in (a, b)
+        (x, y) for x, a, b in zip(svg.centers(size), one, other, strict=False) if None not in (a, b) for y in (a, b)
     }
     assert {point for run in points(path.replace("z", "")) for point in run} == both
 
@@ -99,7 +99,7 @@ def test_a_band_lies_between_its_lines(one: list[int | None], other: list[int | 
 def test_boxes_cover_the_wanted_windows_and_no_other(wanted: set[int]) -> None:
     path = svg.slots_path(sorted(wanted), 200, 0, 40)
     covered = [(int(left), int(left) + int(width)) for left, width in re.findall(r"M(\d+) 0h(\d+)", path)]
-    inside = {i for i, x in enumerate(svg.centres(200)) if any(left <= x <= right for left, right in covered)}
+    inside = {i for i, x in enumerate(svg.centers(200)) if any(left <= x <= right for left, right in covered)}
     assert inside == wanted
 
 

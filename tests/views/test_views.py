@@ -230,7 +230,7 @@ def shares_of(values: Any, bins: int = 24) -> tuple[list[float], Any, Any, bool]
     profile = profile_of(pl.DataFrame({"v": values}))
     found = histogram(profile["v"].group(profile["v"].groups[0]), bins)
     assert found is not None
-    return found.shares, found.start, found.end, found.cut
+    return found.shares, found.start, found.end, found.is_cut
 
 
 @given(st.lists(st.floats(-100, 100), min_size=2, max_size=100), st.integers(2, 30))
@@ -306,7 +306,7 @@ def test_quantiles_lie_where_their_bins_are(values: list[float]) -> None:
         exact = float(np.quantile(values, rank, method="inverted_cdf"))
         expected = min(max((exact - low) / (high - low), 0), 1) if high > low else 0.5
         assert place == pytest.approx(expected, abs=1e-9)
-        if not found.cut:
+        if not found.is_cut:
             assert low <= exact <= high
 
 
