@@ -278,7 +278,7 @@ def test_each_pane_is_posted_with_the_key(tmp_path, server, monkeypatch):
 
 
 def test_what_fails_in_passing_is_sent_again_and_what_is_refused_is_not(tmp_path, server, monkeypatch):
-    monkeypatch.setattr("polarsprof.interop.openlineage.emitter._PAUSES_S", (0.0, 0.0))
+    monkeypatch.setattr("polarsprof.interop.openlineage.emitter._RETRY_PAUSES_S", (0.0, 0.0))
     server.answers = [503, 429, 201, 400, 201, 500, 500, 500]
     with server.running() as url, pytest.warns(DataWarning, match="was not sent: HTTP Error 400") as told:
         lineage = Lineage(url)
@@ -291,10 +291,10 @@ def test_what_fails_in_passing_is_sent_again_and_what_is_refused_is_not(tmp_path
 
 
 def test_a_server_that_hangs_delays_no_pane_and_what_waits_is_bounded(tmp_path, server, monkeypatch):
-    monkeypatch.setattr("polarsprof.interop.openlineage.emitter._MOST_WAITING", 3)
-    monkeypatch.setattr("polarsprof.interop.openlineage.emitter._CLOSING_S", 0.1)
+    monkeypatch.setattr("polarsprof.interop.openlineage.emitter._MAX_PENDING", 3)
+    monkeypatch.setattr("polarsprof.interop.openlineage.emitter._CLOSE_TIMEOUT_S", 0.1)
     server.gate.clear()
-    with server.running() as url, pytest.warns(DataWarning, match="3 wait already"):
+    with server.running() as url, pytest.warns(DataWarning, match="3 events are pending"):
         lineage = Lineage(url)
         store = log_hours(tmp_path, lineage, 20)
         assert len(store.files("d")) == 20
@@ -306,7 +306,7 @@ def test_a_server_that_hangs_delays_no_pane_and_what_waits_is_bounded(tmp_path, 
 
 
 def test_a_server_that_is_away_ends_with_a_warning(tmp_path, monkeypatch):
-    monkeypatch.setattr("polarsprof.interop.openlineage.emitter._PAUSES_S", (0.0, 0.0))
+    monkeypatch.setattr("polarsprof.interop.openlineage.emitter._RETRY_PAUSES_S", (0.0, 0.0))
     with pytest.warns(DataWarning, match=r"was not sent: .*refused"):
         lineage = Lineage("http://127.0.0.1:9/x")
         log_hours(tmp_path, lineage, 3)
@@ -317,7 +317,7 @@ def test_a_server_that_is_away_ends_with_a_warning(tmp_path, monkeypatch):
 def test_what_comes_after_the_end_is_counted(tmp_path):
     with Lineage(tmp_path / "events.ndjson") as lineage:
         lineage(pp.Profile())
-    with pytest.warns(DataWarning, match="after the end"):
+    with pytest.warns(DataWarning, match="emitter is closed"):
         lineage(pp.Profile())
     assert (lineage.sent, lineage.failed) == (1, 1)
 

@@ -559,13 +559,13 @@ def test_a_window_that_is_sealed_while_its_figures_are_taken_has_none(session, r
     logger = session.logger("d")
     logger.log({"n": 5})
     _ = logger.profile
-    fits = ColumnFigures._fits
+    fits = ColumnFigures._matches
 
     def closing(figures, path):
         logger.close()
         return fits(figures, path)
 
-    monkeypatch.setattr(ColumnFigures, "_fits", closing)
+    monkeypatch.setattr(ColumnFigures, "_matches", closing)
     assert registry.get_sample_value("polarsprof_column_max", {"dataset": "d", "column": "n"}) is None
     assert registry.get_sample_value("polarsprof_panes_written_total", {"dataset": "d"}) == 1
 
