@@ -1,4 +1,4 @@
-"""Histograms from quantile sketches: edges of bins, shares, positions of quantiles.
+"""Histograms from quantile sketches: bins, shares, positions of quantiles.
 
 A histogram has at most `bins` bins. The share of each bin is within twice the rank error of the sketch. Imports no
 other module of the library.
@@ -73,7 +73,7 @@ def histogram(group: GroupProfile, bins: int = 24) -> Histogram | None:
     if None in numbers:
         return None
     low, first, last, high = (float(number or 0) for number in numbers)
-    # The whole range may be infinite, or too wide for a double.
+    # The whole range can be infinite, or too wide for a double.
     is_cut = (high - low > _MAX_RANGE_RATIO * (last - first) or not isfinite(high - low)) and first < last
     if is_cut:
         low, high = first, last

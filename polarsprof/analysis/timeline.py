@@ -133,7 +133,7 @@ class WindowMarks:
     late
         Windows with late rows.
     newest
-        The last window, which may be incomplete.
+        The last window, which can be incomplete.
     """
 
     missing: list[int]
@@ -142,7 +142,7 @@ class WindowMarks:
 
 
 def window_marks(timeline: pl.DataFrame) -> WindowMarks:
-    """Positions of missing windows, of windows with late rows, and of the newest window."""
+    """Positions of missing windows, windows with late rows, and the newest window."""
     conditions = ((timeline["panes"] == 0) & (timeline["rows"] == 0), timeline["late_rows"] > 0, timeline["newest"])
     missing, late, newest = (condition.arg_true().to_list() for condition in conditions)
     return WindowMarks(missing, late, newest)

@@ -1,4 +1,4 @@
-"""Profiles as Parquet for a warehouse, which sums figures and unions sketches in SQL.
+"""Profiles as Parquet, for sums of figures and unions of sketches in SQL.
 
 Each figure is in exactly one row, so a sum over any rows counts nothing twice. A sketch is an image of Apache
 DataSketches. Memory does not grow with the number of profiles.

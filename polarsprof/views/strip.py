@@ -1,8 +1,8 @@
 """Strips: figures of a timeline as one line each, for a page or a terminal.
 
-Each row of the timeline has a slot of equal width, whatever the length of its window, so that a single wrong timestamp
-does not compress the others. Missing windows are shaded, windows with late rows are marked below, and a frame marks the
-newest window, which may be incomplete.
+Each row of the timeline has a slot of equal width, so that one wrong timestamp does not compress the other windows.
+Missing windows are shaded, windows with late rows are marked below, and a frame marks the newest window, which can be
+incomplete.
 """
 
 from __future__ import annotations
@@ -236,7 +236,7 @@ def numbers(values: pl.Series) -> list[float | None]:
 
 
 def _ends(name: str, values: Sequence[float | None]) -> tuple[float, float] | None:
-    """The values at the bottom and at the top of a strip; counts and shares start at 0."""
+    """The values at the bottom and top of a strip; counts and shares start at 0."""
     known = [value for value in values if value is not None]
     if not known:
         return None

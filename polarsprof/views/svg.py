@@ -75,7 +75,7 @@ def share_bar(part: float, whole: float) -> str:
 
 
 def heights(values: Sequence[float | None], low: float, high: float) -> list[int | None]:
-    """Values as y coordinates of a strip, from `low` at the bottom to `high` at the top.
+    """Values as y coordinates of a strip, `low` at the bottom and `high` at the top.
 
     All values are in the middle if `low` equals `high`.
     """

@@ -18,7 +18,7 @@ def timeline_argument(timeline: object) -> pl.DataFrame:
 
 
 def metrics_argument(metrics: object) -> list[str] | None:
-    """Return the names as a list; raise ArgumentError if they are no iterable of names."""
+    """Return the names as a list; raise ArgumentError if they are no iterable."""
     if metrics is None:
         return None
     if isinstance(metrics, str) or not isinstance(metrics, Iterable):

@@ -1,7 +1,7 @@
-"""Plots as Vega-Lite dictionaries, for Altair, Jupyter and marimo, without a dependency.
+"""Plots as Vega-Lite dictionaries, for Altair, Jupyter and marimo.
 
-A specification contains its data, in fields with fixed names, so that readers can restyle it. Text from the data is
-cleaned and cut. Vega-Lite version 6; source: https://vega.github.io/vega-lite/docs/.
+No dependency is needed. A specification contains its data, in fields with fixed names, so that readers can restyle it.
+Text from the data is cleaned and cut. Vega-Lite version 6; source: https://vega.github.io/vega-lite/docs/.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def column_plot(column: ColumnProfile, kind: str) -> Spec:
 
 
 def _distribution_group(column: ColumnProfile) -> tuple[GroupProfile, str]:
-    """The statistics group to plot, and its name: values, or the lengths of text and lists."""
+    """The statistics group to plot, and its name; lengths for text and lists."""
     group, name = text.primary(column), text.clean(column.path) or "(empty name)"
     if group.length is not None:
         return group.length, f"length of {name}"

@@ -81,7 +81,7 @@ def test_what_a_fleet_lost_or_doubled_is_found(tmp_path, damage):
         profile = pp.read(files[0])
         profile.rows += 1
         profile.write(files[0])
-    with pytest.raises(AssertionError, match=r"is not what|are missing"):
+    with pytest.raises(AssertionError, match=r"rows, sum and panes|are missing"):
         truth.check(store, expected)
 
 
@@ -179,7 +179,9 @@ def test_the_page_shows_what_was_kept_of_the_measurements():
     for file in ("sizing.json", "fleet.json"):
         blocks = plans.blocks_of(json.loads((ROOT / "benchmarks" / file).read_text("utf-8")))
         names |= blocks.keys()
-        assert plans.renewed(text, blocks) == text, f"python -m benchmarks … --measured benchmarks/{file} --page {PAGE}"
+        assert plans.update_blocks(text, blocks) == text, (
+            f"python -m benchmarks … --measured benchmarks/{file} --page {PAGE}"
+        )
     assert set(re.findall(r"<!-- figures: (\w+) -->", text)) == names
 
 

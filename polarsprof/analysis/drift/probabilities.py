@@ -177,7 +177,7 @@ def _class_values(one: _ItemTable, other: _ItemTable, *, is_complete: bool) -> l
 
 
 def _certainly_new(here: _ItemTable, there: _ItemTable) -> list[Hashable]:
-    """Values that are certainly here and not there; empty if not all values there are listed."""
+    """Values that are certainly here and not there; empty if that is unknown."""
     if there.max_unlisted:
         return []
     return [value for value, item in here.items.items() if item.lower and value not in there.items]

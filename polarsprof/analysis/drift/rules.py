@@ -1,4 +1,4 @@
-"""When a figure counts as drift: a threshold per figure, and a level of significance."""
+"""Rules of drift: a threshold per figure, and a level of significance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two-sample tests: p-values of a difference between the distributions of two sketches.
+"""Two-sample tests: p-values of a difference between two sketches.
 
 Each test uses the bound of its figure that is closest to no difference. So neither the error of the sketches nor
 chance raises an alarm. Several tests of one column count as one: the smallest p-value times their number.

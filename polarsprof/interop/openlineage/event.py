@@ -132,7 +132,7 @@ def _facet(schema: str) -> dict[str, str]:
 
 
 def _run_id(profile: Profile, namespace: str, job: str) -> UUID:
-    """The id of the run, from the ids of the panes, or from the content of the profile."""
+    """The id of the run, from the ids of the panes or the content of the profile."""
     panes = sorted(profile.panes)
     content = repr(panes) if panes else sha256(profile.to_bytes()).hexdigest()
     return uuid5(_RUNS, repr((namespace, job, profile.dataset, content)))

@@ -160,7 +160,7 @@ class Labels:
 
 
 def _label(text: str) -> str:
-    """The text if it is short and has no hidden characters, otherwise cut with a digest."""
+    """The text if it is short and visible, otherwise its start and a digest."""
     if clean(text, _MAX_LABEL_CHARACTERS) == text:
         return text
     digest = sha256(text.encode("utf-8", "replace")).hexdigest()[:_DIGEST_CHARACTERS]

@@ -1,7 +1,7 @@
-"""`serving` serves metrics over HTTP during a block, with the server of prometheus_client.
+"""`serving` serves metrics over HTTP during a block.
 
-The server runs in daemon threads and stops at the end of the block. A forked child closes its copy of the socket, so
-that it does not hold the port.
+The server of prometheus_client runs in daemon threads and stops at the end of the block. A forked child closes its copy
+of the socket, so that it does not hold the port.
 """
 
 from __future__ import annotations

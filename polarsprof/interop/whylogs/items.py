@@ -1,4 +1,4 @@
-"""Frequent values of whylogs, which are all text, as numbers, strings and booleans.
+"""Frequent values of whylogs, which are texts, as values of their types.
 
 The bounds hold for each value as whylogs counted it. Equal texts cannot be told apart: in a column with numbers, the
 text "5" counts as the number 5.

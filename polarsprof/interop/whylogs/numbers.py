@@ -29,7 +29,7 @@ Sketch = TypeVar("Sketch")
 
 
 def import_sketch(
-    convert: Callable[[bytes], Sketch], image: bytes | None, what: str, reasons: list[str]
+    convert: Callable[[bytes], Sketch], image: bytes | None, name: str, reasons: list[str]
 ) -> Sketch | None:
     """Convert an image; None without an image, or if it is not valid.
 
@@ -40,7 +40,7 @@ def import_sketch(
     try:
         return convert(image)
     except CorruptProfile as error:
-        reasons.append(f"{what} refused: {error}".replace(";", ","))
+        reasons.append(f"{name} refused: {error}".replace(";", ","))
         return None
 
 

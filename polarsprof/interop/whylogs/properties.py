@@ -1,4 +1,4 @@
-"""Properties of a profile of whylogs: time, segments, and metadata of our own writer.
+"""Properties of a profile of whylogs: time, segments, metadata of our writer.
 
 The metadata restore data set, window and panes of a file that this library wrote. So it counts once if it is merged
 with the native file.

@@ -1,8 +1,8 @@
-"""A parsed profile of whylogs as the bytes of a native file, which merges with any other.
+"""A parsed profile of whylogs as the bytes of a native file.
 
-Counts, types, extremes and variance are those of the file. Unknown figures are unknown in the profile too: a sum that
-derives from a mean is no exact integer, and the third and fourth moments are unknown. If a sketch is not valid, its
-column is marked as incomplete, and the other columns are read.
+The native profile merges with any other. Counts, types, extremes and variance are those of the file. Unknown figures
+are unknown in the profile too: a sum that derives from a mean is no exact integer, and the third and fourth moments are
+unknown. If a sketch is not valid, its column is marked as incomplete, and the other columns are read.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def native_file(profile: ParsedProfile) -> bytes:
         If counts are impossible, or texts exceed the limits of a file.
     """
     if len(profile.dataset) > MAX_DATASET_CHARACTERS:
-        raise corrupt(f"the name of a data set of {len(profile.dataset):,} characters")
+        raise corrupt(f"the name of the data set has {len(profile.dataset):,} characters")
     incomplete: dict[str, str] = {}
     columns = []
     for column in sorted(profile.columns, key=lambda each: each.path):
@@ -88,7 +88,7 @@ def _header(profile: ParsedProfile, spec: ProfileSpec, incomplete: Mapping[str, 
         for key, value in sorted(texts.items()):
             getattr(header, field).add(key=key, value=value)
     figures = {column.path: column.foreign_metrics for column in profile.columns}
-    figures[""] = profile.foreign_metrics | figures.get("", {})  # a column may have no name
+    figures[""] = profile.foreign_metrics | figures.get("", {})  # the name of a column can be empty
     write_figures(_limit_figures(figures), header)
     for path, reasons in sorted(incomplete.items()):
         header.incomplete.add(key=path, value=reasons)
@@ -108,7 +108,7 @@ def _limit_figures(figures: Mapping[str, Mapping[str, Figure]]) -> Figures:
 
 
 def _spec_of(columns: Sequence[pb.Column]) -> ProfileSpec:
-    """The largest size of each kind of sketch in the file; the size of whylogs without any."""
+    """The largest size of each kind of sketch; the size of whylogs without any."""
     groups = list(chain.from_iterable(column.groups for column in columns))
     images = [group.quantiles.kll_doubles for group in groups]
     ks = [int.from_bytes(image[4:6], "little") for image in images if image]
@@ -152,7 +152,7 @@ def _check_counts(column: ParsedColumn) -> None:
     for each in (numbers, lengths):
         counts += [each.integral, each.fractional, each.nan, each.infinite, each.booleans, each.true]
     if not all(0 <= count <= _MAX_COUNT for count in counts) or (column.true or 0) > column.booleans:
-        raise corrupt(f"counts that no values have, of column {column.path!r:.80}")
+        raise corrupt(f"impossible counts in column {column.path!r:.80}")
 
 
 def _items(column: ParsedColumn, reasons: list[str]) -> tuple[Items, TypedItems]:
@@ -174,7 +174,7 @@ def _text_items(column: ParsedColumn, typed: TypedItems, reasons: list[str]) -> 
 
 
 def _write_items(weights: dict[Item, int], items: Items, group: pb.Group, reasons: list[str]) -> None:
-    """Write the items of a group, unless text that looks like its values is among them."""
+    """Write the items of a group; none if they include text that looks like values."""
     count = group.counters.count
     if sum(weights.values()) > count:
         reasons.append(f"frequent items of group {group.name} left out: more than it has values")

@@ -1,4 +1,4 @@
-"""Files of whylogs 0.x: messages with length prefixes, or one message without a prefix.
+"""Files of whylogs 0.x: messages with length prefixes, or a single message.
 
 The format has no magic number and no checksum. whylogs 1.x also writes it for profiles with model-performance metrics;
 their sketches and counts are those of 1.x.
@@ -97,9 +97,9 @@ def _profile(body: bytes) -> ParsedProfile:
 
 
 def _column(path: str, body: bytes) -> ParsedColumn:
-    what = f"column {path!r:.80}"
-    found = wire.message(wl.ColumnV0, body, what, max_bytes=wire.MAX_PART_BYTES, max_fields=64)
-    schema = wire.message(wl.SchemaV0, found.schema, what, max_bytes=1 << 12)
+    label = f"column {path!r:.80}"
+    found = wire.message(wl.ColumnV0, body, label, max_bytes=wire.MAX_PART_BYTES, max_fields=64)
+    schema = wire.message(wl.SchemaV0, found.schema, label, max_bytes=1 << 12)
     types = dict.fromkeys(range(6), 0) | {entry.key: entry.value for entry in schema.type_counts}
     strings, counters = found.strings, found.counters
     typed = sum(count for kind, count in types.items() if kind != _NULL)

@@ -1,4 +1,4 @@
-"""Files of whylogs 1.x: a magic number, a header with the offsets of columns, chunks.
+"""Files of whylogs 1.x: a magic number, a header with offsets, chunks.
 
 Each column has chunks of components, which are the parts of its metrics.
 """
@@ -105,14 +105,14 @@ class _Chunks:
         return found
 
     def _chunk(self, path: str, offset: int) -> wl.Chunk:
-        what = f"column {path!r:.80}"
+        label = f"column {path!r:.80}"
         head, start = wire.delimited(self._data, self._start + offset, 1 << 10)
-        header = wire.message(wl.ChunkHeader, head, what)
+        header = wire.message(wl.ChunkHeader, head, label)
         self._unread -= len(head) + header.length
         if header.type != COLUMN or self._unread < 0:
-            raise wire.corrupt(f"the offset of {what} is wrong")
+            raise wire.corrupt(f"the offset of {label} is wrong")
         body = wire.part(self._data, start, header.length, wire.MAX_PART_BYTES)
-        return wire.message(wl.Chunk, body, what, max_bytes=wire.MAX_PART_BYTES, max_fields=wire.MAX_PART_FIELDS)
+        return wire.message(wl.Chunk, body, label, max_bytes=wire.MAX_PART_BYTES, max_fields=wire.MAX_PART_FIELDS)
 
 
 def _column(path: str, components: Mapping[str, wl.Component]) -> ParsedColumn:

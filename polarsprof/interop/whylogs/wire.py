@@ -1,7 +1,8 @@
-"""Framed protobuf messages in untrusted bytes: checks of sizes and fields before parsing.
+"""Framed protobuf messages in untrusted bytes, with checks before parsing.
 
-An empty message takes two bytes in a file and a hundred in memory. So a message is parsed only if it is small or its
-fields are counted. Large fields of these formats are bytes, which take as much memory as in the file.
+Sizes and fields are checked. An empty message takes two bytes in a file and a hundred in memory. So a message is parsed
+only if it is small or its fields are counted. Large fields of these formats are bytes, which take as much memory as in
+the file.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def varint(data: bytes, offset: int) -> tuple[int, int]:
         number |= (byte & 127) << (7 * position)
         if byte < 128:
             return number, offset + position + 1
-    raise corrupt("a length without an end")
+    raise corrupt("a length prefix does not end")
 
 
 def delimited(data: bytes, offset: int, max_bytes: int) -> tuple[bytes, int]:
@@ -48,18 +49,18 @@ def delimited(data: bytes, offset: int, max_bytes: int) -> tuple[bytes, int]:
 def part(data: bytes, start: int, length: int, max_bytes: int) -> bytes:
     """A part of the data; raises CorruptProfile if it is too large or out of range."""
     if length > max_bytes or start + length > len(data):
-        raise corrupt(f"a part of {length:,} bytes at offset {start:,}")
+        raise corrupt(f"a part of {length:,} bytes at offset {start:,} is out of range")
     return data[start : start + length]
 
 
 def message(
-    kind: type[AnyMessage], data: bytes, what: str, *, max_bytes: int = MAX_SMALL_BYTES, max_fields: int | None = None
+    kind: type[AnyMessage], data: bytes, label: str, *, max_bytes: int = MAX_SMALL_BYTES, max_fields: int | None = None
 ) -> AnyMessage:
     """Parse a message; raises CorruptProfile if it exceeds a limit."""
     if len(data) > max_bytes:
-        raise corrupt(f"{what} of {len(data):,} bytes, more than {max_bytes:,}")
+        raise corrupt(f"{label} of {len(data):,} bytes, more than {max_bytes:,}")
     if max_fields is not None:
-        check_fields(data, max_fields, what)
+        check_fields(data, max_fields, label)
     return parsed(kind, data)
 
 
@@ -77,6 +78,6 @@ def check_unique(paths: Iterable[str]) -> None:
         known.add(path)
 
 
-def corrupt(what: str) -> CorruptProfile:
+def corrupt(label: str) -> CorruptProfile:
     """The error for bytes that are no profile of whylogs."""
-    return CorruptProfile(f"not a readable profile of whylogs: {what}")
+    return CorruptProfile(f"not a readable profile of whylogs: {label}")

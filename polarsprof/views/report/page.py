@@ -1,4 +1,4 @@
-"""The page around the sections: security policy, style sheet, table of contents, print."""
+"""The page around the sections: security policy, styles, table of contents."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def sections(model: ReportModel, drift: pl.DataFrame | None, title: str | None) 
         *([Section("windows", "Windows", _windows(windows))] if windows.height else []),
         *([Section("drift", "Drift", drift_html(drift, anchors))] if drift is not None else []),
         Section("columns", "Columns", _columns(model, whole, anchors)),
-        Section("wrong", "Rejected and late", _wrong(whole, windows)),
+        Section("wrong", "Rejected and late", _rejected_and_late(whole, windows)),
         Section("about", "About this profile", _about(whole)),
     ]
     lead = f"<p>{' · '.join(escaped(fact) for fact in text.facts(whole))}</p>{tags(whole)}"
@@ -172,10 +172,10 @@ def _has_quantiles(timeline: pl.DataFrame) -> bool:
     return all(is_drawable(timeline[name].dtype) for name in QUANTILES)
 
 
-# --------------------------------------------------------------------------------------------------- what went wrong
+# ---------------------------------------------------------------------------------------------- rejected and late
 
 
-def _wrong(whole: Profile, windows: pl.DataFrame) -> str:
+def _rejected_and_late(whole: Profile, windows: pl.DataFrame) -> str:
     marks = window_marks(windows)
     counts = {
         "rows that arrived after their window was sealed": whole.late_rows,
