@@ -1,4 +1,4 @@
-"""The simulated fleet loses nothing, and says where something is missing; plans are arithmetic, and what is counted."""
+"""The simulated fleet loses no row and finds losses; plans match counted requests."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_fleet_has_the_rows_and_sums_of_the_raw_rows(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["a pane less", "a window less", "a window more", "another row"])
-def test_what_a_fleet_lost_or_doubled_is_found(tmp_path, damage):
+def test_missing_and_doubled_rows_of_a_fleet_are_found(tmp_path, damage):
     writers, truth = fleet.logged(2, 1)
     store = filled(pp.ProfileStore(tmp_path), writers, range(3))
     files = store.files("fleet")
@@ -88,7 +88,7 @@ def test_what_a_fleet_lost_or_doubled_is_found(tmp_path, damage):
 # ------------------------------------------------------------------------------------------------------------- formulas
 
 
-def test_what_records_cost_lies_between_what_was_measured_and_beyond():
+def test_costs_are_interpolated_and_extrapolated():
     assert formulas.record_us(10, "json", RATES) == pytest.approx(10)
     assert formulas.record_us(100, "frame", RATES) == pytest.approx(10)
     assert 10 < formulas.record_us(30, "json", RATES) < 200
@@ -126,7 +126,7 @@ def test_requests_of_an_hour_are_those_of_writers_and_of_each_run():
 
 
 @pytest.mark.parametrize(("writers", "windows"), [(2, 1), (3, 7), (25, 4)])
-def test_the_formula_of_requests_says_what_is_counted(tmp_path, writers, windows):
+def test_the_formula_of_requests_matches_the_counts(tmp_path, writers, windows):
     pytest.importorskip("obstore")
     made, truth = fleet.logged(writers, 1)
     store = pp.ProfileStore(f"memory://{tmp_path}")
@@ -137,7 +137,7 @@ def test_the_formula_of_requests_says_what_is_counted(tmp_path, writers, windows
         pp.ProfileStore(store.url).compact("fleet")
     truth.check(store, windows)
     expected = formulas.requests_of_compaction(writers, windows)
-    # An index is written from 16 files on, and read where there are as many.
+    # From 16 files on, an index is written and read.
     small = writers * windows < 16
     assert counted == {
         "put": expected.put - small,
@@ -147,7 +147,7 @@ def test_the_formula_of_requests_says_what_is_counted(tmp_path, writers, windows
     }
 
 
-def test_a_line_is_fitted_to_what_was_measured():
+def test_a_line_is_fitted_to_measurements():
     assert sizing.fitted([1, 10, 100], [5, 14, 104]) == pytest.approx((4, 1))
     assert sizing.fitted([10, 20], [10, 40]) == pytest.approx((0, 1.5))
 
@@ -173,7 +173,7 @@ def test_a_measurement_gives_the_tables_of_the_page(tmp_path, monkeypatch, capsy
     assert capsys.readouterr().out == shown
 
 
-def test_the_page_shows_what_was_kept_of_the_measurements():
+def test_the_page_shows_the_recorded_measurements():
     text = PAGE.read_text("utf-8")
     names = set()
     for file in ("sizing.json", "fleet.json"):
