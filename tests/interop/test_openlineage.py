@@ -1,4 +1,4 @@
-"""OpenLineage events are valid for its client and schema, with figures of the rows."""
+"""OpenLineage events are valid for its client and schema, with true figures."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _facet(kind, facet):
 
 
 def _comparable(part):
-    """The event without empty fields and versions, which the client treats differently."""
+    """The event without empty fields and versions, which differ in the client."""
     match part:
         case dict():
             return {name: own for name, each in part.items() if (own := _comparable(each)) not in ({}, [])}
@@ -86,7 +86,7 @@ def _comparable(part):
 
 
 def _validate_with_schema(event):
-    """Validate against the schema, if a variable names the folder `spec` of OpenLineage."""
+    """Validate against the schema, if a variable names the folder of the schema."""
     folder = os.environ.get(SPEC)
     if not folder:
         return
