@@ -1,6 +1,7 @@
-"""Profile → one HTML fragment for notebooks: no script, nothing loaded, about 4 KB per column.
+"""A profile as an HTML fragment for notebooks.
 
-All text from the data is cleaned, cut to 200 characters and escaped. Light and dark follow the reader's system.
+The fragment has about 4 KB per column, contains no script and loads nothing. Text from the data is cleaned, cut to 200
+characters and escaped. Light and dark colors follow the system of the reader.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ _HEADINGS: Final = (
 
 
 def profile_html(profile: Profile) -> str:
-    """The profile as an HTML fragment: facts, then a row per column; from the 51st on folded away in `<details>`."""
+    """The profile as an HTML fragment: a line of facts, then a row per column.
+
+    A `<details>` element folds the columns from the 51st on.
+    """
     rows = [_row(path, column) for path, column in profile.columns.items()]
     shown, folded = rows[:_OPEN_COLUMNS], rows[_OPEN_COLUMNS:]
     table = column_html.table(shown, _HEADINGS) if shown else ""
@@ -38,7 +42,7 @@ def profile_html(profile: Profile) -> str:
 
 
 def tags(profile: Profile) -> str:
-    """The tags of a profile on one line."""
+    """The tags of a profile on one line; empty without tags."""
     pairs = [f"{escaped(key)}={escaped(value)}" for key, value in sorted(profile.tags.items())]
     return f"<div><small>{' · '.join(pairs)}</small></div>" if pairs else ""
 

@@ -1,4 +1,4 @@
-"""The benchmarks run. No test checks their speed."""
+"""The benchmarks run; no test checks their speed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from benchmarks import accuracy, drift, measure
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_command_measures_every_line_or_says_why_not(tmp_path):
+def test_the_command_measures_every_line_or_gives_a_reason(tmp_path):
     pytest.importorskip("duckdb")
     figures, plot = tmp_path / "figures.json", tmp_path / "plot.svg"
     command = [sys.executable, "-m", "benchmarks", "--quick", "--rows", "2000", "--only", "frame,record,store"]
@@ -48,7 +48,7 @@ def test_the_two_sides_run_equally_often_and_alternate():
     assert len(pairs.ours) == len(pairs.theirs) == 3
 
 
-def test_the_ratio_is_taken_within_each_pair():
+def test_the_ratio_is_computed_within_each_pair():
     line = measure.Pairs([1.0, 20.0, 300.0], [2.0, 20.0, 200.0]).line("suite", "what", "peer", budget=1.2, goal=0.9)
     assert (line.ours, line.theirs) == (20.0, 20.0)
     assert (line.lower_quartile, line.ratio, line.upper_quartile) == (0.75, 1.0, 1.25)

@@ -1,4 +1,4 @@
-"""The simulated fleet loses no row and finds missing ones; plans follow from formulas and counted requests."""
+"""The simulated fleet loses no row and finds losses; plans match counted requests."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_fleet_has_the_rows_and_sums_of_the_raw_rows(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["a pane less", "a window less", "a window more", "another row"])
-def test_rows_that_a_fleet_lost_or_doubled_are_found(tmp_path, damage):
+def test_missing_and_doubled_rows_of_a_fleet_are_found(tmp_path, damage):
     writers, truth = fleet.logged(2, 1)
     store = filled(pp.ProfileStore(tmp_path), writers, range(3))
     files = store.files("fleet")
@@ -81,14 +81,14 @@ def test_rows_that_a_fleet_lost_or_doubled_are_found(tmp_path, damage):
         profile = pp.read(files[0])
         profile.rows += 1
         profile.write(files[0])
-    with pytest.raises(AssertionError, match=r"is not what|are missing"):
+    with pytest.raises(AssertionError, match=r"rows, sum and panes|are missing"):
         truth.check(store, expected)
 
 
 # ------------------------------------------------------------------------------------------------------------- formulas
 
 
-def test_record_costs_are_interpolated_and_extrapolated():
+def test_costs_are_interpolated_and_extrapolated():
     assert formulas.record_us(10, "json", RATES) == pytest.approx(10)
     assert formulas.record_us(100, "frame", RATES) == pytest.approx(10)
     assert 10 < formulas.record_us(30, "json", RATES) < 200
@@ -126,7 +126,7 @@ def test_hourly_requests_add_writers_and_compaction_runs():
 
 
 @pytest.mark.parametrize(("writers", "windows"), [(2, 1), (3, 7), (25, 4)])
-def test_the_formula_of_requests_equals_the_counted_requests(tmp_path, writers, windows):
+def test_the_formula_of_requests_matches_the_counts(tmp_path, writers, windows):
     pytest.importorskip("obstore")
     made, truth = fleet.logged(writers, 1)
     store = pp.ProfileStore(f"memory://{tmp_path}")
@@ -173,13 +173,15 @@ def test_a_measurement_gives_the_tables_of_the_page(tmp_path, monkeypatch, capsy
     assert capsys.readouterr().out == shown
 
 
-def test_the_page_shows_the_stored_measurements():
+def test_the_page_shows_the_recorded_measurements():
     text = PAGE.read_text("utf-8")
     names = set()
     for file in ("sizing.json", "fleet.json"):
         blocks = plans.blocks_of(json.loads((ROOT / "benchmarks" / file).read_text("utf-8")))
         names |= blocks.keys()
-        assert plans.renewed(text, blocks) == text, f"python -m benchmarks … --measured benchmarks/{file} --page {PAGE}"
+        assert plans.update_blocks(text, blocks) == text, (
+            f"python -m benchmarks … --measured benchmarks/{file} --page {PAGE}"
+        )
     assert set(re.findall(r"<!-- figures: (\w+) -->", text)) == names
 
 
