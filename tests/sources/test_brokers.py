@@ -12,7 +12,7 @@ import pytest
 from support import brokers
 
 import polarsprof as pp
-from polarsprof.cli.streaming import stream
+from polarsprof.cli.stream import StreamOptions, stream
 from polarsprof.errors import ArgumentError, DataWarning, SourceError
 from polarsprof.sources import KafkaSource, KinesisSource, NatsSource, RedisSource, SqsSource
 from polarsprof.sources.kinesis import _Shard as Shard
@@ -502,7 +502,7 @@ def arrived(second):
 
 
 def streamed(address, store, **limits):
-    return stream(address, str(store), "d", from_beginning=True, limits=limits)
+    return stream(StreamOptions(source=address, store=str(store), dataset="d", from_beginning=True, **limits))
 
 
 def test_addresses_of_the_command_line(servers, redis_port, tmp_path):
