@@ -235,7 +235,7 @@ def test_an_id_that_is_no_position_is_an_error(redis_port, session, entry):
     name = f"strange {entry}"
     with redis.Redis(port=redis_port) as connection:
         connection.xadd(name, {"a": 1}, id=entry)
-    with pytest.raises(SourceError, match=f"{entry}.* no position"):
+    with pytest.raises(SourceError, match=f"{entry}.* does not fit a position"):
         session.run(RedisSource(f"redis://127.0.0.1:{redis_port}", name, start="earliest"), **drink)
 
 
@@ -353,7 +353,7 @@ def test_what_nats_has_not_got_is_said_at_the_start(nats_port, session):
         session.run(NatsSource(f"nats://127.0.0.1:{brokers.free_port()}", "s"))
     brokers.publish(nats_port, "anew", numbers(5))
     source = NatsSource(url, "anew")
-    with pytest.raises(SourceError, match=r"message 50 is to be read next, .* ends at 5; .* another data set"):
+    with pytest.raises(SourceError, match=r"message 50 is next, .* ends at 5; .* another data set"):
         source.seek({"nats:anew/>": 50})
     source.close()
     with pytest.raises(ArgumentError, match="start"):
@@ -485,11 +485,11 @@ def test_a_position_of_a_shard_never_goes_back_and_says_how_many_to_leave_out():
     arrivals = [5, 5, 7, 6, 7, 9, 8, 8, 9, 12]
     for stop in range(1, len(arrivals) + 1):
         first = Shard("s")
-        positions = [first.take(arrived(second)) and first.position for second in arrivals[:stop]]
+        positions = [first.advance(arrived(second)) and first.position for second in arrivals[:stop]]
         assert positions == sorted(set(positions))
         again = Shard("s", first.second, first.number, skip=first.number)
         from_there = next(at for at, second in enumerate(arrivals) if second >= first.second)
-        assert [at for at in range(from_there, len(arrivals)) if again.take(arrived(arrivals[at]))] == [
+        assert [at for at in range(from_there, len(arrivals)) if again.advance(arrived(arrivals[at]))] == [
             *range(stop, len(arrivals))
         ]
 
@@ -552,3 +552,24 @@ def test_addresses_of_aws_and_nats(aws, shards, queue, nats_port, tmp_path, monk
 def test_an_address_that_means_nothing_is_named(address, named, tmp_path):
     with pytest.raises(ArgumentError, match=named):
         streamed(address, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["nats://app:secret@host", "kafka://host?sasl.password=secret", "amqp://app:secret@host/x", "redis://:secret@host/"],
+)
+def test_an_error_shows_no_credentials_of_an_address(address, tmp_path):
+    with pytest.raises(ArgumentError) as caught:
+        streamed(address, tmp_path)
+    assert "host" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_an_unreachable_server_is_named_without_credentials(session):
+    url = f"nats://app:secret@127.0.0.1:{brokers.free_port()}"
+    with pytest.raises(SourceError, match="nats: nats://127") as caught:
+        session.run(NatsSource(url, "s"))
+    assert "secret" not in str(caught.value)
+    with pytest.raises(ArgumentError, match="url") as refused:
+        RedisSource("http://app:secret@host", "s")
+    assert "secret" not in str(refused.value)
