@@ -141,7 +141,7 @@ def test_any_cut_into_blocks_gives_the_same(data):
         (7, "the name of a column"),
         ([], "the name of a column"),
         ([1], "the name of a column"),
-        (["k", "k"], "names that differ"),
+        (["k", "k"], "different names"),
     ],
 )
 def test_a_column_that_makes_no_groups_is_told(by, expected):
