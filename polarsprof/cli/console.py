@@ -112,8 +112,8 @@ def console() -> Console:
     """Standard output, as wide as the terminal; 120 columns without a terminal."""
     from rich.console import Console
 
-    found = Console(highlight=False)
-    return found if found.is_terminal else Console(highlight=False, width=_PIPED_COLUMNS)
+    terminal = Console(highlight=False)
+    return terminal if terminal.is_terminal else Console(highlight=False, width=_PIPED_COLUMNS)
 
 
 def progress(unit: str) -> Progress:

@@ -75,7 +75,7 @@ def demo(folder: str | None = None, console: Console | None = None) -> None:
             raise argument_error("--store", folder, f"a folder without windows of data set {DATASET!r}")
         _intro(out, flights)
         counters, seconds = _stream(store, flights)
-        _files(out, store, counters, seconds, kept=folder is not None)
+        _files(out, store, counters, seconds, show_place=folder is not None)
         _days(out, store)
         merged = store.read(DATASET)
         _heading(out, "All windows merged: the month")
@@ -143,14 +143,14 @@ def _progress() -> Progress:
     return Progress(*columns, console=display, transient=True, disable=not display.is_terminal)
 
 
-def _files(out: Console, store: pp.ProfileStore, counters: dict[str, int], seconds: float, *, kept: bool) -> None:
+def _files(out: Console, store: pp.ProfileStore, counters: dict[str, int], seconds: float, *, show_place: bool) -> None:
     files = [Path(file) for file in store.files(DATASET)]
     _heading(out, f"{len(store.windows(DATASET))} windows in {len(files)} files")
     rate = counters["rows_logged"] / seconds
     out.print(
         f"{counters['rows_logged']:,} records in {seconds:.1f} s ({rate:,.0f} a second), {counters['rows_rejected']} "
         f"rejected, {counters['rows_late']} late. {_size(counters['bytes_written'])} in all"
-        f"{f', in {store.url}' if kept else ''}.\n",
+        f"{f', in {store.url}' if show_place else ''}.\n",
         markup=False,
     )
     table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, show_header=False)
@@ -255,7 +255,7 @@ def _text(figure: object) -> str:
 def _aircraft(merged: pp.Profile, whole: pp.Profile, flights: pl.DataFrame) -> tuple[str, str, str, str, Text]:
     """The row of the only estimate; the exact count must be within its bounds."""
     exact = flights["tailnum"].drop_nulls().n_unique()
-    one, other = (found["tailnum"].distinct or pp.Estimate(0.0, 0.0, 0.0) for found in (merged, whole))
+    one, other = (side["tailnum"].distinct or pp.Estimate(0.0, 0.0, 0.0) for side in (merged, whole))
     within = one == other and one.lower <= exact <= one.upper
     verdict = Text("✓ within bounds", "green") if within else Text("✗ beyond bounds", "bold red")
     return ("distinct aircraft, estimated", f"{one.estimate:,.1f}", f"{other.estimate:,.1f}", f"{exact:,}", verdict)

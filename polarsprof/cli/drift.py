@@ -79,16 +79,16 @@ def drift_command(
     before = Range(reference_dataset or dataset, reference_start, reference_end, "--reference-from and --reference-to")
     after = Range(dataset, start, end, "--from and --to")
     old, new = profile_at(reference, before, columns), profile_at(current, after, columns)
-    found = pp.drift(old, new, columns=columns or None, thresholds=thresholds, alpha=alpha)
+    comparison = pp.drift(old, new, columns=columns or None, thresholds=thresholds, alpha=alpha)
     if as_json:
-        print_json(drift_json(found, old, new))
+        print_json(drift_json(comparison, old, new))
     else:
-        _print_drift(found, old, new)
-    if check and found["drifted"].any():
+        _print_drift(comparison, old, new)
+    if check and comparison["drifted"].any():
         sys.exit(_DRIFT_CODE)
 
 
-def _print_drift(found: pl.DataFrame, reference: pp.Profile, current: pp.Profile) -> None:
+def _print_drift(comparison: pl.DataFrame, reference: pp.Profile, current: pp.Profile) -> None:
     """Print a line per profile, the number of drifted columns, and the table."""
     from rich.text import Text
 
@@ -98,6 +98,6 @@ def _print_drift(found: pl.DataFrame, reference: pp.Profile, current: pp.Profile
     out = console()
     for name, profile in (("reference", reference), ("current", current)):
         out.print(Text.assemble((f"{name:<11}", "dim"), facts_line(profile)), soft_wrap=True)
-    out.print(Text.assemble(" " * 11, drift_facts(found)), soft_wrap=True)
-    if len(found):
-        out.print(drift_table(found, out.width))
+    out.print(Text.assemble(" " * 11, drift_facts(comparison)), soft_wrap=True)
+    if len(comparison):
+        out.print(drift_table(comparison, out.width))

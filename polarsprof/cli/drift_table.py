@@ -31,16 +31,16 @@ _EXACT_DISTINCT: Final = 0.5
 _MARKS: Final = {True: ("● ", "bold yellow"), False: ("  ", ""), None: ("? ", "dim")}
 
 
-def drift_facts(found: pl.DataFrame) -> Text:
+def drift_facts(comparison: pl.DataFrame) -> Text:
     """One line with the number of drifted columns, and of columns without a verdict."""
-    drifted = found["drifted"]
+    drifted = comparison["drifted"]
     parts = [f"{drifted.sum():,} of {len(drifted):,} column{'' if len(drifted) == 1 else 's'} drifted"]
     if drifted.null_count():
         parts.append(f"{drifted.null_count():,} not judged")
     return Text(" · ").join([Text(parts[0], style="bold"), *map(Text, parts[1:])])
 
 
-def drift_table(found: pl.DataFrame, width: int = 120, *, limit: int = 200) -> Table:
+def drift_table(comparison: pl.DataFrame, width: int = 120, *, limit: int = 200) -> Table:
     """A table of the first `limit` columns, two lines each, `width` cells wide."""
     metrics = list(_HEADINGS)[: 2 if width < _NARROW_COLUMNS else None]
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False, border_style="dim", header_style="dim")
@@ -51,7 +51,7 @@ def drift_table(found: pl.DataFrame, width: int = 120, *, limit: int = 200) -> T
     for heading in ("nulls", "distinct"):
         table.add_column(heading, justify="right", no_wrap=True, min_width=len(heading))
     table.add_column("why", no_wrap=True, overflow="ellipsis")
-    rows = sorted(found.iter_rows(named=True), key=lambda row: row["drifted"] is not True)
+    rows = sorted(comparison.iter_rows(named=True), key=lambda row: row["drifted"] is not True)
     for row in islice(rows, limit):
         table.add_row(_name(row), *(_metric(row, name) for name in metrics), *_facts(row), _why(row["reasons"]))
     if len(rows) > limit:

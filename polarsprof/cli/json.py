@@ -78,13 +78,13 @@ def timeline_json(timeline: pl.DataFrame) -> list[dict[str, object]]:
     return [{name: _plain(value) for name, value in row.items()} for row in timeline.iter_rows(named=True)]
 
 
-def drift_json(found: pl.DataFrame, reference: Profile, current: Profile) -> dict[str, object]:
+def drift_json(comparison: pl.DataFrame, reference: Profile, current: Profile) -> dict[str, object]:
     """Both profiles, the number of drifted columns, and the rows of a drift frame."""
     return {
         "reference": _side_json(reference),
         "current": _side_json(current),
-        "drifted": int(found["drifted"].sum()),
-        "columns": found.to_dicts(),
+        "drifted": int(comparison["drifted"].sum()),
+        "columns": comparison.to_dicts(),
     }
 
 

@@ -125,12 +125,12 @@ def _distinct(column: ColumnProfile) -> Text:
 def _histogram(column: ColumnProfile) -> Text:
     """Two lines of bars and the quantiles below; for text and lists, of their lengths."""
     group = text.primary(column)
-    found = histogram(group if group.length is None else group.length, _HISTOGRAM_CELLS)
-    if found is None or len(found.shares) < 2:  # one bar shows no distribution
+    distribution = histogram(group if group.length is None else group.length, _HISTOGRAM_CELLS)
+    if distribution is None or len(distribution.shares) < 2:  # one bar shows no distribution
         return Text("")
-    cells = len(found.shares)
+    cells = len(distribution.shares)
     return Text.assemble(
-        ("\n".join(bars(found.shares, 2)), ACCENT), "\n", (_quantile_line(found.quantiles, cells), "dim")
+        ("\n".join(bars(distribution.shares, 2)), ACCENT), "\n", (_quantile_line(distribution.quantiles, cells), "dim")
     )
 
 

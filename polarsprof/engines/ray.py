@@ -73,7 +73,7 @@ def profile_dataset(
     if by is None:
         return _groups(ds, [], checked_spec(spec)).get((), Profile(spec))
     groups = _groups(ds, _checked_names(ds, by), checked_spec(spec))
-    return {key[0]: found for key, found in groups.items()} if isinstance(by, str) else groups
+    return {key[0]: group for key, group in groups.items()} if isinstance(by, str) else groups
 
 
 class RayExecutor:
@@ -133,21 +133,21 @@ def _groups(ds: Any, names: list[str], spec: ProfileSpec) -> dict[tuple[Any, ...
     """Values of the named columns → profile of the rows; () → all rows without names."""
     blocks = ds.map_batches(partial(_profile_block, names=names, spec=spec), batch_format="pyarrow").to_arrow_refs()
     table: pa.Table | None = spread(RayExecutor(), _merge_tables, map(RayFuture, blocks), _merge_tables)
-    found: dict[tuple[Any, ...], Profile] = {}
+    profiles: dict[tuple[Any, ...], Profile] = {}
     for row in [] if table is None else table.to_pylist():
-        found.setdefault(_values_of(row["key"]), Profile(spec)).merge(Profile.from_bytes(row["profile"]))
-    return dict(sorted(found.items(), key=lambda item: [_sort_key(value) for value in item[0]]))
+        profiles.setdefault(_values_of(row["key"]), Profile(spec)).merge(Profile.from_bytes(row["profile"]))
+    return dict(sorted(profiles.items(), key=lambda item: [_sort_key(value) for value in item[0]]))
 
 
 def _profile_block(block: pa.Table, names: list[str], spec: ProfileSpec) -> pa.Table:
     """A table with a row per group of the block: its key and its profile."""
     if not names:
         return _table({b"": profile(block, spec=spec).to_bytes()})
-    found: dict[bytes, Profile] = {}
+    profiles: dict[bytes, Profile] = {}
     for frame in frames(block):
         for key, rows in _rows_by_key(frame, names):
-            found.setdefault(key, Profile(spec)).update(typed_columns(rows))
-    return _table({key: group.to_bytes() for key, group in found.items()})
+            profiles.setdefault(key, Profile(spec)).update(typed_columns(rows))
+    return _table({key: group.to_bytes() for key, group in profiles.items()})
 
 
 def _rows_by_key(frame: pl.DataFrame, names: list[str]) -> Iterator[tuple[bytes, pl.DataFrame]]:
@@ -158,12 +158,12 @@ def _rows_by_key(frame: pl.DataFrame, names: list[str]) -> Iterator[tuple[bytes,
 
 
 def _merge_tables(*tables: pa.Table) -> pa.Table:
-    found: dict[bytes, list[bytes]] = {}
+    files_by_key: dict[bytes, list[bytes]] = {}
     for table in tables:
         if table.num_rows:  # Ray makes a table without columns of a block without rows
             for key, file in zip(table["key"].to_pylist(), table["profile"].to_pylist(), strict=True):
-                found.setdefault(key, []).append(file)
-    return _table({key: merged_file(*files) for key, files in found.items()})
+                files_by_key.setdefault(key, []).append(file)
+    return _table({key: merged_file(*files) for key, files in files_by_key.items()})
 
 
 def _table(files: dict[bytes, bytes]) -> pa.Table:

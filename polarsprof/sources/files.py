@@ -197,17 +197,19 @@ class TailSource(Source):
 
     def _unread_siblings(self, since_ns: int | None) -> list[Path]:
         """Rotated files with unread lines, oldest first: known or newer than `since_ns`."""
-        found: list[tuple[int, Path, bool, int]] = []
+        candidates: list[tuple[int, Path, bool, int]] = []
         for path in self._path.parent.glob(f"{glob.escape(self._path.name)}*"):
             if not _ROTATED.fullmatch(path.name.removeprefix(self._path.name)):
                 continue
             with suppress(OSError), _LinesFile(path, "tail", named=self._path) as file:
                 file.position = self._positions.get(file.name, 0)
-                found.append((file.changed_ns(), path, file.name in self._positions, file.unread()))
+                candidates.append((file.changed_ns(), path, file.name in self._positions, file.unread()))
         if since_ns is None:
-            since_ns = max((changed_ns for changed_ns, _, known, _ in found if known), default=sys.maxsize)
+            since_ns = max((changed_ns for changed_ns, _, known, _ in candidates if known), default=sys.maxsize)
         return [
-            path for changed_ns, path, known, unread in sorted(found) if unread and (known or changed_ns > since_ns)
+            path
+            for changed_ns, path, known, unread in sorted(candidates)
+            if unread and (known or changed_ns > since_ns)
         ]
 
 

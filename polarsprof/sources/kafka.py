@@ -216,12 +216,12 @@ class KafkaSource(Source):
     def _partitions(self) -> list[int]:
         number, of = self._share
         try:
-            found = self._consumer.list_topics(self._topic, timeout=_CONNECT_S).topics[self._topic]
+            topic = self._consumer.list_topics(self._topic, timeout=_CONNECT_S).topics[self._topic]
         except self._kafka.KafkaException as error:
             raise self._unreachable(error) from error
-        if found.error is not None or not found.partitions:
-            raise SourceError(f"kafka: topic {self._topic!r}: {found.error.str() if found.error else 'no partitions'}")
-        return sorted(partition for partition in found.partitions if partition % of == number)
+        if topic.error is not None or not topic.partitions:
+            raise SourceError(f"kafka: topic {self._topic!r}: {topic.error.str() if topic.error else 'no partitions'}")
+        return sorted(partition for partition in topic.partitions if partition % of == number)
 
     def _bounds(self, partition: int) -> tuple[int, int]:
         try:
