@@ -435,7 +435,7 @@ def test_objects_in_a_store_take_panes_once(tmp_path):
         list(put.process(Pane(other.to_bytes(), "clicks", pane.label, "w", 1, 2)))
 
 
-def test_counters_tell_what_was_written(tmp_path):
+def test_counters_count_written_panes_and_rows(tmp_path):
     pipeline = batch()
     rows = pipeline | beam.Create([*events((1, 1), (2, 2)), TimestampedValue("garbage", 3)])
     _ = rows | beam.WindowInto(FixedWindows(100)) | ProfileWindows("clicks") | WritePanes(tmp_path)
