@@ -72,13 +72,15 @@ def _windows(folder: str) -> int:
 
 
 def _plan(folder: str) -> int:
-    from polarsprof.store.compaction import Rules, groups
     from polarsprof.store.listing import ManifestCache
     from polarsprof.store.local import LocalBackend
     from polarsprof.store.names import prefix_of
+    from polarsprof.store.pane_files import read_file
+    from polarsprof.store.plan import Rules, merge_groups
 
-    manifest = ManifestCache(LocalBackend(Path(folder))).manifest(DATASET)
-    return len(groups(manifest, Rules(None, None, None), prefix_of(DATASET)))
+    backend = LocalBackend(Path(folder))
+    manifest = ManifestCache(backend, lambda name: read_file(backend, name, ())).manifest(DATASET)
+    return len(merge_groups(manifest, Rules(None, None, None), prefix_of(DATASET)))
 
 
 def _open_windows(columns: str, windows: str, values: str) -> int:

@@ -25,7 +25,8 @@ from benchmarks.child import DATASET, Taken, measured
 from benchmarks.measure import Line, median_ms
 from polarsprof.files.codec import Sections, encode
 from polarsprof.store.names import Pane
-from polarsprof.windowing.tumbling import Interval, Tumbling
+from polarsprof.windowing.durations import Interval
+from polarsprof.windowing.tumbling import Tumbling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -74,7 +75,7 @@ class WriterPanes:
     def __init__(self, logged: bytes) -> None:
         sections = Sections.of_bytes(logged)
         self._header: pb.Header = sections.header
-        self._columns = [(entry.path, sections.column(entry)) for entry in sections.wanted(None)]
+        self._columns = [(entry.path, sections.column(entry)) for entry in sections.entries(None)]
         self.writer_id = self._header.panes[0].writer_id
         self.rows = self._header.rows
 
@@ -218,7 +219,7 @@ def _stage(store: pp.ProfileStore, truth: Truth, fleet: Fleet, name: str) -> Ite
     files = [Path(file).stat().st_size for file in store.files(DATASET)]
     yield _line(f"files of one {name}", "files", len(files))
     yield _line(f"bytes of a file of one {name}", "KiB", fmean(files) / 1024)
-    columns = Sections.of_bytes(Path(store.files(DATASET)[0]).read_bytes()).wanted(None)
+    columns = Sections.of_bytes(Path(store.files(DATASET)[0]).read_bytes()).entries(None)
     header = files[0] - sum(entry.length for entry in columns)
     yield _line(f"of the first one its header, with the ids of panes and writers: one {name}", "KiB", header / 1024)
     first = store.windows(DATASET)[0]

@@ -167,7 +167,7 @@ def _merge_us(columns: int, size: Size) -> float:
 
 def _pane_bytes(frame: pl.DataFrame) -> float:
     sections = Sections.of_bytes(pp.profile(frame).to_bytes())
-    return sum(entry.length for entry in sections.wanted(None))
+    return sum(entry.length for entry in sections.entries(None))
 
 
 def _shapes(size: Size) -> Iterator[Line]:

@@ -12,7 +12,8 @@ import polars as pl
 import polarsprof as pp
 from benchmarks import data
 from benchmarks.measure import Line, Setup, median_ms
-from polarsprof.windowing.tumbling import Interval, Tumbling
+from polarsprof.windowing.durations import Interval
+from polarsprof.windowing.tumbling import Tumbling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from polarsprof.sketches import Estimate, FrequentItem
     from polarsprof.store import ProfileStore
     from polarsprof.stream.logger import Logger
-    from polarsprof.stream.session import Session, get_or_create_session
+    from polarsprof.stream.process_session import get_or_create_session
+    from polarsprof.stream.session import Session
     from polarsprof.views.report import report
     from polarsprof.views.strip import strip
     from polarsprof.views.vega import quantile_bands
@@ -59,7 +60,7 @@ _HOMES: Final = {
     "Window": "windowing.tumbling",
     "drift": "analysis.drift",
     "drift_timeline": "analysis.drift",
-    "get_or_create_session": "stream.session",
+    "get_or_create_session": "stream.process_session",
     "merge": "profiles.merging",
     "profile": "engines.one_shot",
     "quantile_bands": "views.vega",

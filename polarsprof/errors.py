@@ -7,6 +7,11 @@ profile and named once per kind in a `DataWarning`.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
 _SHOWN_CHARACTERS = 80
 
 
@@ -85,6 +90,17 @@ def raise_one(errors: list[Exception], most_wanted: type[Exception]) -> None:
         if other is not chosen:
             chosen.add_note(f"also: {type(other).__name__}: {other}")
     raise chosen
+
+
+def run_all(calls: Iterable[Callable[[], object]], most_wanted: type[Exception]) -> None:
+    """Make every call, then raise one of their errors, as `raise_one` does."""
+    errors: list[Exception] = []
+    for call in calls:
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001 - raised below
+            errors.append(error)
+    raise_one(errors, most_wanted)
 
 
 def positive_integer(name: str, value: object) -> int:

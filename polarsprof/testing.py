@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from polarsprof.windowing.tumbling import utc_us
+from polarsprof.windowing.instants import utc_us
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from polarsprof.sources import Source
-    from polarsprof.stream.consumer import Interrupt
+    from polarsprof.stream.interrupt import Interrupt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +165,7 @@ def stream(options: StreamOptions) -> dict[str, int]:
 def _consume(
     source: Source, options: StreamOptions, on_pane: Callable[[pp.Profile], object] | None = None
 ) -> dict[str, int]:
-    from polarsprof.stream.consumer import Interrupt
+    from polarsprof.stream.interrupt import Interrupt
 
     with Interrupt() as interrupt, open_session(options.store) as session, ExitStack() as stack:
         if options.metrics is not None:

@@ -20,7 +20,7 @@ from polarsprof.ingest.records import RecordBuffer, RejectedRow, decode_json
 from polarsprof.profiles.merging import merge
 from polarsprof.profiles.profile import Profile
 from polarsprof.profiles.update import update_or_reject
-from polarsprof.windowing.tumbling import MAX_US, MIN_US
+from polarsprof.windowing.instants import MAX_US, MIN_US
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -18,7 +18,8 @@ from polarsprof.files import profile_pb2 as pb
 from polarsprof.files.codec import MAX_DATASET_CHARACTERS, MAX_TEXT_BYTES
 from polarsprof.profiles.foreign_metrics import merge_figures, merge_reasons, read_figures, write_figures
 from polarsprof.sketches.counters import MAX_COUNT, writable
-from polarsprof.windowing.tumbling import Window, utc_datetime
+from polarsprof.windowing.instants import utc_datetime
+from polarsprof.windowing.tumbling import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

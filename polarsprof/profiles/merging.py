@@ -168,7 +168,7 @@ def opened(
             return file.read(length)
 
         sections = sections_of(part, os.fstat(file.fileno()).st_size, name)
-        sections.keep(columns)
+        sections.load(columns)
     return sections
 
 

@@ -27,7 +27,7 @@ from polarsprof.profiles.column import ColumnProfile
 from polarsprof.profiles.group import read_groups, write_groups
 from polarsprof.profiles.header import ProfileHeader
 from polarsprof.sketches.counters import MAX_COUNT
-from polarsprof.windowing.tumbling import Window, utc_us
+from polarsprof.windowing.instants import utc_us
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from polarsprof.kernels.batch import ColumnBatch, TypedColumns
     from polarsprof.profiles.group import GroupProfile
+    from polarsprof.windowing.tumbling import Window
 
 _LONGEST_PATH: Final = 512
 _AT_ONCE: Final = 128  # columns that are read or written together
@@ -313,7 +314,7 @@ class Profile(ProfileHeader):
     def from_sections(cls, sections: Sections, columns: Iterable[str] | None = None) -> Profile:
         """The profile of an opened file, with all its columns or just those named."""
         profile = cls._of_header(sections.header)
-        entries = sections.wanted(columns)
+        entries = sections.entries(columns)
         profile._paths_bytes = sum(_entry_bytes(entry.path) for entry in entries)
         waiting = iter(entries)
         while some := tuple(islice(waiting, _AT_ONCE)):
@@ -327,7 +328,7 @@ class Profile(ProfileHeader):
         parts = [
             profile._new_parts(entry.path, file.column(entry))
             for profile, file in zip(profiles, files, strict=True)
-            for entry in file.wanted(columns)
+            for entry in file.entries(columns)
         ]
         read_groups(chain.from_iterable(parts))
         return profiles
@@ -418,7 +419,7 @@ class Profile(ProfileHeader):
         self._merge_headers(file.header for file in compress(files, alike))
         places: dict[str, list[tuple[Sections, pb.ColumnEntry]]] = {}
         for file in compress(files, alike):
-            for entry in file.wanted(columns):
+            for entry in file.entries(columns):
                 places.setdefault(entry.path, []).append((file, entry))
         for path, same in places.items():
             self._merge_messages(path, [file.column(entry) for file, entry in same])

@@ -12,7 +12,7 @@ import os
 from typing import TYPE_CHECKING, BinaryIO
 
 from polarsprof.errors import argument_error
-from polarsprof.files.durable import appending
+from polarsprof.files.durable import open_append
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +50,7 @@ class DeadLetters:
         self._file: BinaryIO | None = None
         self._has_unsynced = False
         if isinstance(place, str | os.PathLike):
-            self._file = os.fdopen(appending(place), "ab")
+            self._file = os.fdopen(open_append(place), "ab")
 
     def add(self, letter: DeadLetter) -> None:
         """Count and write a letter."""

@@ -106,7 +106,7 @@ def test_files_that_go_under_every_try_are_an_error(store: pp.ProfileStore, monk
     def gone(*arguments: object) -> None:
         raise FileNotFoundError
 
-    monkeypatch.setattr(reading, "opened_file", gone)
+    monkeypatch.setattr(reading, "open_file", gone)
     for asked in (lambda: store.read("clicks"), lambda: list(store.profiles("clicks"))):
         with pytest.raises(StoreError, match="were deleted under each"):
             asked()
@@ -260,13 +260,13 @@ def test_wrong_use_names_the_argument(store: pp.ProfileStore, column: Any, metri
 
 def test_only_the_column_is_read(store: pp.ProfileStore, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    opened = reading.opened_file
+    opened = reading.open_file
 
     def noting(place: Any, name: str, columns: Any) -> Any:
         asked.append(columns)
         return opened(place, name, columns)
 
-    monkeypatch.setattr(reading, "opened_file", noting)
+    monkeypatch.setattr(reading, "open_file", noting)
     store.timeline("clicks", "x")
     assert asked == [["x"]] * 8
 

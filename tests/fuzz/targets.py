@@ -265,7 +265,7 @@ def columns(seed: int) -> str:
     """Messages of columns, changed in their fields, their images or their bytes, under right checksums."""
     chance = Random(seed)
     sections = Sections.of_bytes(chance.choice(small_files()))
-    entries = sections.wanted(None)
+    entries = sections.entries(None)
     if not entries:
         return "refused"
     bodies = {entry.path: sections.column(entry) for entry in entries}

@@ -32,7 +32,7 @@ from polarsprof.interop.prometheus import SessionCollector, serving
 from polarsprof.interop.prometheus.columns import ColumnFigures
 from polarsprof.interop.prometheus.families import Labels
 from polarsprof.sources import Batch, KafkaSource, Source
-from polarsprof.stream.status import SourceStatus, StreamStatus, together
+from polarsprof.stream.status import SourceStatus, StreamStatus, combined
 from polarsprof.testing import SettableClock
 
 prometheus_client = pytest.importorskip("prometheus_client")
@@ -390,7 +390,7 @@ def test_a_scrape_waits_for_no_work(session, registry):
     held, done = threading.Event(), threading.Event()
 
     def work():
-        with logger._work:
+        with logger._worker._lock:
             held.set()
             assert done.wait(60)
 
@@ -409,7 +409,7 @@ def test_nothing_is_kept_for_nobody(session):
     logger = session.logger("d")
     logger.log_records([{"n": 1}] * 10)
     _ = logger.profile
-    assert logger._status == StreamStatus()
+    assert logger._worker.status == StreamStatus()
     logger.close()
     assert session._ended == {}
 
@@ -636,8 +636,8 @@ status = st.builds(
 
 @given(st.lists(status, max_size=4), st.integers(0, 4))
 def test_what_several_show_together_does_not_depend_on_the_cut(parts, cut):
-    whole = together(parts)
-    assert together([together(parts[:cut]), together(parts[cut:])]) == whole
+    whole = combined(parts)
+    assert combined([combined(parts[:cut]), combined(parts[cut:])]) == whole
     assert whole.latest_us == max((part.latest_us for part in parts if part.latest_us is not None), default=None)
     assert whole.oldest_us == min((part.oldest_us for part in parts if part.oldest_us is not None), default=None)
     assert whole.counters == {name: sum(part.counters.get(name, 0) for part in parts) for name in whole.counters}

@@ -349,7 +349,7 @@ def test_a_session_that_cannot_be_closed_at_exit_keeps_no_other_from_it(tmp_path
         loggers = [session.logger() for session in sessions]
         for logger in loggers:
             logger.log({"x": 1})
-        del loggers[1]._writer._rotation
+        del loggers[1]._worker._writer.on_time
     """
     assert "AttributeError" in run(code, tmp_path, check=False).stderr
     assert [pp.ProfileStore(tmp_path / name).datasets() for name in "abc"] == [["dataset"], [], ["dataset"]]

@@ -6,9 +6,9 @@ A record of ten flat fields costs about 1 µs, less than a third of `json.loads`
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
+from polarsprof._threads import Rank, ranked_lock
 from polarsprof.errors import ClosedError, positive_integer
 from polarsprof.ingest.records.batch import RecordBatch
 from polarsprof.ingest.records.dtypes import FATAL, FLAT_IDS
@@ -59,7 +59,7 @@ class RecordBuffer:
         self._max_bytes = positive_integer("max_bytes", max_bytes)
         self._now_us = clock.now_us
         # Guards everything but the values of the rows; a signal handler or a foreign key may log in the midst of it.
-        self._lock = threading.RLock()
+        self._lock = ranked_lock(Rank.BUFFER)
         self._closed: str | None = None
         self._layouts: dict[tuple[str, ...], FlatRows] = {}
         self._latest = _NO_ROWS  # of the layouts, because streams repeat themselves
@@ -80,7 +80,7 @@ class RecordBuffer:
     @property
     def is_held(self) -> bool:
         """Whether the calling thread is in the midst of something here, which only a signal handler finds to be so."""
-        return self._lock._is_owned()  # type: ignore[attr-defined,no-any-return]  # noqa: SLF001 - as `Condition` asks
+        return self._lock._is_owned()  # noqa: SLF001 - as `Condition` asks
 
     @property
     def full(self) -> bool:

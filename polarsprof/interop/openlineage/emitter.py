@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from polarsprof.errors import DataWarning, argument_error, plain_text
-from polarsprof.files.durable import appending
+from polarsprof.files.durable import open_append
 from polarsprof.interop.openlineage.event import run_event
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def _sender(place: str) -> tuple[Callable[[bytes], object], Callable[[], object]
     """What sends an event to a place, and what ends that."""
     scheme, separator, _ = place.partition("://")
     if not separator:
-        file = FileIO(appending(place), "ab")
+        file = FileIO(open_append(place), "ab")
         return lambda event: _append(file, event), file.close
     if scheme not in ("http", "https") or not urlsplit(place).hostname:
         raise argument_error("place", place, "the path of a file, http://… or https://…")

@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 
 from polarsprof.errors import argument_error, plain_text
 from polarsprof.profiles.text import double, primary
-from polarsprof.windowing.tumbling import utc_datetime, utc_us
+from polarsprof.windowing.instants import utc_datetime, utc_us
 
 if TYPE_CHECKING:
     from polarsprof.profiles.column import ColumnProfile

@@ -13,7 +13,7 @@ from polarsprof.errors import argument_error, plain_text, positive_integer
 from polarsprof.interop.prometheus.columns import SERIES_OF_COLUMN, ColumnFigures
 from polarsprof.interop.prometheus.families import Labels, add_status, client, families
 from polarsprof.interop.prometheus.server import serving
-from polarsprof.stream.status import StreamStatus, together
+from polarsprof.stream.status import StreamStatus, combined
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -65,7 +65,7 @@ class SessionCollector:
     def __init__(self, *sessions: Session, columns: Iterable[str] = (), max_series: int = 1_000) -> None:
         client()
         for session in sessions:
-            if not callable(getattr(session, "vitals", None)):
+            if not callable(getattr(session, "status", None)):
                 raise argument_error("sessions", session, "a Session")
         if isinstance(columns, str):
             raise argument_error("columns", columns, "an iterable of names or patterns of columns")
@@ -94,4 +94,4 @@ class SessionCollector:
 
     def _status(self) -> dict[str, StreamStatus]:
         found = [session.status() for session in self._sessions]
-        return {name: together(each[name] for each in found if name in each) for name in set().union(*found)}
+        return {name: combined(each[name] for each in found if name in each) for name in set().union(*found)}

@@ -9,7 +9,8 @@ import json
 import zlib
 from typing import TYPE_CHECKING, Any, Final
 
-from polarsprof.windowing.tumbling import MAX_US, MIN_US, Window
+from polarsprof.windowing.instants import MAX_US, MIN_US
+from polarsprof.windowing.tumbling import Window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from google.protobuf.message import Message
 
 from polarsprof.errors import CorruptProfile
-from polarsprof.files.codec import check_fields, parsed
+from polarsprof.files.codec import check_fields, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -60,7 +60,7 @@ def message(
         raise corrupt(f"{what} of {len(data):,} bytes, more than {most_bytes:,}")
     if most_fields is not None:
         check_fields(data, most_fields, what)
-    return parsed(kind, data)
+    return parse(kind, data)
 
 
 def pairs(entries: Iterable[wl.TextEntry]) -> dict[str, str]:
