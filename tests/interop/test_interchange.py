@@ -288,7 +288,7 @@ def test_an_impossible_conversion_is_one_line(tmp_path):
         ((tmp_path / "one.bin", tmp_path / "no" / "out", "--to", "parquet"), 1, "No such file"),
         ((tmp_path / "one.bin", tmp_path / "out", "--to", "excel"), 2, "'parquet'"),
         ((tmp_path / "one.bin", tmp_path / "out"), 2, "--to"),
-        ((tmp_path / "one.bin", tmp_path / "one.bin", "--to", "parquet"), 2, "is what is to be converted"),
+        ((tmp_path / "one.bin", tmp_path / "one.bin", "--to", "parquet"), 2, "is the file to convert"),
         ((tmp_path / "one.bin", tmp_path, "--to", "parquet"), 1, "Is a directory"),
         ((tmp_path / "one.bin", tmp_path / "out", "--to", "parquet", "--dataset", "a"), 2, "needs a store"),
     ):
