@@ -9,10 +9,11 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     Work = Callable[[], int | None]
     """Does the work that is due; returns the time of the next run in microseconds, or None to wait for `wake`."""
 
