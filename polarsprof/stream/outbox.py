@@ -107,18 +107,11 @@ class Outbox:
 
     def add(self, pane: Pane) -> None:
         """Take a pane in, to be published at one of the next calls."""
-        size_bytes = len(pane.data)
-        # The newest pane is kept whatever its size, so that a store that works gets everything.
-        while self._waiting and self.waiting_bytes > self._max_bytes - size_bytes:
-            self._drop(next(iter(self._waiting)), "too much waits")
-        self._waiting[pane.number] = _Waiting(pane, size_bytes, set(range(len(self._destinations))))
-        self.waiting_bytes += size_bytes
+        self._add(pane, len(pane.data))
 
     def add_spooled(self, pane: Pane, size_bytes: int) -> None:
         """Take a pane in that the spool holds already; it comes without data."""
-        self.add(pane)
-        self._waiting[pane.number].size_bytes = size_bytes
-        self.waiting_bytes += size_bytes
+        self._add(pane, size_bytes)
 
     def to_spool(self) -> None:
         """Move what is in memory into the spool.
@@ -168,6 +161,13 @@ class Outbox:
             worst = next((each for each in self._destinations if each.error), self._destinations[0])
             msg = f"{worst.store}: {len(self)} panes of {self.rows} rows are not published yet: {worst.error}"
             raise StoreError(msg) from worst.error
+
+    def _add(self, pane: Pane, size_bytes: int) -> None:
+        # The newest pane is kept whatever its size, so that a store that works gets everything.
+        while self._waiting and self.waiting_bytes > self._max_bytes - size_bytes:
+            self._drop(next(iter(self._waiting)), "too much waits")
+        self._waiting[pane.number] = _Waiting(pane, size_bytes, set(range(len(self._destinations))))
+        self.waiting_bytes += size_bytes
 
     def _publish_to(self, place: int, destination: _Destination, now_us: int, last_number: int) -> None:
         for number, waiting in list(self._waiting.items()):
