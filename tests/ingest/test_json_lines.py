@@ -431,7 +431,8 @@ def flat_streams(draw: DrawFn) -> tuple[bytes, bytes]:
 
 def known_then(known: bytes, data: bytes, block_bytes: int = spans.BLOCK_BYTES) -> Any:
     """An example; the known line comes twice, because a single line is read by itself and teaches nothing."""
-    return example(streams=(known + b"\n" + known, data), block_bytes=block_bytes, piece_bytes=1 << 30, part_bytes=7, end=b"")
+    streams = known + b"\n" + known, data
+    return example(streams=streams, block_bytes=block_bytes, piece_bytes=1 << 30, part_bytes=7, end=b"")
 
 
 @settings(_HEALTH, max_examples=1_000)

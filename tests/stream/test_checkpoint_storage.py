@@ -47,6 +47,7 @@ def numbered(*numbers: int) -> list[str]:
 def test_after_any_number_of_saves_the_last_two_of_each_kind_are_left(tmp_path):
     storage = new(tmp_path)
     assert names(tmp_path) == ["lock"]
+    assert (storage.writer_id, storage.journal_bytes) == ("w", 0)
     storage.save(b"state 1")
     assert names(tmp_path) == [*numbered(1), "lock"]
     for number in range(2, 15):
@@ -222,6 +223,25 @@ def test_a_writer_that_lives_is_not_among_the_crashed(tmp_path):
     assert list(CheckpointStorage.of_crashed_writers(tmp_path, "order")) == []
     with pytest.raises(StoreError):
         new(tmp_path, "a")
+
+
+def test_the_folder_is_made_for_its_owner_alone(tmp_path):
+    folder = tmp_path / "store" / "writers"
+    new(folder).save(b"state")
+    assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_a_folder_that_cannot_be_listed_leaves_the_writer_to_others(tmp_path, monkeypatch):
+    crash(new(tmp_path))
+
+    def unlisted(*_):
+        raise OSError("input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CheckpointStorage, "_numbers", unlisted)
+        with pytest.raises(OSError, match="input"):
+            crashed(tmp_path)
+    assert crashed(tmp_path).writer_id == "w"
 
 
 def test_states_of_all_are_the_last_checkpoint_of_each_writer(tmp_path):

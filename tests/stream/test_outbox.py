@@ -232,6 +232,11 @@ def test_waiting_panes_raise_with_the_error_of_their_store():
     outbox.raise_if_waiting()
 
 
+def test_panes_that_no_store_was_asked_for_raise_too():
+    with pytest.raises(StoreError, match="one"):
+        outbox_of(CountingStore("one"), panes=2).raise_if_waiting()
+
+
 # ------------------------------------------------------------------------------------------------------------ the bound
 
 
@@ -318,6 +323,15 @@ def test_panes_in_memory_move_into_the_spool_once():
     outbox.publish(NOW_US, 2)
     assert [pane.data for pane in store.panes] == [b"as the spool has it", data_of(2)]
     assert outbox.spool.panes == {}
+
+
+def test_a_pane_in_memory_is_published_from_there_though_there_is_a_spool():
+    store = CountingStore()
+    outbox = outbox_of(store)
+    outbox.spool = MemorySpool()
+    outbox.publish(NOW_US, 1)
+    assert [pane.data for pane in store.panes] == [data_of(1)]
+    assert outbox.rows_dropped == 0
 
 
 def test_a_pane_that_the_spool_lost_is_dropped_and_the_next_one_published():
