@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import zipfile
 from datetime import timedelta
 from pathlib import Path
@@ -16,11 +17,30 @@ import pytest
 from hypothesis import HealthCheck, settings
 from support.totals import lines
 
+# Long by their nature, or at the mercy of other programs; single slow tests are marked where they stand.
+SLOW = (
+    "tests/engines/beam/",
+    "tests/engines/on_ray/",
+    "tests/fuzz/",
+    "tests/interop/spark/",
+    "tests/laws/test_real_data.py",
+    "tests/project/test_benchmarks.py",
+    "tests/project/test_docs.py",
+    "tests/project/test_extending.py",
+    "tests/project/test_sizing.py",
+    "tests/torture/",
+    "tests/views/test_report_browser.py",
+)
+
 # Machines differ, and a slow one finds no bug: time limits would only make failures that do not come again.
 settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("explore", deadline=timedelta(seconds=5))
 settings.register_profile("long", deadline=None, max_examples=2_000, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+# A shell ignores interrupts of its background jobs, and tests of interrupts inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,8 +52,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     fuzz.addoption("--fuzz-seed", type=int, default=1, help="the seed of the first case")
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for line in lines(config):
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if any(map(item.nodeid.startswith, SLOW)):
+            item.add_marker("slow")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in lines(report for reports in terminalreporter.stats.values() for report in reports):
         terminalreporter.write_line(line)
 
 

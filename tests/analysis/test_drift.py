@@ -396,6 +396,7 @@ def alarms(pairs: dict[str, Any], n: int, m: int, draws: int) -> dict[str, int]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "m", "draws"), [(20, 20, 120), (150, 150, 80), (2_000, 100, 60), (50_000, 50_000, 4)])
 def test_samples_of_one_distribution_rarely_raise_an_alarm(n: int, m: int, draws: int) -> None:
     found = alarms({name: (draw, draw) for name, draw in SAME.items()}, n, m, draws)

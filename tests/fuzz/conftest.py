@@ -11,10 +11,11 @@ from support.totals import tell
 class Fuzz:
     """Asked by a test how many cases to try; told what came of them."""
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        config = request.config
         self._cases: int | None = config.getoption("--fuzz-cases")
         self.seed: int = config.getoption("--fuzz-seed")
-        self._config = config
+        self._node = request.node
 
     def cases(self, *, short: int, share: float) -> int:
         """How many: `short`, or with the option that share of them."""
@@ -22,9 +23,9 @@ class Fuzz:
 
     def tell(self, name: str, totals: Counter[str]) -> None:
         """Have figures shown at the end."""
-        tell(self._config, f"fuzz {name}", totals)
+        tell(self._node, f"fuzz {name}", totals)
 
 
 @pytest.fixture
 def fuzz(request):
-    return Fuzz(request.config)
+    return Fuzz(request)

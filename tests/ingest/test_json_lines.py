@@ -179,6 +179,7 @@ def test_a_line_that_may_hold_too_many_values_is_not_read_in_columns(monkeypatch
     assert check('{"a":[' + ",".join(["[]"] * 1_000) + ']}\n{"a":[]}') == 0
 
 
+@pytest.mark.slow
 def test_columns_beyond_the_bound_are_counted_the_same() -> None:
     check("\n".join(json.dumps({f"k{n}": 1 for n in range(start, start + 6_000)}) for start in (0, 6_000)))
 
@@ -435,6 +436,7 @@ def known_then(known: bytes, data: bytes, block_bytes: int = spans.BLOCK_BYTES) 
     return example(streams=streams, block_bytes=block_bytes, piece_bytes=1 << 30, part_bytes=7, end=b"")
 
 
+@pytest.mark.slow
 @settings(_HEALTH, max_examples=1_000)
 @known_then(b'{"a":1}\n{"a":2}', b'{"a":1,"a":null}\n{}')
 @known_then(b'{"a":1,"b":2}\n{"a":2,"b":2}', b'{"a":1}\n{"b":2,"a":null,"b":null}')
@@ -482,6 +484,7 @@ def noting(call: Any, errors: list[BaseException]) -> Any:
     return noted
 
 
+@pytest.mark.slow
 @_HEALTH
 @given(data=documents(), path=st.sampled_from(["a", "b", "a.b", "a.b.c"]))
 def test_any_text_has_the_windows_of_its_lines(tmp_path_factory, data: bytes, path: str) -> None:

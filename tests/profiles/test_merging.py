@@ -112,6 +112,7 @@ def image_of(sketch: Distinct) -> bytes:
     return message.hll
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(pieces=st.lists(profiles(), min_size=1, max_size=6), wire=st.booleans())
 def test_merging_at_once_equals_merging_one_after_the_other(pieces: list[pp.Profile], wire: bool) -> None:
@@ -187,6 +188,7 @@ def test_what_is_neither_profiles_nor_files_is_refused(wrong: Any) -> None:
         pp.merge(wrong)
 
 
+@pytest.mark.slow
 @settings(max_examples=600)
 @given(
     which=st.sampled_from(["quantiles.kll_doubles", "distinct.hll", "frequent_items.items"]),

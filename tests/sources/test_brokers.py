@@ -386,6 +386,7 @@ def queue(aws, request):
     service.close()
 
 
+@pytest.mark.slow
 def test_a_queue_is_emptied_as_far_as_it_is_durable(aws, queue, session):
     send, url = queue
     send([*numbers(25), b"oops"])
@@ -441,6 +442,7 @@ def shards(aws, request):
     service.close()
 
 
+@pytest.mark.slow
 def test_a_kinesis_stream_is_read_on_within_a_second_of_arrivals(aws, shards, session):
     put, name = shards
     source = partial(KinesisSource, name, start="earliest", options=aws)
@@ -464,6 +466,7 @@ def test_a_kinesis_stream_is_read_on_within_a_second_of_arrivals(aws, shards, se
     assert session.store.read("shares").rows == 120
 
 
+@pytest.mark.slow
 def test_the_latest_records_of_shards(aws, shards, session):
     put, name = shards
     put(numbers(5))

@@ -117,6 +117,7 @@ def test_silence_ends_it_when_it_lasts_for_as_long_as_was_said(tmp_path, clock):
     assert len(silences) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", [2, 5, 17])
 def test_whenever_it_dies_each_record_counts_once_and_none_was_acknowledged_too_early(tmp_path, clock, every):
     class Died(Exception):
@@ -216,6 +217,7 @@ def test_an_event_stops_it(tmp_path):
         assert session.run(IterableSource(endless), stop=stop)["rows_profiled"] >= 1_000
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_run_cleanly_and_then_does_what_it_does(tmp_path, number):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -125,6 +126,33 @@ def test_a_first_save_that_failed_at_its_last_step_is_not_nothing(tmp_path, monk
     with pytest.raises(OSError, match="input"):
         storage.save(b"state 1")
     assert not storage.empty
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="asks Linux which file is synced")
+def test_files_are_synced_in_the_order_in_which_they_count(tmp_path, monkeypatch):
+    """The opening entry and the names of panes before the checkpoint, whose name makes them count."""
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def noted(fd: int) -> None:
+        path = Path(f"/proc/self/fd/{fd}").readlink()
+        is_folder = path == tmp_path
+        synced.append("folder" if is_folder else "journal" if path.suffix == ".journal" else path.suffix)
+        fsync(fd)
+
+    for name in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, name, noted, raising=False)
+    storage = new(tmp_path)
+    synced.clear()
+    storage.save(b"state 1", b"opening")
+    assert synced[:2] == ["journal", "folder"]
+    assert synced[-1] == "folder"
+    assert len(synced) == 4  # and the checkpoint itself
+    synced.clear()
+    storage.append(b"row")
+    assert synced == []
+    storage.sync()
+    assert synced == ["journal"]
 
 
 # ------------------------------------------------------------------------------------------------------------- journals
@@ -276,6 +304,19 @@ def test_removing_leaves_nothing_and_leaving_everything(tmp_path):
     storage.remove()
     assert list(tmp_path.iterdir()) == []
     assert storage.gone
+
+
+def test_files_that_cannot_be_listed_are_left_to_the_next_writer(tmp_path, monkeypatch):
+    storage = new(tmp_path)
+    storage.save(b"state")
+
+    def unlisted(_: Path) -> None:
+        raise OSError("input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "iterdir", unlisted)
+        storage.remove()
+    assert crashed(tmp_path).load().state == b"state"
 
 
 def test_removal_ends_with_the_newest_checkpoint_and_the_lock(tmp_path, monkeypatch):

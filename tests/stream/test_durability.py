@@ -100,6 +100,7 @@ nested = st.recursive(values, lambda inner: st.lists(inner, max_size=3) | st.dic
 records = st.dictionaries(st.sampled_from("abcde"), nested, max_size=5) | st.just(42)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(records, max_size=5), max_size=6))
 def test_rows_that_went_through_a_journal_are_profiled_as_others_are(tmp_path_factory, parts):
@@ -134,6 +135,7 @@ step = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.lists(step, max_size=30), st.sampled_from(["m", "10s", None]))
 def test_whatever_happens_flushed_rows_count_once_and_rows_of_a_source_exactly_once(tmp_path_factory, steps, rotation):

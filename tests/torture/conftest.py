@@ -18,11 +18,12 @@ from polarsprof.errors import DataWarning
 class Torture:
     """Asked by a test how often to do what it does; told what came of it."""
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        config = request.config
         self._rounds: int | None = config.getoption("--torture-rounds")
         self.seed: int = config.getoption("--torture-seed")
         self.long = self._rounds is not None
-        self._config = config
+        self._node = request.node
 
     def rounds(self, *, short: int, share: int = 1) -> int:
         """How often: `short`, or with the option so many by `share`."""
@@ -57,9 +58,9 @@ class Torture:
 
     def tell(self, name: str, totals: Mapping[str, int]) -> None:
         """Have figures shown at the end."""
-        tell(self._config, name, totals)
+        tell(self._node, name, totals)
 
 
 @pytest.fixture
 def torture(request):
-    return Torture(request.config)
+    return Torture(request)
