@@ -379,6 +379,7 @@ def documents(draw: DrawFn) -> bytes:
 _HEALTH = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], deadline=None)
 
 
+@pytest.mark.slow
 @_HEALTH
 @given(data=documents(), block_bytes=st.sampled_from([100, 1_000, 1 << 20]))
 def test_any_text_has_the_profile_of_its_lines(data: bytes, block_bytes: int) -> None:

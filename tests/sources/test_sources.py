@@ -385,6 +385,7 @@ def test_files_of_all_kinds_are_read_once(tmp_path):
     assert counted(session.store) == (dict.fromkeys(range(50), 20) | {50: 1}, sum(range(1_001)) + 5)
 
 
+@pytest.mark.slow
 def test_files_give_what_pp_profile_gives(tmp_path, nycflights):
     with pp.Session(tmp_path) as session:
         session.run(FilesSource(nycflights))

@@ -343,6 +343,7 @@ def test_a_folder_that_cannot_be_synced_keeps_the_pane_waiting_and_it_counts_onc
     assert session.store.read("dataset").rows == 1
 
 
+@pytest.mark.slow
 def test_kill_9_leaves_no_torn_file_and_loses_nothing_that_was_flushed(tmp_path):
     code = """
         import polarsprof as pp
@@ -744,6 +745,7 @@ def test_an_integer_that_has_no_text_is_not_packed():
     assert packed(RecordBatch([{"x": 10**5_000}])) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "odd", [[[[0] * 5_000] * 5_000], np.broadcast_to(1.0, 12_000_000)], ids=["shared", "broadcast"]
 )
