@@ -8,8 +8,8 @@ returned boolean, or a statement or `not` that is dropped. Each mutant is writte
 There `pytest -x -m "not slow"` runs the tests of the room: `tests/stream` for `polarsprof/stream`. A mutant is killed
 if the run fails, or takes five times as long as the run of the unchanged copy.
 
-The sample depends only on the seed, the file, the function and the change, so edits elsewhere do not move it.
-`tests/mutation_equivalents.txt` lists changes that no test can notice; they are never sampled.
+The sample depends only on the seed, the file, the function and the change, so edits elsewhere do not move it. It skips
+the lines of `tests/mutation_equivalents.txt`, which no test can notice.
 
 mutmut and cosmic-ray try every site, some thousands a room, and keep a database and settings in the checkout. A sample
 is enough to find weak tests, and takes minutes.
@@ -29,21 +29,16 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+from typing import Any
 
 EQUIVALENTS = Path("tests/mutation_equivalents.txt")
 IGNORED = shutil.ignore_patterns(".git", "__pycache__", ".hypothesis", ".*_cache", "dist", "site")
-PAIRS = "And Or, Add Sub, Lt LtE, Gt GtE, Eq NotEq, Is IsNot, In NotIn"
-OPPOSITES = {
-    getattr(ast, one): getattr(ast, other)
-    for pair in PAIRS.split(", ")
-    for one, other in (pair.split(), reversed(pair.split()))
-}
+PAIRS: list[tuple[type[ast.AST], type[ast.AST]]] = [(ast.And, ast.Or), (ast.Add, ast.Sub), (ast.Is, ast.IsNot)]
+PAIRS += [(ast.In, ast.NotIn), (ast.Eq, ast.NotEq), (ast.Lt, ast.LtE), (ast.Gt, ast.GtE)]
+OPPOSITES = dict([*PAIRS, *((other, one) for one, other in PAIRS)])
 EXTREMES = {"min": "max", "max": "min", "minimum": "maximum", "maximum": "minimum"}
 
 Scope = ast.FunctionDef | ast.AsyncFunctionDef
@@ -74,7 +69,6 @@ class Mutant:
         return f"{self.path}:{self.site.node.lineno} {self.key.split(' ', 1)[1]}"
 
     def source(self) -> str:
-        """The source of the file with the change."""
         self.site.place[self.site.at] = self.changed
         mutated = ast.unparse(ast.fix_missing_locations(self.tree))
         self.site.place[self.site.at] = self.site.node
@@ -82,7 +76,6 @@ class Mutant:
 
 
 def mutants(path: Path, source: str) -> Iterator[Mutant]:
-    """All mutants of a file."""
     tree = ast.parse(source)
     times: Counter[str] = Counter()
     for site in _sites(tree):
@@ -193,7 +186,6 @@ def _passes(checkout: Path, tests: Sequence[str], limit_s: float | None) -> bool
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Sample, run, and print a line for each mutant and one for all."""
     parser = argparse.ArgumentParser(prog="python tests/mutation.py", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("target", type=Path, help="a file or folder of the package, from the top of the checkout")
     parser.add_argument("--per-module", type=int, default=8, help="mutants of each file (default: 8)")
