@@ -466,7 +466,7 @@ def test_a_plain_name_that_is_given_to_another_pane_while_it_is_read(tmp_path, m
         assert store.put(late.pane).name == "clicks_profile.2026-01-05_00-00.bin"
         return found
 
-    monkeypatch.setattr(store._manifests, "catalog", overtaken)
+    monkeypatch.setattr(store._manifests, "manifest", overtaken)
     found = store.read("clicks")
     assert found.panes == {one.id for one in [*made, late]}
 
