@@ -255,6 +255,7 @@ def test_statistics_of_more_values_than_were_counted_are_refused(statistic: str)
 # --------------------------------------------------------------------------------------------- written files are read
 
 
+@pytest.mark.slow
 def test_the_largest_column_that_the_knobs_allow_is_read_back() -> None:
     spec = pp.ProfileSpec(k=65_535, lg_k=21, lg_items=16)
     rows = range(49_152)
@@ -470,6 +471,7 @@ def test_a_group_that_stands_twice_is_refused() -> None:
 EDITS = st.sampled_from([b"\x00", b"\xff", b"\x7f"]) | st.binary(min_size=1, max_size=8)
 
 
+@pytest.mark.slow
 @settings(max_examples=1_000)
 @given(data=st.data())
 def test_altered_content_with_right_checksums_is_refused_or_answers(data: st.DataObject) -> None:

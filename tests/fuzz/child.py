@@ -1,8 +1,7 @@
-"""A process that runs cases of one target and may die of one: `python -m fuzz.child TARGET FIRST_SEED CASES FILE`.
+"""A process that runs the cases of one target: `python -m fuzz.child TARGET FIRST_SEED CASES FILE`.
 
-FILE always holds the seed at work and the bytes that were made of it, so that whoever started this knows what killed
-it. The counts of all go to standard output, with each case that raised what it must not, took too long or wanted too
-much memory.
+A case can kill the process, so FILE always holds the current seed and its bytes. Standard output gets the totals and
+each case that raised an unexpected error, took too long or needed too much memory.
 """
 
 from __future__ import annotations
@@ -34,37 +33,37 @@ def main(name: str, first: int, cases: int, file: str) -> None:
     run = naughty if name == "naughty" else TARGETS[name][0]
     for data in files():
         exercise(read(data))
-    for seed in range(WARM_UP):  # code is compiled and caches are filled before time and memory count
+    for seed in range(WARM_UP):  # fills caches before time and memory are measured
         signal.alarm(HUNG_SECONDS)
         try:
             run(WARM_UP_SEED + seed)
-        except Exception:  # noqa: BLE001, S112 - it is told of where it is counted
+        except Exception:  # noqa: BLE001, S112 - reported when the case is measured
             continue
     resource.setrlimit(resource.RLIMIT_AS, (address_space() + MOST_BYTES, resource.RLIM_INFINITY))
     outcomes: Counter[str] = Counter()
     failures: list[str] = []
     slowest = 0.0
-    noted = Noted(file)
-    LISTENERS.append(noted.note)
+    case = CurrentCase(file)
+    LISTENERS.append(case.note)
     for seed in range(first, first + cases):
-        noted.begin(seed)
-        signal.alarm(HUNG_SECONDS)  # not caught: it ends the process also where that is in native code
-        taken, outcome = _timed(run, noted, failures)
-        if taken > SLOW_SECONDS:  # once more: the machine may have been busy
-            taken, outcome = _timed(run, noted, failures)
+        case.begin(seed)
+        signal.alarm(HUNG_SECONDS)  # not caught: it ends the process in native code too
+        seconds, outcome = _timed(run, case, failures)
+        if seconds > SLOW_SECONDS:  # a second try, because the machine can be busy
+            seconds, outcome = _timed(run, case, failures)
         outcomes[outcome] += 1
-        slowest = max(slowest, taken)
-        if taken > SLOW_SECONDS:
-            failures.append(f"seed {seed}: {taken:.3f} s")
+        slowest = max(slowest, seconds)
+        if seconds > SLOW_SECONDS:
+            failures.append(f"seed {seed}: {seconds:.3f} s")
     sys.stdout.write(json.dumps({"outcomes": outcomes, "failures": failures, "slowest_ms": slowest * 1_000}))
 
 
-class Noted:
-    """The case at work, here and in the file."""
+class CurrentCase:
+    """Seed and bytes of the current case, in memory and in a file."""
 
     def __init__(self, file):
         self.seed, self.data = 0, b""
-        self._file = Path(file).open("r+b", buffering=0)  # noqa: SIM115 - open as long as the process lives
+        self._file = Path(file).open("r+b", buffering=0)  # noqa: SIM115 - open until the process ends
 
     def begin(self, seed):
         self.seed = seed
@@ -77,16 +76,16 @@ class Noted:
         self._file.truncate()
 
 
-def _timed(run, noted, failures):
+def _timed(run, case, failures):
     start = time.process_time()
     try:
-        outcome = run(noted.seed)
+        outcome = run(case.seed)
     except MemoryError:
         outcome = "failed"
-        failures.append(f"seed {noted.seed}: more than {MOST_BYTES:,} bytes")
-    except BaseException:  # noqa: BLE001 - whatever it is, panics of Polars among them, is a finding
+        failures.append(f"seed {case.seed}: more than {MOST_BYTES:,} bytes")
+    except BaseException:  # noqa: BLE001 - any error is a finding, also a panic of Polars
         outcome = "failed"
-        failures.append(f"seed {noted.seed}: {traceback.format_exc(limit=-4)}\n{noted.data.hex()}")
+        failures.append(f"seed {case.seed}: {traceback.format_exc(limit=-4)}\n{case.data.hex()}")
     return time.process_time() - start, outcome
 
 

@@ -1,4 +1,4 @@
-"""How many cases the tests of this folder try, and what they counted."""
+"""Number of cases of the fuzz tests, and the totals that they report."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from support.totals import tell
 
 
 class Fuzz:
-    """Asked by a test how many cases to try; told what came of them."""
+    """Number of cases of a fuzz test, and its totals."""
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        config = request.config
         self._cases: int | None = config.getoption("--fuzz-cases")
         self.seed: int = config.getoption("--fuzz-seed")
-        self._config = config
+        self._node = request.node
 
     def cases(self, *, short: int, share: float) -> int:
-        """How many: `short`, or with the option that share of them."""
+        """Number of cases: `short`, or a share of the option `--fuzz-cases`."""
         return short if self._cases is None else max(1, round(self._cases * share))
 
     def tell(self, name: str, totals: Counter[str]) -> None:
-        """Have figures shown at the end."""
-        tell(self._config, f"fuzz {name}", totals)
+        """Show figures at the end of the run."""
+        tell(self._node, f"fuzz {name}", totals)
 
 
 @pytest.fixture
 def fuzz(request):
-    return Fuzz(request.config)
+    return Fuzz(request)

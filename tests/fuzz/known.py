@@ -1,6 +1,7 @@
-"""Runs in a process of its own: each image of `sketch_repro.tsv` by every way in, and how long it took at the most.
+"""Reads each image of `sketch_repro.tsv` in every possible way, with bounds on time and memory.
 
-`python -m fuzz.known` prints the name of an image before it is read, so that the last line names the culprit.
+A program: `python -m fuzz.known` prints the name of an image before it is read, so the last line names an image that
+ended the process.
 """
 
 from __future__ import annotations

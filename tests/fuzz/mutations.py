@@ -1,4 +1,4 @@
-"""Bytes and messages, changed at random: what a broken disk, a foreign writer or an attacker might make of them."""
+"""Random changes of bytes and messages, as by a broken disk, a foreign writer or an attacker."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ MOST_EDITS = 4
 
 
 def mutated(data: bytes, chance: Random, others: Sequence[bytes]) -> bytes:
-    """One to four changes, half of them in the first bytes, where sketches have their fields."""
+    """Make one to four changes, half of them in the first bytes, where sketches have their fields."""
     for _ in range(chance.randint(1, MOST_EDITS)):
         data = chance.choice(CHANGES)(data, chance, others)
     return data
@@ -125,7 +125,7 @@ CHANGES: list[Callable[[bytes, Random, Sequence[bytes]], bytes]] = [
 
 
 def mutate_message(message: Any, chance: Random, others: Sequence[bytes]) -> None:
-    """Change one to four fields of a message, or of those within, to what their types can hold."""
+    """Change one to four fields of a message or its inner messages to values of their types."""
     for _ in range(chance.randint(1, MOST_EDITS)):
         places = list(_places(message))
         if places:
@@ -169,5 +169,5 @@ def _set(message: Any, field: Any, chance: Random, others: Sequence[bytes]) -> N
         value = chance.choice([*INTEGERS, value + 1, value - 1, value * 2, -value, -(2**63)])
     try:
         setattr(message, field.name, value)
-    except ValueError:  # beyond the type of the field
+    except ValueError:  # out of range for the field
         message.ClearField(field.name)

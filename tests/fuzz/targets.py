@@ -1,7 +1,7 @@
-"""What is fuzzed: a target makes a case of a seed and raises where the library did what it must not.
+"""Fuzz targets: each makes a case from a seed and raises if the library breaks a promise.
 
-A target answers `refused` for bytes that were refused in one of the allowed ways, and `taken` for those that were read;
-what is taken has been asked, merged, updated and written as well.
+A target returns `refused` for bytes that were refused with an allowed error, and `taken` for bytes that were read. What
+was read has also been queried, merged, updated and written.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ from polarsprof.sketches.images import adopted_distinct, adopted_frequent_items,
 GOLDEN = Path(__file__).parent.parent / "golden"
 RANKS = [0.0, 0.01, 0.5, 0.99, 1.0]
 WARM_UP_SEED = 10**9
-LISTENERS: list[Callable[[bytes], None]] = []  # are told of the bytes of a case before these are read
+LISTENERS: list[Callable[[bytes], None]] = []  # called with the bytes of a case before they are read
 
 
 def tried(data: bytes) -> bytes:
-    """The bytes; sketches draw random bits, so that a seed alone does not bring them back."""
-    for tell in LISTENERS:
-        tell(data)
+    """Show the bytes to the listeners; sketches draw random bits, so a seed alone does not reproduce them."""
+    for listener in LISTENERS:
+        listener(data)
     return data
 
 
@@ -84,7 +84,7 @@ def _many_values() -> pl.DataFrame:
 
 @cache
 def frames() -> list[tuple[pl.DataFrame, pp.ProfileSpec]]:
-    """Of few columns each, since all of a profile is asked for after each case."""
+    """Frames of few columns, because each case queries a whole profile."""
     small = pp.ProfileSpec(k=8, lg_k=4, lg_items=3)
     every = _every_group()
     parts = [every.select(every.columns[at : at + 2]) for at in range(0, every.width, 2)]
@@ -109,7 +109,7 @@ def files() -> list[bytes]:
 
 @cache
 def partner(paths: frozenset[str]) -> tuple[bytes, pl.DataFrame]:
-    """A profile and some rows that have as many of the columns as any."""
+    """The profile, and rows, that share the most columns with the given paths."""
     best = max(range(len(frames())), key=lambda at: len(paths & set(frames()[at][0].columns)))
     return small_files()[best], frames()[best][0].head(50)
 
@@ -165,11 +165,11 @@ def every_image() -> list[bytes]:
     return [*kll_images(), *hll_images(), *items_images(), *theta_images()]
 
 
-# ---------------------------------------------------------------------------------------------------- what is taken has
+# ------------------------------------------------------------------------------------------------------ after reading
 
 
 def look(profile: pp.Profile) -> None:
-    """Ask for all that a profile can say."""
+    """Query everything that a profile offers."""
     repr(profile)
     profile._repr_html_()
     profile.summary()
@@ -194,7 +194,7 @@ def _look_at(group: pp.GroupProfile) -> None:
 
 
 def exercise(profile: pp.Profile) -> None:
-    """Look at it, write it, merge it in three ways, update it, and write it again."""
+    """Query, write, merge in three ways, update, and write again."""
     look(profile)
     written = profile.to_bytes()
     assert pp.read(written).to_bytes() == written
@@ -211,7 +211,7 @@ def exercise(profile: pp.Profile) -> None:
 
 
 def write(profile: pp.Profile) -> None:
-    """What is written can be read; a merge may have more rows than any file holds, and says so."""
+    """Write and read back; a merge with more rows than a file can hold must be refused."""
     try:
         written = profile.to_bytes()
     except PolarsprofError as error:
@@ -225,19 +225,19 @@ def write(profile: pp.Profile) -> None:
 
 
 def flips(seed: int) -> str:
-    """One bit of a file, each in turn."""
+    """A file with one bit flipped, each bit in turn."""
     data, at = _in_turn(seed, 8)
     return _refused_file(data[: at // 8] + bytes([data[at // 8] ^ 1 << at % 8]) + data[at // 8 + 1 :])
 
 
 def cuts(seed: int) -> str:
-    """The start of a file, each in turn."""
+    """The start of a file, each length in turn."""
     data, at = _in_turn(seed, 1)
     return _refused_file(data[:at])
 
 
 def _in_turn(seed: int, places: int) -> tuple[bytes, int]:
-    """A file and a place in it, of so many for each of its bytes."""
+    """A file and a position in it, with a number of positions per byte."""
     at = seed % sum(places * len(data) for data in files())
     for data in files():
         if at < places * len(data):
@@ -247,7 +247,7 @@ def _in_turn(seed: int, places: int) -> tuple[bytes, int]:
 
 
 def whole_files(seed: int) -> str:
-    """Files, changed in any way; none of them reads."""
+    """Files changed in any way; all are refused."""
     chance = Random(seed)
     return _refused_file(mutated(chance.choice(files()), chance, files()))
 
@@ -262,7 +262,7 @@ def _refused_file(data: bytes) -> str:
 
 
 def columns(seed: int) -> str:
-    """Messages of columns, changed in their fields, their images or their bytes, under right checksums."""
+    """Column messages with changed fields, images or bytes and correct checksums."""
     chance = Random(seed)
     sections = Sections.of_bytes(chance.choice(small_files()))
     entries = sections.entries(None)
@@ -286,7 +286,7 @@ def _with_body(header: pb.Header, path: str, body: bytes) -> bytes:
 
 
 def sealed_column(column: pb.Column) -> bytes:
-    """A file of the one column `x`, whatever that holds."""
+    """A file of one column `x` with any content."""
     return _with_body(pb.Header(spec_json=pp.ProfileSpec().to_json()), "x", column.SerializeToString())
 
 
@@ -296,7 +296,7 @@ def _sealed(head: bytes, body: bytes) -> bytes:
 
 
 def headers(seed: int) -> str:
-    """Headers, changed in their fields or their bytes, under right checksums."""
+    """Headers with changed fields or bytes and correct checksums."""
     chance = Random(seed)
     data = chance.choice(small_files())
     sections = Sections.of_bytes(data)
@@ -317,7 +317,7 @@ def _taken(data: bytes) -> str:
 
 
 def quantiles(seed: int) -> str:
-    """Foreign KLL images; what is adopted the native library takes."""
+    """Foreign KLL images; the native library reads each one that is accepted."""
     chance = Random(seed)
     image = tried(mutated(chance.choice(kll_images()), chance, every_image()))
     try:
@@ -341,7 +341,7 @@ def quantiles(seed: int) -> str:
 
 
 def distinct(seed: int) -> str:
-    """Foreign HLL images; what is adopted the native library takes."""
+    """Foreign HLL images; the native library reads each one that is accepted."""
     chance = Random(seed)
     image = tried(mutated(chance.choice(hll_images()), chance, every_image()))
     try:
@@ -371,7 +371,7 @@ def items(seed: int) -> str:
 
 
 def theta(seed: int) -> str:
-    """Theta images, of which the estimate is read."""
+    """Theta images whose estimate is read."""
     chance = Random(seed)
     try:
         found = theta_estimate(tried(mutated(chance.choice(theta_images()), chance, every_image())))
@@ -391,7 +391,7 @@ def _adopted(images: dict[str, bytes], group: str = "number") -> str:
 
 
 def whylogs(seed: int) -> str:
-    """Files of whylogs, changed in their bytes or in the fields of the messages in them."""
+    """whylogs files with changed bytes or message fields."""
     chance = Random(seed)
     data = tried(_whylogs_file(chance))
     try:
@@ -441,7 +441,7 @@ def whylogs_files() -> list[bytes]:
 
 
 def naughty(seed: int) -> str:
-    """For the test of the harness: what no case may do."""
+    """A target that fails in each way, for the test of the harness."""
     tried(b"bytes of %d" % seed)
     if seed < WARM_UP_SEED:
         match seed % 5:
@@ -458,7 +458,7 @@ def naughty(seed: int) -> str:
     return "refused"
 
 
-# Name → what makes a case of a seed, and its share of the cases.
+# Name → target and its share of the cases.
 TARGETS: dict[str, tuple[Callable[[int], str], float]] = {
     "flips": (flips, 0.15),
     "cuts": (cuts, 0.05),

@@ -1,4 +1,4 @@
-"""Images that are known to crash, hang or explode DataSketches 5.2; strings that collide in it; no pickle to read."""
+"""Images that crash, hang or explode DataSketches 5.2, strings that collide in it, and a ban on pickles."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ SHIFT = np.uint64(47)
 
 
 def colliding_strings(wanted: int) -> list[str]:
-    """Texts of 16 characters to which libstdc++ gives one hash, MurmurHash64A with a seed that is public.
+    """Texts of 16 characters with the same hash in libstdc++, which uses MurmurHash64A with a public seed.
 
-    Its second step undoes the first: of a first half chosen at random, the second half that leads to a fixed state
-    follows. One of some thousands is printable.
+    The second step of the hash is invertible: for a random first half there is a second half that leads to a fixed
+    state. One in some thousands is printable.
     """
     chance = np.random.default_rng(1)
     found: list[str] = []
@@ -83,7 +83,7 @@ def colliding():
 
 
 def test_the_strings_do_break_the_native_sketch(colliding):
-    """Or the next test would show nothing."""
+    """Otherwise the next test shows nothing."""
     sketch = datasketches.frequent_strings_sketch(11)
     for text in colliding[:1_023]:
         sketch.update(text)

@@ -263,6 +263,7 @@ def test_a_csv_row_may_be_long_but_not_endless(tmp_path, monkeypatch):
         csv_profile(tmp_path, text)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux says it")
 def test_memory_does_not_grow_with_the_size_of_a_csv_file(tmp_path):
     code = """

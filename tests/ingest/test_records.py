@@ -839,6 +839,7 @@ def counts_of(columns: TypedColumns) -> Counter[tuple[str, str]]:
     return +counts
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(RECORDS)
 def test_counts_per_path_and_lane_are_those_of_a_walk_over_every_value(records: list[Any]) -> None:

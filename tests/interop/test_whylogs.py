@@ -496,6 +496,7 @@ def test_every_truncation_is_refused(data):
             pp.read(data[:end])
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(data=st.data())
 def test_changed_bytes_are_read_or_refused(data):

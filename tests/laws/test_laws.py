@@ -67,6 +67,7 @@ def test_any_cut_order_and_tree_of_merges_equals_one_pass(kind: Kind, data: st.D
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(frames(max_rows=20), st.data())
 def test_cutting_frames_of_many_columns_does_not_matter(frame: pl.DataFrame, data: st.DataObject) -> None:
@@ -74,6 +75,7 @@ def test_cutting_frames_of_many_columns_does_not_matter(frame: pl.DataFrame, dat
     assert_profile_equal(data.draw(merged(pieces, wire=data.draw(st.booleans()))), pp.profile(frame))
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(dataframes(min_cols=1, max_cols=4, max_size=10), st.data())
 def test_cutting_frames_of_any_nested_dtype_does_not_matter(frame: pl.DataFrame, data: st.DataObject) -> None:

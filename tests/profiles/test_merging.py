@@ -112,6 +112,7 @@ def image_of(sketch: Distinct) -> bytes:
     return message.hll
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(pieces=st.lists(profiles(), min_size=1, max_size=6), wire=st.booleans())
 def test_merging_at_once_equals_merging_one_after_the_other(pieces: list[pp.Profile], wire: bool) -> None:
@@ -132,6 +133,7 @@ def test_merging_at_once_equals_merging_one_after_the_other(pieces: list[pp.Prof
     assert [piece.to_bytes() for piece in pieces] == before
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(pieces=st.lists(profiles(), min_size=1, max_size=6), as_profiles=st.sets(st.integers(0, 5)))
 def test_merging_files_equals_merging_what_they_hold(pieces: list[pp.Profile], as_profiles: set[int]) -> None:
@@ -187,6 +189,7 @@ def test_what_is_neither_profiles_nor_files_is_refused(wrong: Any) -> None:
         pp.merge(wrong)
 
 
+@pytest.mark.slow
 @settings(max_examples=600)
 @given(
     which=st.sampled_from(["quantiles.kll_doubles", "distinct.hll", "frequent_items.items"]),

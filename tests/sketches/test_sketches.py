@@ -562,6 +562,7 @@ def mutated(draw: st.DrawFn, family: str) -> bytes:
     return bytes(image)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ANSWERS)
 @settings(max_examples=700)
 @given(data=st.data())

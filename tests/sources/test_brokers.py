@@ -388,6 +388,7 @@ def queue(aws, request):
     service.close()
 
 
+@pytest.mark.slow
 def test_durable_messages_of_a_queue_are_deleted(aws, queue, session):
     send, url = queue
     send([*numbers(25), b"oops"])
@@ -443,6 +444,7 @@ def shards(aws, request):
     service.close()
 
 
+@pytest.mark.slow
 def test_a_kinesis_stream_continues_within_a_second_of_arrivals(aws, shards, session):
     put, name = shards
     source = partial(KinesisSource, name, start="earliest", options=aws)
@@ -466,6 +468,7 @@ def test_a_kinesis_stream_continues_within_a_second_of_arrivals(aws, shards, ses
     assert session.store.read("shares").rows == 120
 
 
+@pytest.mark.slow
 def test_the_latest_records_of_shards(aws, shards, session):
     put, name = shards
     put(numbers(5))

@@ -117,6 +117,7 @@ def test_a_run_ends_after_an_idle_time(tmp_path, clock):
     assert len(silences) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", [2, 5, 17])
 def test_after_any_crash_each_record_counts_once(tmp_path, clock, every):
     class Crash(Exception):
@@ -216,6 +217,7 @@ def test_an_event_stops_it(tmp_path):
         assert session.run(IterableSource(endless), stop=stop)["rows_profiled"] >= 1_000
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_run_cleanly_and_then_takes_effect(tmp_path, number):
@@ -383,6 +385,7 @@ def test_files_of_all_kinds_are_read_once(tmp_path):
     assert counted(session.store) == (dict.fromkeys(range(50), 20) | {50: 1}, sum(range(1_001)) + 5)
 
 
+@pytest.mark.slow
 def test_files_give_the_profile_of_pp_profile(tmp_path, nycflights):
     with pp.Session(tmp_path) as session:
         session.run(FilesSource(nycflights))

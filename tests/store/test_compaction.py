@@ -53,6 +53,7 @@ def pane_lists(draw):
     return [written(draw(st.sampled_from("abc")), number, window) for number, window in enumerate(windows)]
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(panes=pane_lists(), data=st.data(), memory=st.booleans())
 def test_any_run_of_puts_and_compactions_leaves_every_range_as_it_was(tmp_path_factory, panes, data, memory):
@@ -283,6 +284,7 @@ def orphans(store):
     return [path.name for path in hidden if path.suffix not in {".lock", ".epoch", ".index"}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [None, errno.EIO, errno.ENOSPC])
 def test_it_may_die_or_fail_at_any_call_of_the_system(tmp_path, monkeypatch, error):
     panes = [*hourly(3, writers="ab"), written("c", 7, window_of(1, 1))]
@@ -299,6 +301,7 @@ def test_it_may_die_or_fail_at_any_call_of_the_system(tmp_path, monkeypatch, err
     assert steps > 40
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(panes=pane_lists(), into=INTERVALS, again=INTERVALS, seed=st.randoms(use_true_random=False))
 def test_any_panes_survive_deaths_at_any_calls(tmp_path_factory, panes, into, again, seed):
@@ -316,6 +319,7 @@ def test_any_panes_survive_deaths_at_any_calls(tmp_path_factory, panes, into, ag
     assert orphans(store) == []
 
 
+@pytest.mark.slow
 def test_retention_may_die_at_any_call_of_the_system(tmp_path, monkeypatch):
     panes = hourly(4, writers="ab")
     store = filled(pp.ProfileStore(tmp_path / "store"), panes)
@@ -353,6 +357,7 @@ def meanwhile(url):
     return store
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other_into", [None, "2h", "d"])
 @pytest.mark.parametrize("dies", [False, True])
 def test_another_compactor_of_an_object_store_may_come_between_any_requests(tmp_path, other_into, dies):
@@ -466,6 +471,7 @@ def test_a_plain_name_that_is_given_to_another_pane_while_it_is_read(tmp_path, m
     assert found.panes == {one.id for one in [*panes, late]}
 
 
+@pytest.mark.slow
 def test_compactors_writers_and_readers_at_once(store):
     """Two of each; panes have one row, so equal numbers of both mean no pane twice."""
     panes = [written(writer, number, window_of(number % 6, 1)) for number in range(24) for writer in "ab"]
@@ -504,6 +510,7 @@ def test_compactors_writers_and_readers_at_once(store):
     assert len(store.files("clicks")) == 1
 
 
+@pytest.mark.slow
 def test_kill_9_of_compactors_beside_a_reader(tmp_path):
     code = """
         import sys

@@ -100,6 +100,7 @@ nested = st.recursive(values, lambda inner: st.lists(inner, max_size=3) | st.dic
 records = st.dictionaries(st.sampled_from("abcde"), nested, max_size=5) | st.just(42)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(records, max_size=5), max_size=6))
 def test_rows_that_went_through_a_journal_are_profiled_as_others_are(tmp_path_factory, parts):
@@ -134,6 +135,7 @@ step = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.lists(step, max_size=30), st.sampled_from(["m", "10s", None]))
 def test_whatever_happens_flushed_rows_count_once_and_rows_of_a_source_exactly_once(tmp_path_factory, steps, rotation):
@@ -341,6 +343,7 @@ def test_a_folder_that_cannot_be_synced_keeps_the_pane_waiting_and_it_counts_onc
     assert session.store.read("dataset").rows == 1
 
 
+@pytest.mark.slow
 def test_kill_9_leaves_no_torn_file_and_loses_nothing_that_was_flushed(tmp_path):
     code = """
         import polarsprof as pp
@@ -742,6 +745,7 @@ def test_an_integer_that_has_no_text_is_not_packed():
     assert packed(RecordBatch([{"x": 10**5_000}])) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "odd", [[[[0] * 5_000] * 5_000], np.broadcast_to(1.0, 12_000_000)], ids=["shared", "broadcast"]
 )

@@ -313,6 +313,7 @@ def test_a_fork_keeps_no_lock_of_a_parent_that_was_killed(tmp_path):
         os.kill(child, signal.SIGKILL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["spawn", "forkserver", "fork"])
 def test_processes_of_multiprocessing_count_every_row_once(tmp_path, method):
     if method != "spawn" and not hasattr(os, "fork"):

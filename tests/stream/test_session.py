@@ -520,6 +520,7 @@ def test_a_forked_child_gets_a_clear_error_and_writes_nothing_of_its_parent(tmp_
     assert pp.ProfileStore(tmp_path / "profiles").read("dataset")["x"].sum == 4
 
 
+@pytest.mark.slow
 def test_four_processes_log_one_window_of_one_dataset_and_every_row_counts_once(tmp_path):
     code = """
         import sys

@@ -1,4 +1,4 @@
-"""How long the tests of this folder run, and what they counted."""
+"""Length of the crash tests, and the totals that they report."""
 
 from __future__ import annotations
 
@@ -16,26 +16,27 @@ from polarsprof.errors import DataWarning
 
 
 class Torture:
-    """Asked by a test how often to do what it does; told what came of it."""
+    """Number of rounds of a crash test, and its totals."""
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        config = request.config
         self._rounds: int | None = config.getoption("--torture-rounds")
         self.seed: int = config.getoption("--torture-seed")
         self.long = self._rounds is not None
-        self._config = config
+        self._node = request.node
 
     def rounds(self, *, short: int, share: int = 1) -> int:
-        """How often: `short`, or with the option so many by `share`."""
+        """Number of rounds: `short`, or a share of the option `--torture-rounds`."""
         return short if self._rounds is None else max(1, self._rounds // share)
 
     def seeds(self, *, short: int, share: int = 1) -> range:
-        """The seeds of the rounds."""
+        """Seeds of the rounds."""
         return range(self.seed, self.seed + self.rounds(short=short, share=share))
 
     def play(
         self, name: str, tmp_path: Path, play: Callable[[Path, int, Counter[str]], Verdict], unit: str, seeds: range
     ) -> None:
-        """Play each seed in a folder of its own, which goes when nothing was wrong, and tell what was counted."""
+        """Play each seed in its own folder and report the totals; the folder of a seed that fails is kept."""
         totals: Counter[str] = Counter()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DataWarning)
@@ -56,10 +57,10 @@ class Torture:
         self.tell(name, totals)
 
     def tell(self, name: str, totals: Mapping[str, int]) -> None:
-        """Have figures shown at the end."""
-        tell(self._config, name, totals)
+        """Show figures at the end of the run."""
+        tell(self._node, name, totals)
 
 
 @pytest.fixture
 def torture(request):
-    return Torture(request.config)
+    return Torture(request)

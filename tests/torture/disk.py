@@ -1,8 +1,8 @@
-"""`Disk`: stands between polarsprof and the file system under one folder, and shows each call to a hook first.
+"""`Disk` passes each file system call below one folder to a hook.
 
-One shim serves three tests: a hook that kills the process, one that fails a call, one that records what a power cut may
-leave. It replaces the functions of `os` by name, which is how both polarsprof and pathlib call them; files that Python
-writes through buffers of its own are given a raw file on top of the same functions, so no write goes past the hook.
+Three kinds of tests use it: one hook kills the process, one makes a call fail, and one records the states that a power
+cut can leave. `Disk` replaces functions of `os` by name, because polarsprof and pathlib both look them up by name.
+Files that Python buffers get a raw file on top of the same functions, so every write reaches the hook.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-# What changes the disk or waits for it. Calls that only look are shown with the name "read" or "list".
+# Calls that change the disk or wait for it. Calls that only look have the name "read" or "list".
 CHANGING = ("open", "write", "fsync", "fdatasync", "close", "replace", "link", "unlink", "mkdir")
 
 
 @dataclass(slots=True)
 class Call:
-    """One call; paths are absolute, `handle` and `data` where the call has them."""
+    """One call; paths are absolute, `handle` and `data` are set if the call has them."""
 
     name: str
     path: str
     target: str = ""  # of replace and link: the new name
     handle: int = -1
     data: bytes = b""
-    created: bool = False  # of open: whether the file was not there
+    created: bool = False  # of open: the file did not exist
 
     @property
     def kind(self) -> str:
-        """The ending of the file, which says what it is: journal, checkpoint, pane, lock, tmp, bin, or a folder."""
+        """Suffix of the file: journal, checkpoint, pane, lock, tmp or bin; "folder" for a folder."""
         name = Path(self.target or self.path).name
         return name.rpartition(".")[2] if "." in name[1:] else "folder"
 
@@ -41,12 +41,12 @@ Hook = Callable[[Call, Callable[[], Any]], Any]
 
 
 def passing(call: Call, make: Callable[[], Any]) -> Any:
-    """The hook that does nothing."""
+    """A hook that only makes the call."""
     return make()
 
 
 class Disk:
-    """A context manager; while it is entered, calls on files below `root` go through `hook`, all others do not."""
+    """A context manager: inside it, calls on files below `root` go through `hook`."""
 
     def __init__(self, root: Path | str, hook: Hook = passing) -> None:
         self.root = os.path.abspath(root)
@@ -76,7 +76,7 @@ class Disk:
         self._io_open = io.open
         for name in self._real:
             setattr(os, name, patched[name])
-        io.open = self._read  # what Path.read_bytes and Path.open call
+        io.open = self._read  # Path.read_bytes and Path.open call it
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -85,7 +85,7 @@ class Disk:
             setattr(os, name, real)
 
     def inside(self, path: object) -> str:
-        """The absolute form of a path below the root; empty for another one."""
+        """The absolute path if it is below the root, else an empty string."""
         if not isinstance(path, str | os.PathLike):
             return ""
         text = os.path.abspath(os.fspath(path))
@@ -98,7 +98,7 @@ class Disk:
         call = Call("open", place, created=bool(flags & os.O_CREAT) and not os.path.exists(place))
 
         def make():
-            # Noted at once, before the hook goes on: it may have to know whose handle this is.
+            # Before the hook goes on, which can ask for the file of this handle.
             call.handle = handle = real(path, flags, mode)
             with self._lock:
                 self._handles[handle] = place
@@ -163,7 +163,7 @@ class Disk:
 
 
 class _RawFile(io.RawIOBase):
-    """A file to write to by a handle, on the functions of `os` that stand there now."""
+    """A file that writes to a handle through the current functions of `os`."""
 
     def __init__(self, handle: int) -> None:
         self._handle = handle

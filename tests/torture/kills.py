@@ -1,10 +1,10 @@
-"""Kill processes that log, one after the other, and count what is left; a program, started by test_kill.py.
+"""Kills processes that log, one after the other, and counts the result; a program that test_kill.py starts.
 
-Starting Python and importing Polars takes longer than all that a process does here. So this one imports everything,
-never computes, and forks: its children may compute, because Polars has not started its threads yet.
+To start Python and import Polars takes longer than the work of one process here. So this program imports everything,
+never computes, and forks. Its children can compute, because Polars has not started its threads before the fork.
 
-Usage: kills.py FOLDER KILLS SEED; prints one JSON object with what was counted, and what went wrong with which seed.
-SIGTERM ends it after the store at hand.
+Usage: kills.py FOLDER KILLS SEED; prints one JSON object with totals, and failures with their seeds. SIGTERM ends the
+program after the current store.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Any
 
 os.environ.setdefault("POLARS_MAX_THREADS", "1")  # the batches are tiny
 
-import email.parser  # noqa: F401 - a child would import it
+import email.parser  # noqa: F401 - before the fork, else every child imports it
 
 from torture.disk import CHANGING, Call, Disk
 from torture.stream import MOST_ROWS, NOON, SPEC, Ledger, check, finish, live
@@ -38,17 +38,17 @@ from polarsprof.testing import SettableClock
 
 KILLS_PER_STORE = 16
 ROWS_PER_CHILD = (MOST_ROWS - 200) // KILLS_PER_STORE // 2 * 2
-NUMBERS_PER_CHILD = 1_000  # more than a child logs, so that no two use the same
+NUMBERS_PER_CHILD = 1_000  # more than a child logs, so numbers of children differ
 LONGEST_LIFE_S = 0.08
 MOST_FAILURES = 10
 
 
 class Killer:
-    """A hook that kills its own process at the k-th call of some kind: before, in the midst of or after it."""
+    """A hook that kills its own process before, during or after the n-th call of some kind."""
 
     def __init__(self, chance: random.Random) -> None:
         self.names = chance.choice((CHANGING, CHANGING, CHANGING, *((name,) for name in CHANGING)))
-        # Start-up and recovery make the first few dozen calls; half of the kills go there.
+        # Half of the kills hit the first few dozen calls, which start up and recover.
         span = 40 if chance.random() < 0.5 else 200
         self.at = chance.randrange(1, span if len(self.names) > 1 else span // 4)
         self.moment = chance.choice(("before", "during", "after"))
@@ -72,7 +72,7 @@ class Killer:
 
 
 def forked(work: Callable[[Callable[[str], None]], None], kill_after_s: float | None) -> tuple[list[str], bool]:
-    """Do work in a child and return what it said, and whether it was killed; a child that raises ends all this."""
+    """Run work in a child; returns its messages and whether it was killed. An error of the child is raised here."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -81,16 +81,16 @@ def forked(work: Callable[[Callable[[str], None]], None], kill_after_s: float | 
             os.close(reader)
             work(lambda text: void(os.write(writer, f"{text}\n".encode())))
             code = 0
-        except BaseException:  # noqa: BLE001 - whatever it is, the parent has to hear of it
+        except BaseException:  # noqa: BLE001 - the parent raises it
             os.write(writer, f"error {json.dumps(traceback.format_exc())}\n".encode())
         finally:
             os._exit(code)
     os.close(writer)
     if kill_after_s is not None:
         time.sleep(kill_after_s)
-        os.kill(pid, signal.SIGKILL)  # it is not waited for yet, so the id is still its own
-    with os.fdopen(reader) as said:
-        lines = said.read().splitlines()
+        os.kill(pid, signal.SIGKILL)  # not waited for, so the id is still its own
+    with os.fdopen(reader) as messages:
+        lines = messages.read().splitlines()
     _, status = os.waitpid(pid, 0)
     for line in lines:
         if line.startswith("error "):
@@ -99,17 +99,17 @@ def forked(work: Callable[[Callable[[str], None]], None], kill_after_s: float | 
 
 
 def void(_: object) -> None:
-    """Nothing."""
+    """Return None for any value."""
 
 
 def store_rounds(folder: Path, seed: int, totals: Counter[str]) -> list[str]:
-    """Kill children on one store, then look at it; what is wrong with it."""
+    """Kill children that write one store, then check it; returns the differences."""
     chance = random.Random(seed)
     way, manual = chance.randrange(100), chance.random() < 0.7
     ledger = Ledger()
 
     def session_of(number: int) -> tuple[Callable[[], pp.Session], SettableClock | None]:
-        # The clock of the machine has a thread that works meanwhile; the other one makes each call foreseeable.
+        # The system clock runs a thread beside; the settable clock makes the order of calls deterministic.
         clock = SettableClock(NOON + number * timedelta(minutes=1)) if manual else None
         return lambda: pp.Session(folder, spec=SPEC, clock=clock, handle_sigterm=False), clock
 
@@ -122,7 +122,7 @@ def store_rounds(folder: Path, seed: int, totals: Counter[str]) -> list[str]:
 
         def work(say: Callable[[str], None]) -> None:
             warnings.simplefilter("ignore", DataWarning)
-            opened, clock = session_of(number)  # noqa: B023 - the child begins now
+            opened, clock = session_of(number)  # noqa: B023 - the child starts in this round
             killer.where = lambda text: say(f"where {text}")  # noqa: B023
             with Disk(folder, (lambda _, make: make()) if at_random else killer):  # noqa: B023
                 live(
@@ -145,7 +145,7 @@ def store_rounds(folder: Path, seed: int, totals: Counter[str]) -> list[str]:
     def look(say: Callable[[str], None]) -> None:
         warnings.simplefilter("ignore", DataWarning)
         opened, _ = session_of(KILLS_PER_STORE)
-        # More may be durable than was heard of: the child died before it could say so.
+        # More rows can be durable than were reported: the child died before its report.
         end = ledger.position + 20
         end = max(end, finish(opened, way, end))
         say(json.dumps(asdict(check(folder, ledger, end))))
@@ -161,14 +161,14 @@ def store_rounds(folder: Path, seed: int, totals: Counter[str]) -> list[str]:
 
 
 def note(lines: list[str], first: int, ledger: Ledger, totals: Counter[str]) -> int:
-    """Take down what a child said; how many more rows of the source are durable."""
+    """Add the messages of a child to the ledger; returns how many more rows of the source are durable."""
     before = ledger.position
     for line in lines:
-        what, _, rest = line.partition(" ")
-        if what == "where":
+        event, _, rest = line.partition(" ")
+        if event == "where":
             totals[f"kills at {rest}"] += 1
-        elif what in ("logged", "durable"):
-            getattr(ledger, what).update(2 * row for row in range(first, int(rest)))
+        elif event in ("logged", "durable"):
+            getattr(ledger, event).update(2 * row for row in range(first, int(rest)))
         elif int(rest) < ledger.position:
             msg = f"the source was durable up to {ledger.position}, the next logger reads from {rest}"
             raise AssertionError(msg)
@@ -178,11 +178,11 @@ def note(lines: list[str], first: int, ledger: Ledger, totals: Counter[str]) -> 
 
 
 def _reporter(say: Callable[[str], None]) -> Callable[[str, int], None]:
-    return lambda what, number: say(f"{what} {number}")
+    return lambda event, number: say(f"{event} {number}")
 
 
 def main(place: str, kills: int, seed: int) -> None:
-    """Kill so many processes, in as many stores as that takes."""
+    """Kill a number of processes, in as many stores as needed."""
     totals: Counter[str] = Counter()
 
     def one(folder: Path, seed: int) -> list[str] | None:
@@ -194,9 +194,9 @@ def main(place: str, kills: int, seed: int) -> None:
 def play_stores(
     place: str, seed: int, one: Callable[[Path, int], list[str] | None], totals: Counter[str], most_failures: int
 ) -> None:
-    """Have store after store played, until one is None instead of a list of what is wrong; SIGTERM ends it before.
+    """Play one store after the other until `one` returns None instead of a list of differences, or SIGTERM comes.
 
-    What was counted is printed, with what was wrong; such a store is kept.
+    Prints totals and failures. The folder of a store that differs is kept.
     """
     failures: list[str] = []
     begun = time.monotonic()
@@ -207,7 +207,7 @@ def play_stores(
         folder.parent.mkdir(parents=True)
         try:
             wrong = one(folder, seed)
-        except Exception as error:  # noqa: BLE001 - shown with its seed
+        except Exception as error:  # noqa: BLE001 - reported with its seed
             wrong = [f"{type(error).__name__}: {error}"]
         if wrong is None:
             break

@@ -1,10 +1,10 @@
-"""What a file system may hold after the power failed: all that was synced, and of the rest any part.
+"""States of a file system after a power cut: everything that was synced, and any part of the rest.
 
-`Recorder` is a hook for `Disk`: it makes every call and notes it. `materialise` draws a state that POSIX allows:
+`Recorder` is a hook for `Disk` that makes every call and records it. `materialize` draws a state that POSIX allows:
 
-* bytes that were not synced are there, are missing, end early or are zeros, for each write of each file by itself;
-* a name (of a new file, a rename, a link, a removal) whose folder was not synced is changed or is not, each by itself.
-  So a new file whose name was not synced may be gone although its bytes were.
+* Each write that was not synced is whole, missing, cut or zeros, independently of the others.
+* Each change of a name (new file, rename, link, removal) in a folder that was not synced is made or not, independently.
+  So a new file can be lost although its bytes were synced.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from torture.disk import CHANGING, Call
 
 
 class PowerCut(BaseException):
-    """The machine is off: nothing that was under way goes on."""
+    """The machine is off; no call after it has an effect."""
 
 
 @dataclass(slots=True, eq=False)
 class _File:
     durable: bytes = b""
-    writes: list[bytes] = field(default_factory=list)  # at its end, not synced
+    writes: list[bytes] = field(default_factory=list)  # appended and not synced
 
     @property
     def size(self) -> int:
@@ -35,12 +35,12 @@ class _File:
 
 @dataclass(slots=True, eq=False)
 class _Folder:
-    """A folder has no content of its own here, only the name it goes by."""
+    """A folder; only its name matters here."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """Names that a folder gets and loses in one step."""
+    """Names that a folder gains and loses in one step."""
 
     folder: str
     gone: str = ""
@@ -49,7 +49,7 @@ class _Change:
 
 
 class Recorder:
-    """A hook that notes what is durable, and cuts the power before the n-th call; from then on every call raises."""
+    """A hook that records durable content and cuts the power before the n-th call; later calls raise."""
 
     def __init__(self, root: Path, cut_at: int | None) -> None:
         self.calls = 0
@@ -72,9 +72,9 @@ class Recorder:
                 self.off = True
                 raise PowerCut
         result = make()
-        note = getattr(self, f"_{call.name}", None)
-        if note is not None:
-            note(call)
+        record = getattr(self, f"_{call.name}", None)
+        if record is not None:
+            record(call)
         return result
 
     def _open(self, call: Call) -> None:
@@ -117,18 +117,18 @@ class Recorder:
         _apply(change, self._names)
         self._changes.append(change)
 
-    def materialise(self, target: Path, chance: random.Random) -> None:
-        """Write one state that the cut may have left into a new folder."""
+    def materialize(self, target: Path, chance: random.Random) -> None:
+        """Write one state that the cut can leave into a new folder."""
         target.mkdir()
         names = dict(self._durable)
-        kept = chance.choice((0.0, 0.5, 0.5, 1.0))  # all lost and all kept are the states most often seen
+        share = chance.choice((0.0, 0.5, 0.5, 1.0))  # all lost and all kept are the most frequent states
         for change in self._changes:
-            if chance.random() < kept:
+            if chance.random() < share:
                 _apply(change, names)
         contents: dict[_File, bytes] = {}
         for path, node in sorted(names.items()):
             place = target / os.path.relpath(path, self._root)
-            if not place.parent.is_dir():  # its folder is lost, and it with that
+            if not place.parent.is_dir():  # lost with its folder
                 continue
             if isinstance(node, _Folder):
                 place.mkdir()
@@ -146,15 +146,15 @@ def _apply(change: _Change, names: dict[str, _File | _Folder]) -> None:
 
 
 def _left_of(writes: list[bytes], chance: random.Random) -> bytes:
-    """Of the bytes that were not synced: each write whole, as zeros, or cut; or the end before it."""
+    """Content of writes that were not synced: each is whole, zeros or cut; the file can end before any of them."""
     left = b""
     for data in writes:
-        what = chance.choice(("whole", "whole", "zeros", "torn", "torn with zeros", "end"))
+        fate = chance.choice(("whole", "whole", "zeros", "torn", "torn with zeros", "end"))
         torn = data[: chance.randrange(len(data) + 1)]
-        if what == "end":
+        if fate == "end":
             break
-        if what == "torn":
+        if fate == "torn":
             return left + torn
-        rest = {"whole": data, "zeros": b"", "torn with zeros": torn}[what]
+        rest = {"whole": data, "zeros": b"", "torn with zeros": torn}[fate]
         left += rest.ljust(len(data), b"\0")
     return left

@@ -1,8 +1,9 @@
-"""A stream whose rows can be told apart, someone who logs it, and the sum that has to come out.
+"""A stream of distinguishable rows, a process that logs it, and the check of the result.
 
-Each row has a number of its own in column `x`. Rows of `log` are even; what was not flushed when their process died may
-be lost. Rows of the source "topic" are odd: position p holds 2p + 1, and whoever comes next reads on from
-`logger.positions`, so each counts exactly once. `Ledger` notes what was promised; `check` compares it with the store.
+Each row has its own number in column `x`. Rows of `log` are even and can be lost if they were not flushed when their
+process died. Rows of the source "topic" are odd: position p holds 2p + 1. The next process continues at
+`logger.positions`, so each row counts exactly once. `Ledger` records the promises, and `check` compares them with the
+store.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from polarsprof.testing import SettableClock
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 NOON_S = int(NOON.timestamp())
-# The summary of frequent items keeps 3,072 values and is exact below that; the other sketches would only cost time.
+# The frequent items are exact up to 3,072 values; the other sketches only cost time here.
 SPEC = pp.ProfileSpec(lg_items=12, quantiles=False, distinct=False)
 MOST_ROWS = SPEC.max_items
 DATASETS = ("dataset", "late")
 
-# The ways to cut a stream that differ in what has to be kept: event time or arrival, late rows, one window for all.
+# Ways to cut a stream that keep different state: event time or arrival, late rows, a single window.
 WAYS: tuple[dict[str, object], ...] = (
     {"with_rotation_time": "10s", "timestamp": "t"},
     {"with_rotation_time": "10s", "timestamp": "t", "max_out_of_orderness": "15s", "checkpoint_every": "1s"},
@@ -38,16 +39,16 @@ WAYS: tuple[dict[str, object], ...] = (
 
 @dataclass(slots=True)
 class Ledger:
-    """What was promised of the rows of a store."""
+    """Promises about the rows of a store."""
 
     durable: set[int] = field(default_factory=set)  # even rows that were flushed
-    logged: set[int] = field(default_factory=set)  # even rows that may count
+    logged: set[int] = field(default_factory=set)  # even rows that are allowed to count
     position: int = 0  # the source is durable up to here
 
 
 @dataclass(slots=True)
 class Verdict:
-    """How the store differs from the ledger; all zero where it does not."""
+    """Differences between the store and the ledger; all zero if they agree."""
 
     rows: int = 0
     lost: int = 0
@@ -63,7 +64,7 @@ class Verdict:
 
 
 class Source:
-    """Event times that move on, with some that are late; numbers that never come twice."""
+    """Rows with advancing event times, some of them late, and numbers that never repeat."""
 
     def __init__(self, chance: random.Random, first: int) -> None:
         self._chance = chance
@@ -77,7 +78,7 @@ class Source:
         return {"x": number, "t": self._at_s - late_s}
 
     def plain(self, rows: int) -> list[dict[str, int]]:
-        """Rows that nobody can read again."""
+        """Rows that no source can replay."""
         first, self.next_row = self.next_row, self.next_row + rows
         return [self.row(2 * number) for number in range(first, first + rows)]
 
@@ -87,7 +88,7 @@ class Source:
 
 
 def logger_of(session: pp.Session, way: int) -> Logger:
-    """The logger of the data set, cut in one of the ways."""
+    """The logger of the data set, with the options of one way."""
     return session.logger("dataset", **WAYS[way % len(WAYS)])  # type: ignore[arg-type]
 
 
@@ -101,10 +102,10 @@ def live(
     most_rows: int,
     report: Callable[[str, int], None],
 ) -> pp.Session:
-    """Log, flush, wait, close and come again at random, until so many rows were logged or something ends it all.
+    """Log, flush, wait, close and reopen at random until a number of rows is logged.
 
-    `report` hears of "logged" before a row is, of "durable" after a flush (both with the first number above), and of
-    "position" that the source is durable up to.
+    `report` is called with "logged" before rows are logged and with "durable" after a flush, both with the end of their
+    numbers, and with "position" for the position up to which the source is durable.
     """
     opened = session()
     logger = logger_of(opened, way)
@@ -113,23 +114,23 @@ def live(
     report("position", position)
     rows_left = most_rows
     while rows_left > 0:
-        what = chance.choices(("log", "source", "flush", "wait", "close"), (30, 20, 30, 18, 2))[0]
+        action = chance.choices(("log", "source", "flush", "wait", "close"), (30, 20, 30, 18, 2))[0]
         rows = min(chance.randrange(1, 8), rows_left)
-        if what == "log":
+        if action == "log":
             report("logged", source.next_row + rows)
             for record in source.plain(rows):
                 logger.log(record)
             rows_left -= rows
-        elif what == "source":
+        elif action == "source":
             position += rows
             logger.log_records(source.replayed(position - rows, rows), positions={"topic": position})
             rows_left -= rows
-        elif what == "flush":
+        elif action == "flush":
             logger.flush()
             report("durable", source.next_row)
-        elif what == "wait" and clock is not None:
+        elif action == "wait" and clock is not None:
             clock.advance(timedelta(seconds=chance.choice((1, 3, 11))))
-        elif what == "close":
+        elif action == "close":
             opened.close()
             report("durable", source.next_row)
             opened = session()
@@ -139,9 +140,9 @@ def live(
 
 
 def finish(session: Callable[[], pp.Session], way: int, position: int) -> int:
-    """Come back, read what is left of the source up to a position, close, and come and go once more; what was durable.
+    """Recover, read the rest of the source up to a position and close; returns the position that was durable.
 
-    The second visit is the "next start" after which nothing may lie about.
+    A second session follows: after this next start no orphan file is allowed.
     """
     with session() as opened:
         logger = logger_of(opened, way)
@@ -155,7 +156,7 @@ def finish(session: Callable[[], pp.Session], way: int, position: int) -> int:
 
 
 def check(folder: Path, ledger: Ledger, source_rows: int) -> Verdict:
-    """Compare a store at rest with what was promised: `source_rows` of the source, each once."""
+    """Compare a closed store with the ledger; each of the first `source_rows` of the source must count once."""
     verdict = Verdict()
     store = pp.ProfileStore(folder)
     counted: Counter[int] = Counter()
@@ -169,7 +170,7 @@ def check(folder: Path, ledger: Ledger, source_rows: int) -> Verdict:
         if store.files(dataset):
             profile = store.read(dataset)
             items = profile["x"].frequent_items(MOST_ROWS)
-            assert all(item.lower == item.upper for item in items), "the test logged more rows than it can tell apart"
+            assert all(item.lower == item.upper for item in items), "the test logged more rows than it can distinguish"
             counted.update({int(item.value): item.estimate for item in items})
             if profile.rows != sum(item.estimate for item in items):
                 verdict.details.append(f"{dataset}: {profile.rows} rows, but values of {sum(counted.values())}")
@@ -184,7 +185,7 @@ def check(folder: Path, ledger: Ledger, source_rows: int) -> Verdict:
 
 
 def orphans(folder: Path) -> list[str]:
-    """Files that nobody needs in a store that no process has open: all but panes and one state of positions."""
+    """Files that a closed store does not need: all except panes and one state with positions."""
     left = [path for path in folder.rglob("*") if path.is_file()]
     bad = [path for path in left if path.suffix in (".tmp", ".pane")]
     bad += [path for path in left if path.parent == folder and path.suffix not in (".bin", ".tmp")]

@@ -1,4 +1,4 @@
-"""A disk that damages what it kept: the last good checkpoint counts, nothing twice, and a warning names the file."""
+"""Damaged state files: the last good checkpoint counts, no row counts twice, and a warning names the file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def session_of(folder, minutes: int = 0) -> pp.Session:
 
 
 def crashed(folder, chance: random.Random) -> Ledger:
-    """A store whose writer saved a few checkpoints, with windows sealed between them, flushed and died."""
+    """A store whose writer saved checkpoints, sealed windows between them, flushed and died."""
     ledger = Ledger()
     session = session_of(folder)
     logger = logger_of(session, WAY)
@@ -59,13 +59,13 @@ def damage(path, kind: str, chance: random.Random) -> None:
 
 
 def look(folder, ledger: Ledger) -> tuple[Verdict, list[str]]:
-    """What is counted after the next two starts, neither of which may raise; and the warnings."""
-    with warnings.catch_warnings(record=True) as told:
+    """Start twice, which must not raise; returns the differences and the warnings."""
+    with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always", DataWarning)
         for minutes in (1, 2):
             with session_of(folder, minutes) as session:
                 logger_of(session, WAY)
-    return check(folder, ledger, 0), [str(each.message) for each in told]
+    return check(folder, ledger, 0), [str(each.message) for each in warned]
 
 
 def files_of(folder, ending: str):
@@ -74,7 +74,7 @@ def files_of(folder, ending: str):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_last_good_checkpoint_counts(tmp_path, torture, kind):
-    """Rows of windows that are open in both checkpoints are in the journals too, so nothing is lost either."""
+    """Journals hold the rows of windows that are open in both checkpoints, so no row is lost."""
     totals: Counter[str] = Counter()
     for seed in torture.seeds(short=4, share=100):
         folder = tmp_path / str(seed)
@@ -82,8 +82,8 @@ def test_the_last_good_checkpoint_counts(tmp_path, torture, kind):
         ledger = crashed(folder, chance)
         *earlier, latest = files_of(folder, "checkpoint")
         damage(latest, kind, chance)
-        verdict, told = look(folder, ledger)
-        assert any(latest.name in text for text in told), f"seed {seed}: no warning names {latest.name} but {told}"
+        verdict, texts = look(folder, ledger)
+        assert any(latest.name in text for text in texts), f"seed {seed}: no warning names {latest.name} but {texts}"
         assert verdict.doubled + verdict.unknown + verdict.torn == 0, f"seed {seed}: {verdict.details}"
         if earlier:
             assert verdict.rows == len(ledger.logged), f"seed {seed}: {verdict.details}"
@@ -105,7 +105,7 @@ def test_a_damaged_journal_counts_up_to_the_damage(tmp_path, torture, kind):
         shutil.rmtree(folder)
 
 
-def test_damage_of_everything_is_told_and_stops_nothing(tmp_path, torture):
+def test_damage_of_every_checkpoint_warns_and_stops_nothing(tmp_path, torture):
     for seed in torture.seeds(short=8, share=50):
         folder = tmp_path / str(seed)
         chance = random.Random(seed)
@@ -113,7 +113,7 @@ def test_damage_of_everything_is_told_and_stops_nothing(tmp_path, torture):
         for path in files_of(folder, "checkpoint"):
             damage(path, chance.choice(KINDS), chance)
         names = [path.name for path in files_of(folder, "checkpoint")]
-        verdict, told = look(folder, ledger)
+        verdict, texts = look(folder, ledger)
         assert verdict.doubled + verdict.unknown + verdict.torn == 0, f"seed {seed}: {verdict.details}"
-        assert all(any(name in text for text in told) for name in names), f"seed {seed}: {told}"
+        assert all(any(name in text for text in texts) for name in names), f"seed {seed}: {texts}"
         shutil.rmtree(folder)

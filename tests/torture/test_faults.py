@@ -1,6 +1,6 @@
-"""Each call of the file system fails once, in each way it may: nothing is lost, nothing torn, `log` never raises.
+"""Each file system call fails once in each way: no row is lost, no file is torn, `log` never raises.
 
-The calls are those of one fixed stream, recovery of a dead writer included. After the fault everything works again.
+The calls come from one fixed stream, including the recovery of a crashed writer. After the fault all calls work.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ WAY = 0
 
 
 class Fault:
-    """A hook that fails the n-th call that can fail so; `done` once it has."""
+    """A hook that makes the n-th suitable call fail; `done` then names the call."""
 
     def __init__(self, kind: str, at: int) -> None:
         self.kind, self.at = kind, at
@@ -43,20 +43,20 @@ class Fault:
         self.done = f"{call.name} {call.kind}"
         if self.kind.endswith("write"):
             written = os.write(call.handle, call.data[: max(1, len(call.data) // 2)])
-            if self.kind == "short write":  # no error at all: the caller has to write the rest
+            if self.kind == "short write":  # no error: the caller must write the rest
                 return written
             raise OSError(errno.ENOSPC, "No space left on device")
         if call.name == "close" or (self.kind.startswith("done") and call.name not in ("read", "list")):
-            make()  # a handle is closed though close fails
-            if call.name == "open":  # but nobody gets one where open does
+            make()  # the handle is closed although close fails
+            if call.name == "open":  # a failed open returns no handle
                 os.close(call.handle)
         number = errno.EIO if self.kind.startswith("done") else getattr(errno, self.kind)
-        raise OSError(number, os.strerror(number))  # of the class that belongs to it, such as InterruptedError
+        raise OSError(number, os.strerror(number))  # raises the subclass for the number, such as InterruptedError
 
 
 @pytest.fixture
 def crashed(tmp_path):
-    """A store with a dead writer: open windows, rows in its journal, positions, and what has to come out."""
+    """A store with a crashed writer: open windows, rows in its journal, positions, and the expected ledger."""
     ledger = Ledger()
     place = tmp_path / "crashed"
     place.mkdir()
@@ -65,8 +65,8 @@ def crashed(tmp_path):
     def opened():
         return pp.Session(place / "profiles", spec=SPEC, clock=clock, handle_sigterm=False)
 
-    def report(what, number):
-        if what == "logged":
+    def report(event, number):
+        if event == "logged":
             ledger.logged |= {2 * row for row in range(number)}
 
     session = live(opened, clock, chance=random.Random(5), way=WAY, first=0, most_rows=60, report=report)
@@ -80,7 +80,7 @@ def crashed(tmp_path):
 
 
 class Run:
-    """The stream, on a copy of the store, with one fault; `copy` is the store after the first `flush` that held."""
+    """The stream on a copy of the store with one fault; `copy` is the store after the next successful `flush`."""
 
     def __init__(self, folder, crashed, fault: Fault) -> None:
         place, before = crashed
@@ -95,17 +95,17 @@ class Run:
         return pp.Session(self.place / "profiles", spec=SPEC, clock=self.clock, handle_sigterm=False)
 
     def opened(self):
-        """A logger, and a new one where this one says that it could not look at what others left.
+        """A session and its logger; a new one if the logger warns that it could not read the state of other writers.
 
-        Then its positions are not known, and to read the source from the beginning would count rows twice.
+        Such a logger does not know its positions, and a source read from the beginning counts rows twice.
         """
         for _ in range(3):
-            with warnings.catch_warnings(record=True) as told:
+            with warnings.catch_warnings(record=True) as warned:
                 warnings.simplefilter("always", DataWarning)
                 session = self.session()
                 logger = logger_of(session, WAY)
-            self.texts += [str(each.message) for each in told]
-            if not any("cannot be" in str(each.message) for each in told):
+            self.texts += [str(each.message) for each in warned]
+            if not any("cannot be" in str(each.message) for each in warned):
                 return session, logger
             self.closed(session)
         pytest.fail(f"no logger: {self.texts}")
@@ -115,7 +115,7 @@ class Run:
             try:
                 session.close()
             except OSError:
-                assert left, "close() fails though the fault is over"
+                assert left, "close() fails although the fault is over"
             else:
                 return
 
@@ -128,7 +128,7 @@ class Run:
             return
         self.ledger.durable |= {2 * row for row in range(1_000, source.next_row)}
         if self.fault.done and self.promised is None:
-            shutil.copytree(self.place, self.copy)  # as a crash at this moment would leave it
+            shutil.copytree(self.place, self.copy)  # the state after a crash at this moment
             self.promised = Ledger(set(self.ledger.durable), set(self.ledger.logged), logger.positions.get("topic", 0))
 
     def go(self):
@@ -164,7 +164,7 @@ class Run:
 
 
 def outcome(folder, crashed, fault: Fault, totals: Counter[str]) -> str:
-    """What is wrong after the fault; empty where nothing is, or the fault never came."""
+    """The differences after the fault; empty if there are none or the fault never happened."""
     folder.mkdir()
     run = Run(folder, crashed, fault)
     with warnings.catch_warnings():
@@ -182,7 +182,7 @@ def outcome(folder, crashed, fault: Fault, totals: Counter[str]) -> str:
 
 
 def test_faults(tmp_path, torture, crashed):
-    """All calls with all faults in the long run; else every call with one fault, and every fault at some calls."""
+    """The long run tries all calls with all faults; the short run tries every fault at some calls."""
     totals: Counter[str] = Counter()
     wrong = []
     for place, kind in enumerate(FAULTS):
@@ -191,7 +191,7 @@ def test_faults(tmp_path, torture, crashed):
             fault = Fault(kind, at)
             try:
                 text = outcome(tmp_path / f"{place}-{at}", crashed, fault, totals)
-            except Exception as error:  # noqa: BLE001 - all faults are tried, and those that do harm are told
+            except Exception as error:  # noqa: BLE001 - the other faults are tried too
                 text = f"{type(error).__name__}: {error}"
             if text:
                 wrong.append(f"{kind} at call {at}, {fault.done}: {text}")

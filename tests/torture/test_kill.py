@@ -1,4 +1,4 @@
-"""kill -9 at any time and at any call: what was flushed counts once, a source exactly once, nothing lies about."""
+"""kill -9 at any time and any call: flushed rows count once, a source exactly once, no orphan file is left."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_kill(tmp_path, torture):
-    """The killing is done by a program of its own, because Polars has started its threads in this process."""
+    """A separate program forks and kills, because Polars has started its threads in this process."""
     command = [sys.executable, str(HERE / "kills.py"), str(tmp_path), str(torture.rounds(short=80)), str(torture.seed)]
     path = os.pathsep.join([str(HERE.parent), str(HERE.parent.parent)])
     environment = {**os.environ, "PYTHONPATH": path}

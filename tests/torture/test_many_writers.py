@@ -1,4 +1,4 @@
-"""Eight processes on one window of one store, half of them killed: each row once, no file overwritten."""
+"""Eight processes write one window of one store, half are killed: each row counts once, no file is overwritten."""
 
 from __future__ import annotations
 

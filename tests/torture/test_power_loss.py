@@ -1,4 +1,4 @@
-"""After a power cut at any call, in any state POSIX allows: what was flushed counts once, a source exactly once."""
+"""After a power cut at any call: flushed rows count once, rows of a source exactly once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LAST_CALL = 250
 
 
 def trace(folder, seed: int, totals: Counter[str]) -> Verdict:
-    """Some lives, each ended by a power cut, then a last look; the folder of each life is what the cut before left."""
+    """Several processes, each ended by a power cut; each one starts from the folder that the cut before left."""
     chance = random.Random(seed)
     way, ledger = chance.randrange(100), Ledger()
     place = folder / "0"
@@ -32,17 +32,17 @@ def trace(folder, seed: int, totals: Counter[str]) -> Verdict:
             sessions.append(pp.Session(place / "profiles", spec=SPEC, clock=clock, handle_sigterm=False))
             return sessions[-1]
 
-        def report(what, number, life=life):
+        def report(event, number, life=life):
             numbers = {2 * row for row in range(1_000 * life, number)}
-            if what == "logged":
+            if event == "logged":
                 ledger.logged |= numbers
-            elif what == "durable":
+            elif event == "durable":
                 ledger.durable |= numbers
             else:
-                assert number >= ledger.position, "the source was durable further on"
+                assert number >= ledger.position, "the source was durable beyond this position"
                 ledger.position = number
 
-        # Half of the cuts come while a logger starts and takes over what the last one left.
+        # Half of the cuts come while a logger starts and recovers its predecessor.
         recorder = Recorder(place, chance.randrange(1, chance.choice((50, LAST_CALL))))
         with Disk(place, recorder):
             try:
@@ -61,7 +61,7 @@ def trace(folder, seed: int, totals: Counter[str]) -> Verdict:
             session.disown()
             session.abandon()
         following = folder / str(life + 1)
-        recorder.materialise(following, chance)
+        recorder.materialize(following, chance)
         place = following
     clock = SettableClock(NOON + LIVES * timedelta(minutes=1))
     end = ledger.position + 20
@@ -69,7 +69,7 @@ def trace(folder, seed: int, totals: Counter[str]) -> Verdict:
     def session():
         return pp.Session(place / "profiles", spec=SPEC, clock=clock, handle_sigterm=False)
 
-    end = max(end, finish(session, way, end))  # more may be durable than was heard of
+    end = max(end, finish(session, way, end))  # more rows can be durable than were reported
     totals["rows acknowledged"] += len(ledger.durable) + ledger.position
     return check(place / "profiles", ledger, end)
 

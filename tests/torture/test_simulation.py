@@ -1,7 +1,7 @@
-"""A simulated world from one seed: clocks that jump, writers that crash, stores that are away, folders that are full.
+"""Simulations from one seed: clocks jump, writers crash, stores are unreachable, disks are full.
 
-Several writers of one data set take turns in one process; a crash of one is a session that is disowned. Whatever comes,
-each flushed row counts once, no row twice, and rows logged = profiled + rejected + still in the buffer.
+Several writers of one data set take turns in one process; a crash is a session that is disowned. In every case each
+flushed row counts once, no row counts twice, and rows logged = profiled + rejected + buffered.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from polarsprof.testing import SettableClock
 
 WRITERS = 3
 STEPS = 25
-# Ends of what a time can be, a second that Berlin has twice, one it has not, the neighbour of a leap second, nothing.
+# Both ends of the range of times, a second that Berlin has twice, one it skips, the last second before a leap second.
 WILD_TIMES = (
     "0001-01-01T00:00:00Z",
     "9999-12-31T23:59:59.999999Z",
@@ -34,7 +34,7 @@ JUMPS_S = (1, 1, 7, 61, 3_600, 90_000, -1, -3_600, -90_000)
 
 
 class AwayStore(pp.ProfileStore):
-    """A store that can be away."""
+    """A store that can be unreachable."""
 
     away = False
 
@@ -64,7 +64,7 @@ class World:
 
     def logger(self, place: int):
         if self.sessions[place] is None:
-            store = self.store if place else AwayStore(self.folder)  # one of them is never away
+            store = self.store if place else AwayStore(self.folder)  # the first writer's store is never unreachable
             self.sessions[place] = pp.Session(store, spec=SPEC, clock=self.clock, handle_sigterm=False)
         return logger_of(self.sessions[place], self.way)
 
@@ -76,8 +76,8 @@ class World:
     def step(self) -> None:
         chance, place = self.chance, self.chance.randrange(WRITERS)
         kinds = ("log", "source", "flush", "clock", "crash", "close", "store", "space")
-        what = chance.choices(kinds, (30, 12, 22, 18, 6, 4, 4, 4))[0]
-        getattr(self, f"do_{what}")(place)
+        action = chance.choices(kinds, (30, 12, 22, 18, 6, 4, 4, 4))[0]
+        getattr(self, f"do_{action}")(place)
         for session in self.sessions:
             if session is not None:
                 self.balance(session)
@@ -99,7 +99,7 @@ class World:
         self.next_row += rows
 
     def do_source(self, place) -> None:
-        """The first writer alone reads the source."""
+        """Only the first writer reads the source."""
         if place:
             return
         rows, logger = self.chance.randrange(1, 6), self.logger(0)
@@ -121,7 +121,7 @@ class World:
 
     def do_crash(self, place) -> None:
         session = self.sessions[place]
-        if session is None or (place == 0 and self.full):  # whoever comes then may not know where the source is
+        if session is None or (place == 0 and self.full):  # the next writer could not read the position of the source
             return
         session.disown()
         session.abandon()
@@ -155,9 +155,9 @@ class World:
         self.full = not self.full
 
     def end(self) -> None:
-        """All come back once more, one after the other, when the store and the space are there again."""
+        """Every writer starts and closes once more, with the store reachable and space on the disk."""
         self.full = self.store.away = False
-        self.logger(0)  # so that somebody knows where the source is
+        self.logger(0)  # so that the position of the source is read
         for place in reversed(range(WRITERS)):
             self.do_close(place)
         self.logger(0).close()

@@ -1,6 +1,6 @@
-"""Processes that write one window of one store at the same time; a program, started by test_many_writers.py.
+"""Processes that write one window of one store at the same time; a program that test_many_writers.py starts.
 
-Usage: writers.py FOLDER ROUNDS SEED; prints one JSON object. Its children are forked for the reasons of kills.py.
+Usage: writers.py FOLDER ROUNDS SEED; prints one JSON object. It forks its children for the reason given in kills.py.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ROUNDS_PER_STORE = 8  # the window gets the panes of this many rounds
 
 
 def write(folder: Path, first: int, chance: random.Random, say: Callable[[str], None], *, doomed: bool) -> None:
-    """Log some rows of the one window; who is doomed dies at some call, the others close."""
+    """Log some rows of the window; a doomed process dies at some call, the others close."""
     warnings.simplefilter("ignore", DataWarning)
     killer = Killer(chance)
     killer.names = CHANGING
@@ -49,7 +49,7 @@ def write(folder: Path, first: int, chance: random.Random, say: Callable[[str], 
 
 
 def started(work: Callable[[Callable[[str], None]], None]) -> tuple[int, int]:
-    """A child that does some work; its id, and where to read what it says."""
+    """Start work in a child; returns its process id and the handle of its messages."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -58,7 +58,7 @@ def started(work: Callable[[Callable[[str], None]], None]) -> tuple[int, int]:
             os.close(reader)
             work(lambda text: void(os.write(writer, f"{text}\n".encode())))
             code = 0
-        except BaseException:  # noqa: BLE001 (it is a child, and ends here whatever it was)
+        except BaseException:  # noqa: BLE001 (the child ends here in any case)
             traceback.print_exc()
         finally:
             os._exit(code)
@@ -67,15 +67,15 @@ def started(work: Callable[[Callable[[str], None]], None]) -> tuple[int, int]:
 
 
 def ended(child: tuple[int, int]) -> tuple[list[str], int]:
-    """What a child said, and how it ended, when it has."""
+    """Wait for a child; returns its messages and its exit status."""
     pid, reader = child
-    with os.fdopen(reader) as said:
-        lines = said.read().splitlines()
+    with os.fdopen(reader) as messages:
+        lines = messages.read().splitlines()
     return lines, os.waitpid(pid, 0)[1]
 
 
 def run_round(folder: Path, number: int, chance: random.Random, ledger: Ledger, totals: Counter[str]) -> None:
-    """All writers at once, half of them to die."""
+    """Run all writers at once; half of them are killed."""
     children = []
     for place in range(WRITERS):
         first, seed = (number * WRITERS + place) * ROWS, chance.randrange(2**32)
@@ -96,12 +96,12 @@ def run_round(folder: Path, number: int, chance: random.Random, ledger: Ledger, 
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """The content of each pane."""
+    """Digest of each pane by file name."""
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.bin")}
 
 
 def store_rounds(folder: Path, rounds: int, seed: int, totals: Counter[str]) -> list[str]:
-    """Some rounds on one store, then a look at it; what is wrong."""
+    """Play some rounds on one store, then check it; returns the differences."""
     chance, ledger = random.Random(seed), Ledger()
     before: dict[str, str] = {}
     for number in range(rounds):
@@ -128,7 +128,7 @@ def store_rounds(folder: Path, rounds: int, seed: int, totals: Counter[str]) -> 
 
 
 def main(place: str, rounds: int, seed: int) -> None:
-    """So many rounds, until something is wrong."""
+    """Play a number of rounds; stops at the first failure."""
     totals: Counter[str] = Counter()
 
     def one(folder: Path, seed: int) -> list[str] | None:

@@ -263,6 +263,7 @@ def test_a_value_of_ten_megabytes_is_cut() -> None:
 # ---------------------------------------------------------------------------------------------------------------- size
 
 
+@pytest.mark.slow
 def test_100_columns_over_200_windows_are_below_1_mb() -> None:
     windows = windows_of(100, 200, different=5)
     page = pp.report(windows, drift=drift_frame([f"column_{i:03}" for i in range(100)]))

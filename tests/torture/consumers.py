@@ -1,8 +1,8 @@
-"""Kill consumers of a source, again and again, until all of it is drunk; a program, started by test_sources.py.
+"""Kills consumers of a source at random moments until all records are read; a program that test_consumers.py starts.
 
-Like kills.py it never computes itself, but forks. Usage: drinkers.py STORE KILLS SEED ADDRESS…: one consumer for each
-address, each killed (SIGKILL) so many times at random moments and begun again at once, and then left to end. It prints
-one JSON object: how many were killed.
+Like kills.py it forks and never computes itself. Usage: consumers.py STORE KILLS SEED ADDRESS… starts a consumer for
+each address, kills it (SIGKILL) that many times, each time with an immediate restart, and then lets it end. It prints
+one JSON object with the number of kills.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from polarsprof.errors import DataWarning
 from polarsprof.sources.addresses import source_at
 
 LONGEST_LIFE_S = 0.4
-MOST_RECORDS = 97  # of a batch, so that there are many
+MOST_RECORDS = 97  # per batch, so that there are many batches
 
 
-def drink(store: str, address: str) -> None:
-    """What a consumer does until it is killed."""
+def consume(store: str, address: str) -> None:
+    """Consume a source until it is idle."""
     warnings.simplefilter("ignore", DataWarning)
     source = source_at(address, from_beginning=True, stdin=BytesIO())
     poll = source.poll
@@ -40,14 +40,14 @@ def drink(store: str, address: str) -> None:
 
 
 def forked(store: str, address: str) -> int:
-    """A child that drinks."""
+    """Start a consumer in a child; returns its process id."""
     pid = os.fork()
     if pid == 0:
         code = 1
         try:
-            drink(store, address)
+            consume(store, address)
             code = 0
-        except BaseException:  # noqa: BLE001 - the parent hears of it by the code
+        except BaseException:  # noqa: BLE001 - the exit code tells the parent
             traceback.print_exc()
         finally:
             os._exit(code)
@@ -55,7 +55,7 @@ def forked(store: str, address: str) -> int:
 
 
 def main(store: str, kills: int, seed: int, addresses: list[str]) -> None:
-    """Keep a consumer for each address alive, between kills."""
+    """Run a consumer for each address and restart it after each kill."""
     chance = random.Random(seed)
     left = dict.fromkeys(addresses, kills)
     alive: dict[int, tuple[str, float]] = {}

@@ -40,23 +40,23 @@ def records(torture):
     ]
 
 
-def drink(store, addresses, kills, seed, meanwhile=lambda: None):
-    """Have consumers drink and be killed."""
-    command = [sys.executable, "-m", "torture.drinkers", str(store), str(kills), str(seed), *addresses]
+def consume(store, addresses, kills, seed, beside=lambda: None):
+    """Run consumers and kill them while `beside` runs; returns the number of kills."""
+    command = [sys.executable, "-m", "torture.consumers", str(store), str(kills), str(seed), *addresses]
     path = os.pathsep.join([str(HERE.parent), str(HERE.parent.parent)])
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path}
     ) as process:
-        beside = threading.Thread(target=meanwhile)
-        beside.start()
-        said, _ = process.communicate(timeout=600)
-        beside.join()
+        thread = threading.Thread(target=beside)
+        thread.start()
+        output, _ = process.communicate(timeout=600)
+        thread.join()
     assert process.returncode == 0
-    return json.loads(said)["kills"]
+    return json.loads(output)["kills"]
 
 
 def assert_all_counted_once(folder, records):
-    """Each number once, each window as a batch profile has it."""
+    """Each number counts once, and each window equals the profile of its records."""
     store = pp.ProfileStore(folder)
     truth = pl.DataFrame(records)
     whole = store.read("d")
@@ -83,7 +83,7 @@ def test_three_consumers_of_one_topic(tmp_path, torture, records):
     with brokers.kafka() as servers:
         brokers.fill(servers, "events", lines_of(records))
         addresses = [f"kafka://{servers}/events?share={number}/3" for number in range(3)]
-        kills = drink(tmp_path / "store", addresses, torture.rounds(short=5, share=100), torture.seed)
+        kills = consume(tmp_path / "store", addresses, torture.rounds(short=5, share=100), torture.seed)
     torture.tell("consumers of Kafka", {"kills": kills, "records": len(records)})
     assert_all_counted_once(tmp_path / "store", records)
 
@@ -94,7 +94,9 @@ def test_a_file_that_grows_and_is_rotated(tmp_path, torture, records):
 
     def write():
         until = time.monotonic() + 30
-        while not list((tmp_path / "store").glob(".writers/*.checkpoint")):  # nothing that was rotated before counts
+        while not list(
+            (tmp_path / "store").glob(".writers/*.checkpoint")
+        ):  # files rotated before the first checkpoint are not read
             assert time.monotonic() < until
             time.sleep(0.01)
         for number, part in enumerate(parts[1:]):
@@ -105,7 +107,7 @@ def test_a_file_that_grows_and_is_rotated(tmp_path, torture, records):
             time.sleep(0.05)
 
     log.write_bytes(b"\n".join(parts[0]) + b"\n")
-    kills = drink(tmp_path / "store", [f"tail:{log}"], torture.rounds(short=8, share=100), torture.seed, write)
+    kills = consume(tmp_path / "store", [f"tail:{log}"], torture.rounds(short=8, share=100), torture.seed, write)
     torture.tell("consumers of a file", {"kills": kills, "records": len(records)})
     assert_all_counted_once(tmp_path / "store", records)
 
@@ -130,7 +132,7 @@ def test_a_redis_stream_whose_server_is_killed_too(tmp_path, torture, records, o
 
         send(records[: len(records) // 2])
         address = f"redis://127.0.0.1:{server.port}/events?field=data{options}"
-        kills = drink(tmp_path / "store", [address], torture.rounds(short=6, share=100), torture.seed, kill)
+        kills = consume(tmp_path / "store", [address], torture.rounds(short=6, share=100), torture.seed, kill)
     torture.tell(f"consumers of Redis{' in a group' * bool(options)}", {"kills": kills, "records": len(records)})
     assert_all_counted_once(tmp_path / "store", records)
 
@@ -147,6 +149,6 @@ def test_a_stream_of_nats_whose_server_is_killed_too(tmp_path, torture, records)
 
         brokers.publish(server.port, "events", lines_of(records[: len(records) // 2]))
         address = f"nats://127.0.0.1:{server.port}/events"
-        kills = drink(tmp_path / "store", [address], torture.rounds(short=6, share=100), torture.seed, kill)
+        kills = consume(tmp_path / "store", [address], torture.rounds(short=6, share=100), torture.seed, kill)
     torture.tell("consumers of NATS", {"kills": kills, "records": len(records)})
     assert_all_counted_once(tmp_path / "store", records)
