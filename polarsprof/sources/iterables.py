@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from polarsprof.errors import argument_error
-from polarsprof.ingest.records import copied
+from polarsprof.ingest.records import copy_record
 from polarsprof.sources.protocol import Batch, Interrupted, Source
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _kept(item: Any) -> Any:
     """An item that whoever made it may change now."""
     if isinstance(item, str):
         return item.encode(errors="replace")
-    return bytes(item) if isinstance(item, bytearray | memoryview) else copied(item)
+    return bytes(item) if isinstance(item, bytearray | memoryview) else copy_record(item)
 
 
 class LinesSource(Source):

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from polarsprof.errors import ArgumentError, ClosedError
 from polarsprof.ingest.records import RecordBatch, RecordBuffer, decode_json, typed_columns
-from polarsprof.ingest.records.dtypes import built_series
+from polarsprof.ingest.records.dtypes import build_series
 from polarsprof.testing import SettableClock
 
 if TYPE_CHECKING:
@@ -691,20 +691,20 @@ def test_wrong_use_raises_at_once(call: Callable[[], object]) -> None:
 def test_halving_keeps_all_values_but_the_one_polars_refuses(position: int) -> None:
     values: list[Any] = list(range(1000))
     values[position] = "no integer"
-    built, failed = built_series(values, pl.Int64())
+    built, failed = build_series(values, pl.Int64())
     assert failed == 1
     assert sorted(pl.concat(built).to_list()) == [number for number in range(1000) if number != position]
 
 
 def test_halving_is_bounded_where_every_second_value_is_refused() -> None:
     values = ["x" if number % 2 else number for number in range(1024)]
-    built, failed = built_series(values, pl.Int64())
+    built, failed = build_series(values, pl.Int64())
     assert failed + sum(map(len, built)) == 1024
     assert len(built) <= 21
 
 
 def test_a_panic_of_polars_is_caught(capfd: pytest.CaptureFixture[str]) -> None:
-    built, failed = built_series([Decimal("NaN"), Decimal(1), Decimal(2)], pl.Decimal(10, 2))
+    built, failed = build_series([Decimal("NaN"), Decimal(1), Decimal(2)], pl.Decimal(10, 2))
     assert failed == 1
     assert sorted(pl.concat(built).to_list()) == [Decimal(1), Decimal(2)]
     assert "panicked" in capfd.readouterr().err
