@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from polarsprof.errors import ClosedError, DataWarning, StoreError, argument_error, plain_text, raise_one
 from polarsprof.ingest.frames import is_tabular
-from polarsprof.ingest.json_lines import JsonLines, row_batches
+from polarsprof.ingest.json_lines import BULK_BYTES, JsonLines, row_batches
 from polarsprof.ingest.records import RejectedRow, decode_json
 from polarsprof.kernels.forks import handlers_only_raise
 from polarsprof.profiles.header import advance
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
     from polarsprof.kernels.batch import RowBatch
 
-_MANY_LINES_BYTES: Final = 512 << 10  # of JSON; fewer cost less together with what else comes
 _Result = TypeVar("_Result")
 _NOTHING: Final = object()
 _INSIDE: Final = str(Path(__file__).parents[1])  # what stands between a warning and the user's call
@@ -201,7 +200,7 @@ class Logger:
         ClosedError
             After `close`, or in a forked child.
         """
-        if isinstance(data, bytes | bytearray | memoryview | str) and len(data) >= _MANY_LINES_BYTES:
+        if isinstance(data, bytes | bytearray | memoryview | str) and len(data) >= BULK_BYTES:
             self._add(self._json_lines.batches(data), positions)
             return
         records, rejected = decode_json(data)

@@ -17,7 +17,6 @@ from polarsprof.ingest.json_lines import JsonLines, columnar, flat, nulls, reade
 from polarsprof.ingest.json_lines.batch import LineBatch
 from polarsprof.ingest.json_lines.columnar import ColumnarReader, RefusedError
 from polarsprof.ingest.records import RecordBatch, RejectedRow, decode_json
-from polarsprof.stream import logger as logging
 from polarsprof.testing import SettableClock, assert_profile_equal
 
 if TYPE_CHECKING:
@@ -29,8 +28,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::polarsprof.errors.DataWarning")
 @pytest.fixture(autouse=True)
 def short_lines_in_columns(monkeypatch):
     """Also a few bytes are read in columns, where that is possible."""
-    monkeypatch.setattr(reader, "_SHORT_BYTES", 0)
-    monkeypatch.setattr(logging, "_MANY_LINES_BYTES", 0)
+    monkeypatch.setattr(reader, "MIN_COLUMNAR_BYTES", 0)
+    monkeypatch.setattr("polarsprof.stream.logger.BULK_BYTES", 0)
 
 
 def line_by_line(data: bytes | str) -> pp.Profile:
@@ -172,10 +171,10 @@ def test_text_that_holds_lone_surrogates_is_not_bytes() -> None:
 def test_a_line_that_may_hold_too_many_values_is_not_read_in_columns(monkeypatch):
     lines = '{"a":[' + ",".join("1" * 1_000) + ']}\n{"a":[]}'
     assert check(lines) == 2
-    monkeypatch.setattr(columnar, "_LONGEST_LINE_BYTES", 1_000)
+    monkeypatch.setattr(columnar, "_MAX_LINE_BYTES", 1_000)
     assert check(lines) == 0
     monkeypatch.undo()
-    monkeypatch.setattr(columnar, "_MOST_CONTAINERS", 300)
+    monkeypatch.setattr(columnar, "_MAX_CONTAINERS", 300)
     assert check('{"a":[' + ",".join(["[]"] * 1_000) + ']}\n{"a":[]}') == 0
 
 
@@ -452,10 +451,10 @@ def test_any_text_after_lines_without_nesting_has_the_profile_of_its_lines(
 ) -> None:
     known, data = streams[0], streams[1] + end
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(nulls, "_FEWEST_BYTES", 0)
+        patch.setattr(nulls, "_MIN_BYTES_PER_NULL", 0)
         for module in (flat, spans):
             patch.setattr(module, "BLOCK_BYTES", block_bytes)
-        patch.setattr(reader, "_PIECE_BYTES", piece_bytes)
+        patch.setattr(reader, "PIECE_BYTES", piece_bytes)
         patch.setattr(spans, "_PART_BYTES", part_bytes)
         lines = JsonLines()
         list(lines.batches(known))
@@ -470,7 +469,7 @@ def test_any_text_has_the_windows_of_its_lines(tmp_path_factory, data: bytes, pa
     profiles: list[dict[Any, pp.Profile]] = []
     for many_bytes in (0, 1 << 30):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(logging, "_MANY_LINES_BYTES", many_bytes)
+            patch.setattr("polarsprof.stream.logger.BULK_BYTES", many_bytes)
             folder = tmp_path_factory.mktemp("store")
             clock = SettableClock()
             with pp.Session(folder, clock=clock) as session:
