@@ -23,8 +23,7 @@ import pytest
 
 import polarsprof as pp
 from polarsprof.errors import ArgumentError, DataWarning
-from polarsprof.ingest import csv as csvfiles
-from polarsprof.ingest import frames
+from polarsprof.ingest import csv, frames
 from polarsprof.testing import assert_profile_equal
 
 TWICE = [
@@ -230,14 +229,14 @@ def test_a_line_that_is_no_row_of_the_table_is_rejected_and_keeps_no_other_out(t
 def test_a_cell_that_changes_between_the_two_passes_is_kept_as_text(tmp_path, monkeypatch):
     path = tmp_path / "data.csv"
     path.write_text("x\n1\n2\n")
-    typed = csvfiles._parsers
+    typed = csv._parsers
 
     def overtaken(file):
         found = typed(file)
         path.write_text("x\n1\nnone\n")
         return found
 
-    monkeypatch.setattr(csvfiles, "_parsers", overtaken)
+    monkeypatch.setattr(csv, "_parsers", overtaken)
     assert pp.profile(path)["x"].types == {"string": 2}
 
 
@@ -267,11 +266,11 @@ def test_a_csv_row_may_be_long_but_not_endless(tmp_path, monkeypatch):
 def test_memory_does_not_grow_with_the_size_of_a_csv_file(tmp_path):
     code = """
         import sys
-        import polarsprof.ingest.csv as csvfiles
+        from polarsprof.ingest import csv
         from pathlib import Path
-        csvfiles._BLOCK_BYTES = 1 << 16
+        csv._BLOCK_BYTES = 1 << 16
         rows = peak_kib = 0
-        for frame in csvfiles.csv_frames(Path(sys.argv[1])):
+        for frame in csv.csv_frames(Path(sys.argv[1])):
             rows += frame.height
             status = Path("/proc/self/status").read_text()
             peak_kib = max(peak_kib, int(status.partition("RssAnon:")[2].split()[0]))

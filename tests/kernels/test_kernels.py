@@ -14,9 +14,7 @@ from hypothesis import strategies as st
 from support.strategies import KINDS, columns, floats
 
 from polarsprof import kernels
-from polarsprof.kernels import column_batches, numbers
-from polarsprof.kernels import strings as texts
-from polarsprof.kernels import value_counts as kernel_groups
+from polarsprof.kernels import column_batches, numbers, strings, value_counts
 from polarsprof.kernels.batch import ColumnBatch, TypedColumns
 from polarsprof.kernels.spec import ProfileSpec
 from polarsprof.profiles.group import STATISTICS
@@ -219,10 +217,10 @@ def every_way(series: pl.Series, monkeypatch: pytest.MonkeyPatch, spec: ProfileS
     """The profile of a column whose values are taken to repeat, counted by slots and by Polars, and taken not to."""
     profiles = []
     for repetitive, large in ((True, 0), (True, 2**62), (False, 0)):
-        for module in (numbers, texts):
+        for module in (numbers, strings):
             monkeypatch.setattr(module, "looks_repetitive", lambda _, answer=repetitive: answer)
-        monkeypatch.setattr(kernel_groups, "_LARGE", large)
-        monkeypatch.setattr(kernel_groups, "_FEW", -1)
+        monkeypatch.setattr(value_counts, "_LARGE", large)
+        monkeypatch.setattr(value_counts, "_FEW", -1)
         profile = Profile(spec)
         profile.update(TypedColumns(len(series), [("c", series)]))
         profiles.append(profile)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from support.strategies import KINDS, binaries, columns, frames, texts
 
 import polarsprof as pp
-from polarsprof.kernels import murmur3 as hashing
+from polarsprof.kernels import murmur3
 from polarsprof.kernels.murmur3 import hash_integers, hash_numbers, hash_text, number_keys
 
 if TYPE_CHECKING:
@@ -75,14 +75,14 @@ def test_a_long_column_hashes_like_its_values_one_by_one() -> None:
 @pytest.fixture
 def no_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a platform that has no wheel of polars-hash."""
-    monkeypatch.setattr(hashing, "polars_hash", None)
+    monkeypatch.setattr(murmur3, "polars_hash", None)
 
 
 def both_ways(values: pl.Series) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
     """First halves and coupons, by the plugin and without it."""
-    if hashing.polars_hash is None:
+    if murmur3.polars_hash is None:
         pytest.skip("polars-hash is not installed")
-    plugin, fallback = hash_text(values), hashing._murmur_of_bytes(values)
+    plugin, fallback = hash_text(values), murmur3._murmur_of_bytes(values)
     return (
         list(zip(plugin[0].tolist(), coupons(plugin), strict=True)),
         list(zip(fallback[0].tolist(), coupons(fallback), strict=True)),
@@ -122,9 +122,9 @@ def test_the_fallback_equals_datasketches_at_every_length(length: int, no_plugin
 
 @given(frames())
 def test_a_profile_without_the_plugin_has_the_same_bytes(frame: pl.DataFrame) -> None:
-    if hashing.polars_hash is None:
+    if murmur3.polars_hash is None:
         pytest.skip("polars-hash is not installed")
     expected = pp.profile(frame).to_bytes()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hashing, "polars_hash", None)
+        patch.setattr(murmur3, "polars_hash", None)
         assert pp.profile(frame).to_bytes() == expected
