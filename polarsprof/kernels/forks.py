@@ -6,7 +6,7 @@ child waits forever. SIGTERM ends Python without its exit functions, so loggers 
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]  # what `signal` wraps
+import _signal  # type: ignore[import-not-found]  # the C module behind `signal`
 import os
 import signal
 import sys
@@ -47,8 +47,8 @@ def refuse_forked() -> None:
     """
     if not computes():
         raise ClosedError(
-            "this process was forked after Polars had started its threads, which do not exist here: it would wait for "
-            'them forever; start it with multiprocessing\'s "spawn" or "forkserver", or before the first profile'
+            "Polars cannot compute in this process, because it was forked after Polars had started its threads; start "
+            'it with multiprocessing\'s "spawn" or "forkserver", or before the first profile'
         )
 
 

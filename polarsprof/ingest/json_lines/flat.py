@@ -1,4 +1,4 @@
-"""A block of JSON lines without nesting, whose columns are known → a frame, or None if it may be wrong.
+"""A block of JSON lines without nesting, whose columns are known → a frame, or None if a check fails.
 
 Polars reads such a block in two thirds of the time that pyarrow needs. With a schema it refuses a number, a boolean or
 text in a column of another kind. But it ignores unknown keys, takes the first of repeated keys, turns any value in a
@@ -58,7 +58,7 @@ class FlatReader:
         self._blocks, self._pieces = _Pause(), _Pause()  # a line in a million spoils every piece, and few blocks
 
     def frame(self, lines: bytes, map_function: MapFunction = map) -> pl.DataFrame | None:
-        """The frame of lines in UTF-8; None if it may be wrong, and if a line before the last is blank.
+        """The frame of lines in UTF-8; None if a check fails, or if a line before the last is blank.
 
         Parameters
         ----------
