@@ -1,4 +1,4 @@
-"""Batches of foreign Arrow tables → Polars frames, for all Arrow types; imports only errors.
+"""Batches of foreign Arrow tables → Polars frames, for all Arrow types.
 
 Polars panics on some Arrow types and misreads others. Such a column is cast to a type of the same meaning before Polars
 sees it. If no such type exists, it becomes a column of Python objects, whose values are only counted.
@@ -73,7 +73,9 @@ def _is_dataset(data: object) -> bool:
 
 
 def batches(data: ArrowTable) -> pa.RecordBatchReader:
-    """The batches of an Arrow C stream or array, an ADBC cursor, or a pyarrow file or data set.
+    """The batches of a foreign Arrow table.
+
+    Accepts an Arrow C stream or array, an ADBC cursor, or a pyarrow file or data set.
 
     Raises
     ------
@@ -107,7 +109,7 @@ def _reader(data: ArrowTable) -> pa.RecordBatchReader:
 
 
 def is_stream_file(path: Path) -> bool:
-    """Whether a file is an IPC stream, which has no footer, by its suffix or its first bytes."""
+    """Whether a file is an IPC stream, by its suffix or its first bytes."""
     if path.suffix.lower() == STREAM_SUFFIX:
         return True
     with path.open("rb") as file:
@@ -144,7 +146,10 @@ def _series(name: str, array: pa.Array) -> pl.Series:
 
 
 def _readable(array: pa.Array) -> pa.Array:
-    """The array in a type that Polars reads correctly; an ArrowException if no such type has the same meaning."""
+    """The array in a type of the same meaning that Polars reads correctly.
+
+    Raises an ArrowException if there is no such type.
+    """
     kind = array.type
     if isinstance(kind, pa.BaseExtensionType):
         return array.cast(pa.bool_()) if str(kind) == "extension<arrow.bool8>" else _readable(array.storage)
@@ -159,14 +164,17 @@ def _readable(array: pa.Array) -> pa.Array:
 
 
 def _lists(views: pa.Array) -> pa.Array:
-    """The lists of list views; not by a cast, because in Arrow 26 the last list of its result has a wrong end."""
+    """The lists of list views.
+
+    Not by a cast, because in Arrow 26 the last list of its result has a wrong end.
+    """
     ends = pc.cumulative_sum(pc.fill_null(pc.list_value_length(views), 0).cast(pa.int64()))
     offsets = pa.concat_arrays([pa.array([0], pa.int64()), ends])
     return pa.LargeListArray.from_arrays(offsets, views.flatten(), mask=views.is_null())
 
 
 def _readable_type(kind: pa.DataType) -> pa.DataType:
-    """The type of the same meaning that Polars reads correctly; `kind` itself if possible."""
+    """The type of the same meaning that Polars reads; `kind` itself if possible."""
     types = pa.types
     if types.is_interval(kind) or types.is_run_end_encoded(kind):
         raise pa.ArrowNotImplementedError(str(kind))

@@ -1,7 +1,8 @@
-"""CSV files → frames in two passes of bounded memory: one finds the type of each column, one reads.
+"""CSV files → frames, in two passes of bounded memory.
 
-A column gets the narrowest of boolean, integer, float and text that represents every cell of the file, so no cell
-changes. A line with a wrong number of fields or invalid UTF-8 is rejected; other lines are kept. Imports only errors.
+The first pass finds the type of each column, the second one reads the values. A column gets the narrowest of boolean,
+integer, float and text that represents every cell of the file, so no cell changes. A line with a wrong number of fields
+or invalid UTF-8 is rejected; other lines are kept. Imports only errors.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ _LARGE_BLOCK_BYTES: Final = 64 << 20
 
 
 def csv_frames(path: Path) -> Iterator[pl.DataFrame]:
-    """The rows of a CSV file with a header; rejected rows are in frames of dtype `REJECTED`.
+    """The rows of a CSV file with a header.
+
+    Rejected rows are in frames with one column of dtype `REJECTED`.
 
     Raises
     ------
@@ -72,7 +75,10 @@ class _File:
         self.columns = _unique(self._names)
 
     def blocks(self) -> Iterator[tuple[pl.DataFrame, Counter[str]]]:
-        """The cells of the readable rows as text, null if empty, and reason → number of rejected rows."""
+        """The cells of the readable rows as text, and the rejected rows by reason.
+
+        An empty cell is null.
+        """
         rejected: Counter[str] = Counter()
 
         def skip(_: object) -> str:
@@ -157,7 +163,10 @@ _PARSERS: Final[Sequence[Parser]] = (
 
 
 def _parsers(file: _File) -> list[Sequence[Parser]]:
-    """The parsers that represent all cells of each column, the narrowest first; empty for text."""
+    """The parsers that suit all cells of each column; empty for text.
+
+    The narrowest parser is the first.
+    """
     parsers: list[Sequence[Parser]] = [_PARSERS] * len(file.columns)
     for cells, _ in file.blocks():
         parsers = [_suitable(candidates, series) for candidates, series in zip(parsers, cells, strict=True)]
@@ -177,6 +186,9 @@ def _suits(parse: Parser, cells: pl.Series) -> bool:
 
 
 def _parse(parsers: Sequence[Parser], cells: pl.Series) -> pl.Series:
-    """The values by the narrowest parser; the text if a cell has changed since the first pass."""
+    """The values by the narrowest parser.
+
+    Returns the text if a cell has changed since the first pass.
+    """
     values = parsers[0](cells) if parsers else cells
     return (values if values.null_count() == cells.null_count() else cells).alias(cells.name)

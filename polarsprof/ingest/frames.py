@@ -58,7 +58,10 @@ class FrameBatch:
         self.rows = frame.height
 
     def times_us(self, path: str, unit: str | None) -> pl.Series:
-        """Event times of the rows in microseconds; null if the column is missing or holds no time."""
+        """Event times of the rows in microseconds.
+
+        Null if the column is missing or holds no time.
+        """
         series = _series_at(self._frame, path)
         return pl.Series([None] * self.rows, dtype=pl.Int64) if series is None else event_times(series, unit)
 
@@ -78,7 +81,10 @@ class _NarwhalsFrame(Protocol):
 
 
 def _is_lazy_narwhals(data: object) -> TypeGuard[_NarwhalsFrame]:
-    """Whether the data is a frame of narwhals; most of them have an Arrow stream and are found by it."""
+    """Whether the data is a frame of narwhals.
+
+    Most frames of narwhals have an Arrow stream and are accepted by it.
+    """
     return type(data).__module__.partition(".")[0] == "narwhals" and hasattr(data, "to_native")
 
 
@@ -107,7 +113,10 @@ def frames(data: object) -> Iterator[pl.DataFrame]:
 
 
 def typed_columns(frame: pl.DataFrame) -> TypedColumns:
-    """The typed columns of a frame: structs flattened to dotted paths, lists to lengths and elements `name[]`."""
+    """The typed columns of a frame.
+
+    Structs become columns with dotted paths, lists become lengths and elements `name[]`.
+    """
     if frame.dtypes == [REJECTED]:
         return TypedColumns(0, rejected=Counter(frame.to_series().ext.storage()))
     columns = TypedColumns(frame.height)
@@ -116,7 +125,9 @@ def typed_columns(frame: pl.DataFrame) -> TypedColumns:
 
 
 def paths(pattern: str | os.PathLike[str]) -> list[Path]:
-    """The files that match a path or shell pattern, sorted; for a folder, its files with a known suffix.
+    """The files that match a path or shell pattern, sorted.
+
+    A folder stands for its files with a known suffix.
 
     Raises
     ------
@@ -132,7 +143,10 @@ def paths(pattern: str | os.PathLike[str]) -> list[Path]:
 
 
 def _files_of(folder: Path) -> list[Path]:
-    """The files with a known suffix; other entries are listed in a warning, unless they are hidden."""
+    """The files of a folder with a known suffix.
+
+    Other entries are listed in a warning, unless they are hidden.
+    """
     entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith((".", "_")))
     known = [entry for entry in entries if entry.suffix.lower() in SUFFIXES and entry.is_file()]
     others = [entry.name for entry in entries if entry not in known]
@@ -194,7 +208,7 @@ def _scan_frames(path: Path) -> Iterator[pl.DataFrame]:
 
 
 def span_frames(path: Path, first: int, rows: int) -> Iterator[pl.DataFrame]:
-    """The frames of `rows` rows of a file that Polars scans, from the row number `first` on."""
+    """The frames of `rows` rows of a scanned file, from row number `first` on."""
     try:
         whole = scan(path)
         for offset in range(0, rows, _SPAN_ROWS):
@@ -210,7 +224,10 @@ def _foreign_frames(batches: Iterable[pa.RecordBatch]) -> Iterator[pl.DataFrame]
 
 
 def _series_at(frame: pl.DataFrame, path: str) -> pl.Series | None:
-    """The column of a dotted path through structs; a column with that exact name has precedence."""
+    """The column of a dotted path through structs; None if missing.
+
+    A column with that exact name has precedence.
+    """
     if path in frame.columns:
         return frame[path]
     head, dot, rest = path.partition(".")
@@ -257,7 +274,7 @@ class _RowSpace:
         return series
 
     def _add_series(self, path: str, series: pl.Series, depth: int) -> list[tuple[str, pl.Series]]:
-        """Add a series to the columns; returns the fields of a struct, which are added a level below."""
+        """Add a series; returns the fields of a struct, which belong a level below."""
         dtype = series.dtype
         if isinstance(dtype, pl.Extension):
             return self._add_series(path, series.ext.storage(), depth)

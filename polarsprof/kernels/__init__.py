@@ -1,4 +1,4 @@
-"""Pure kernels: the typed columns of one micro-batch → one `ColumnBatch` per column and statistics group.
+"""Pure kernels: typed columns → one `ColumnBatch` per column and group.
 
 Only integers beyond 64 bits are visited one by one in Python. A piece is counted once, by the method that suits a
 sample of it (`value_counts`), and all figures come from those counts. Long columns are spread over the cores: the

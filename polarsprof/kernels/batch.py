@@ -1,6 +1,7 @@
-"""Plain data between the stages: `TypedColumns` from ingest to kernels, `ColumnBatch` from kernels to sketches.
+"""Plain data between the stages, `TypedColumns` and `ColumnBatch`.
 
-The records have no behavior, so a new source or a new statistic touches only one side. Imports nothing above.
+`TypedColumns` goes from ingest to kernels, `ColumnBatch` from kernels to sketches. The records have no behavior, so a
+new source or a new statistic touches only one side. Imports nothing above.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Typed columns → pieces: one path, one statistics group, no nulls, the one dtype that its kernel accepts."""
+"""Typed columns → pieces, each in the dtype that its kernel accepts.
+
+A piece has one path, one statistics group and no nulls.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,10 @@ class Piece:
 
 
 def cuts_of(columns: TypedColumns) -> list[Cut]:
-    """All columns in cuts; strings first, because they take longest, so that no core is idle at the end."""
+    """All columns in cuts, strings first.
+
+    Strings take longest, so no core is idle at the end.
+    """
     cuts = [Cut(path, part) for path, series in columns.leaves for part in _slices(series)]
     cuts += [Cut(path, part, are_lengths=True) for path, lengths in columns.lists for part in _slices(lengths)]
     return sorted(cuts, key=lambda cut: cut.values.dtype not in (pl.String, pl.Binary))
@@ -98,11 +104,11 @@ def _text(path: str, values: pl.Series) -> Piece:
 
 
 def text_words(values: pl.Series) -> NDArray[np.uint64]:
-    """The views of String or Binary values in one chunk, as an array of shape (n, 2), without a copy.
+    """The views of String or Binary values in one chunk, without a copy.
 
-    The low 32 bits of a view are the length in bytes. The rest is the value itself up to 12 bytes, padded with zeros;
-    for a longer value, its start and its position. Source: the Arrow columnar format, "Variable-size Binary View
-    Layout".
+    The array has the shape (n, 2). The low 32 bits of a view are the length in bytes. The rest is the value itself up
+    to 12 bytes, padded with zeros; for a longer value, its start and its position. Source: the Arrow columnar format,
+    "Variable-size Binary View Layout".
     """
     array = values.alias("").to_arrow(compat_level=pl.CompatLevel.newest())  # a NUL in a name makes Polars panic
     words = np.frombuffer(array.buffers()[1], dtype=np.uint64, count=2 * (array.offset + len(array)))

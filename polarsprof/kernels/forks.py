@@ -1,4 +1,4 @@
-"""Forks in which Polars cannot compute, exit on SIGTERM, and handlers of signals; imports only errors.
+"""Forks in which Polars cannot compute, exit on SIGTERM, signal handlers.
 
 Polars computes on threads that a fork does not copy. If the parent process has started them, every group-by in the
 child waits forever. SIGTERM ends Python without its exit functions, so loggers are not closed unless a handler raises.
@@ -33,12 +33,15 @@ _RAISING_HANDLERS: Final = (signal.default_int_handler, _exit)
 
 
 def computes() -> bool:
-    """Whether Polars can compute in this process; False if it was forked after Polars had started its threads."""
+    """Whether Polars can compute in this process.
+
+    False if the process was forked after Polars had started its threads.
+    """
     return not _cannot_compute
 
 
 def refuse_forked() -> None:
-    """Refuse to work in a process that was forked after Polars had started its threads.
+    """Refuse a process that was forked after Polars had started its threads.
 
     Raises
     ------
@@ -53,13 +56,19 @@ def refuse_forked() -> None:
 
 
 def exit_on_sigterm() -> None:
-    """Make SIGTERM end the process like `sys.exit`, if it has no handler; does nothing outside the main thread."""
+    """Make SIGTERM end the process like `sys.exit`, if it has no handler.
+
+    Does nothing outside the main thread.
+    """
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _exit)
 
 
 def handlers_only_raise() -> bool:
-    """Whether every handler of a signal only raises, so that none can log in the middle of a step."""
+    """Whether every handler of a signal only raises.
+
+    Then no handler can log in the middle of a step.
+    """
     handlers = map(_signal.getsignal, _SIGNALS)  # `signal.getsignal` converts to enumerations, 25 times as slow
     return not any(callable(handler) and handler not in _RAISING_HANDLERS for handler in handlers)
 

@@ -1,8 +1,9 @@
-"""MurmurHash3_x64_128 in bulk, seed 9001, with the same bits as Apache DataSketches; imports nothing above.
+"""MurmurHash3_x64_128 in bulk, with the same bits as Apache DataSketches.
 
-Numbers hash by value: integral ones within int64 as eight little-endian bytes of an int64, all others as the bytes of a
-double with -0.0 as 0.0 and one NaN. Text hashes as UTF-8. So a distinct count merges with the counts of every engine
-that embeds DataSketches. Source of the algorithm: Austin Appleby's MurmurHash3 (public domain), smhasher revision 150+.
+The seed is 9001. Numbers hash by value: integral ones within int64 as eight little-endian bytes of an int64, all others
+as the bytes of a double with -0.0 as 0.0 and one NaN. Text hashes as UTF-8. So a distinct count merges with the counts
+of every engine that embeds DataSketches. Source of the algorithm: Austin Appleby's MurmurHash3 (public domain),
+smhasher revision 150+.
 
 Text is hashed by the polars-hash plugin if it is installed, otherwise by numpy; both return the same bits.
 """
@@ -43,7 +44,10 @@ _CANONICAL_NAN: Final = np.uint64(0x7FF8000000000000)
 
 
 def number_keys(values: NDArray[np.float64]) -> NDArray[np.uint64]:
-    """The eight bytes that are hashed for each double: an int64 if the value is integral and fits, else the double."""
+    """The eight bytes that are hashed for each double.
+
+    An int64 if the value is integral and fits, otherwise the double.
+    """
     keys = values.view(np.uint64)
     with np.errstate(invalid="ignore"):
         integral = np.floor(values) == values
@@ -99,10 +103,10 @@ def _hash_block(
 
 
 def hash_text(values: pl.Series) -> Hashes:
-    """Both hash halves of String or Binary values without nulls; the empty value has a hash like any other.
+    """Both hash halves of String or Binary values without nulls.
 
-    The second half has only its leading one, the only bit that a HyperLogLog reads. DataSketches skips empty strings on
-    update; this library counts them as a value, its only difference.
+    The empty value has a hash like any other. The second half has only its leading one, the only bit that a HyperLogLog
+    reads. DataSketches skips empty strings on update; this library counts them as a value, its only difference.
     """
     if polars_hash is None:
         return _murmur_of_bytes(values)
@@ -151,7 +155,10 @@ def _finish(first: NDArray[np.uint64], second: NDArray[np.uint64], lengths: NDAr
 
 
 def _murmur_of_bytes(values: pl.Series) -> Hashes:
-    """The same hash of byte strings of any length; each step takes one block of all values that have it."""
+    """The same hash of byte strings of any length.
+
+    Each step hashes one block of all values that are long enough.
+    """
     offsets, data = _bytes_of(values)
     starts, lengths = offsets[:-1], np.diff(offsets)
     first = np.full(lengths.size, SEED, dtype=np.uint64)

@@ -1,4 +1,7 @@
-"""Numbers and temporals: the figures of a piece from its group counts, or from its rows if few values repeat."""
+"""The figures of a piece of numbers or temporals.
+
+They come from its group counts, or from its rows if few values repeat.
+"""
 
 from __future__ import annotations
 
@@ -124,7 +127,10 @@ def wide_integer_batch(path: str, group: str, integers: list[int], spec: Profile
 
 
 def number_item(value: Any) -> Item:
-    """The canonical form of a number: an int if integral and within int64, else the equal double, else the integer."""
+    """The canonical form of a number.
+
+    An int if integral and within int64, otherwise the equal double, otherwise the integer.
+    """
     if isinstance(value, float):
         if math.isnan(value):
             return math.nan
@@ -150,7 +156,10 @@ def moments(values: NDArray[np.float64], counts: NDArray[np.int64] | None) -> tu
 
 
 def _describe(batch: ColumnBatch, values: Numbers, counts: NDArray[np.int64] | None) -> None:
-    """Counters, extremes, sums and moments of values that occur `counts` times each, or once."""
+    """Add counters, extremes, sums and moments of values.
+
+    Each value occurs `counts` times, or once.
+    """
     size = values.size if counts is None else int(counts.sum())
     if values.dtype == np.float64:
         _describe_fractional(batch, values, counts, size)
@@ -194,7 +203,10 @@ def _describe_integral(
 
 
 def _exact_sum(values: NDArray[np.int64], counts: NDArray[np.int64] | None, bound: int) -> int:
-    """The sum of values that occur `counts` times each, or once; no partial sum is beyond ±`bound`."""
+    """The sum of values that occur `counts` times each, or once.
+
+    No partial sum is beyond ±`bound`.
+    """
     if bound <= INT64[1]:
         return int((values if counts is None else values * counts).sum())
     # Two halves of 32 bits; neither can overflow with fewer than 2^31 values.
@@ -212,7 +224,7 @@ def _add_items(batch: ColumnBatch, values: Numbers, counts: NDArray[np.int64], s
 
 
 def _even_ranks(ordinates: NDArray[np.float64], counts: NDArray[np.int64] | None, n: int, k: int) -> EvenRanks | None:
-    """The input of a quantile sketch of size `k` for `n` values; None if there are none.
+    """The input of a quantile sketch of size `k` for `n` values; None if empty.
 
     Parameters
     ----------
@@ -243,7 +255,10 @@ def _at_even_ranks(upto: NDArray[np.int64] | None, available: int, size: int) ->
 
 
 def _sample(values: Numbers) -> Numbers:
-    """One of each four consecutive values, by fixed random offsets; all values if they are not many."""
+    """One of each four consecutive values, by fixed random offsets.
+
+    Returns all values if they are not many.
+    """
     if values.size < _MIN_SAMPLED_ROWS:
         return values
     blocks = values.size // _SAMPLE_STEP
@@ -260,9 +275,10 @@ def _widen_to_extremes(batch: ColumnBatch) -> None:
 
 
 def _ordinates(group: str, values: Numbers) -> NDArray[np.float64]:
-    """The values for the quantile sketch: numbers and days unchanged, other temporals in microseconds.
+    """The values for the quantile sketch.
 
-    The division is of integers, because doubles of today's nanoseconds are off by 128.
+    Numbers and days are unchanged, other temporals are in microseconds. The division is of integers, because doubles of
+    today's nanoseconds are off by 128.
     """
     if group not in ("number", "date"):
         values = values // _NS_PER_US

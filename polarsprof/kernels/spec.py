@@ -76,7 +76,10 @@ class ProfileSpec:
             raise argument_error("columns", self.columns, f"at most {_MAX_CHARACTERS:,} characters as JSON")
 
     def for_column(self, path: str) -> ProfileSpec:
-        """The spec of one column: this spec with the overrides that match its path, and without `columns`."""
+        """The spec of one column.
+
+        It has the overrides that match the path, and no `columns`.
+        """
         knobs: dict[str, Any] = {"columns": {}}
         for pattern, overrides in self.columns.items():
             if pattern == path or fnmatch.fnmatchcase(path, pattern):

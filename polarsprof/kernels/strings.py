@@ -1,4 +1,7 @@
-"""Strings and binary values: the figures of a piece from its group counts, or from hashes if few values repeat."""
+"""The figures of a piece of strings or binary values.
+
+They come from its group counts, or from hashes if few values repeat.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,7 @@ def text_batch(piece: Piece, spec: ProfileSpec, floor: int) -> ColumnBatch:
 
 
 def _describe_groups(batch: ColumnBatch, piece: Piece, spec: ProfileSpec) -> Groups:
-    """Add all figures from the distinct values and their counts; returns the groups of the lengths."""
+    """Add all figures from group counts; returns the groups of the lengths."""
     distinct, counts = text_groups(piece.values)
     if piece.group == "string":
         _add_extremes(batch, distinct)
@@ -63,7 +66,10 @@ def _describe_groups(batch: ColumnBatch, piece: Piece, spec: ProfileSpec) -> Gro
 
 
 def _describe_rows(batch: ColumnBatch, piece: Piece, spec: ProfileSpec, floor: int) -> Groups:
-    """Add hashes of all rows, and exact counts of values that can be frequent; returns the groups of the lengths."""
+    """Add all figures from rows; returns the groups of the lengths.
+
+    All rows are hashed; values that can be frequent are counted exactly.
+    """
     if piece.group == "string":
         _add_extremes(batch, piece.values)
     if spec.distinct or spec.frequent_items:
@@ -93,7 +99,10 @@ def _add_extremes(batch: ColumnBatch, values: pl.Series) -> None:
 
 
 def text_items(values: pl.Series) -> list[Item]:
-    """The values as items; a long value is its start and a hash, which distinguishes it from others with that start."""
+    """The values as items.
+
+    A long value is its start and a hash, which distinguishes it from others with that start.
+    """
     items = values.to_list()
     if max(map(len, items), default=0) > LONGEST_ITEM:
         long = [position for position, value in enumerate(items) if len(value) > LONGEST_ITEM]

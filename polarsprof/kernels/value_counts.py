@@ -1,4 +1,4 @@
-"""Group counts: the distinct values of a piece with their counts, and the rows that can be frequent.
+"""The distinct values of a piece with their counts, and frequent rows.
 
 `looks_repetitive` chooses the method. Its trade-off, in nanoseconds per value of pieces of 262,144 on one core of an
 x86-64 server, for doubles / strings of 7 bytes / strings of 20 bytes:
@@ -54,9 +54,10 @@ class Groups:
 
 
 def looks_repetitive(values: pl.Series) -> bool:
-    """Whether one in 64 values of a sample is a repetition, as if fewer than one in four values are distinct.
+    """Whether one in 64 values of a sample is a repetition.
 
-    The sample consists of pairs of neighbors, so that runs show. A wrong guess costs time and changes no figure.
+    That happens if fewer than one in four values are distinct. The sample consists of pairs of neighbors, so that runs
+    show. A wrong guess costs time and changes no figure.
     """
     if len(values) < _SMALL:
         return True
@@ -80,9 +81,10 @@ def number_groups(numbers: Numbers) -> Groups:
 
 
 def _groups_by_slot(numbers: Numbers) -> Groups:
-    """The groups by slots; values whose slot belongs to another value are sorted, few unless most are distinct.
+    """The groups of values, counted by slots.
 
-    The order of the groups depends only on the data, so sums of floats are equal to the last digit in every run.
+    Values whose slot belongs to another value are sorted; they are few unless most values are distinct. The order of
+    the groups depends only on the data, so sums of floats are equal to the last digit in every run.
     """
     slots, size = _slots(numbers.view(np.uint64))
     holders = np.zeros(size, dtype=np.uint64)
@@ -120,7 +122,10 @@ def text_groups(values: pl.Series) -> tuple[pl.Series, NDArray[np.int64]]:
 
 
 def _slots(words: NDArray[np.uint64]) -> tuple[NDArray[np.intp], int]:
-    """The slot of each word by a multiplicative hash, and the number of slots (Knuth, TAOCP, 6.4)."""
+    """The slot of each word by a multiplicative hash, and the number of slots.
+
+    Source: Knuth, TAOCP, 6.4.
+    """
     bits = _slot_bits(words.size)
     slots = words * _GOLDEN
     slots >>= np.uint64(64 - bits)
@@ -130,7 +135,10 @@ def _slots(words: NDArray[np.uint64]) -> tuple[NDArray[np.intp], int]:
 def _slot_counts(
     slots: NDArray[np.intp], others: NDArray[np.intp], size: int
 ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
-    """The slots in use, and the count of the holder of each: the rows of the slot without `others`."""
+    """The slots in use, and the count of the holder of each.
+
+    The count is the number of rows of the slot without `others`.
+    """
     counts = np.bincount(slots, minlength=size) - np.bincount(slots[others], minlength=size)
     used = np.flatnonzero(counts != 0)
     return used, counts[used]
@@ -159,10 +167,10 @@ def count_values(values: pl.Series) -> tuple[pl.Series, NDArray[np.int64]]:
 
 
 def crowded_rows(hashes: NDArray[np.uint64], max_items: int) -> tuple[NDArray[np.intp], int]:
-    """Positions of rows that share the low bits of their hash with many others, and the maximum count of other values.
+    """Positions of rows of frequent values, and the maximum count of the others.
 
-    All rows of a more frequent value are among them, so counting only these rows counts it exactly. The maximum is at
-    most the error of a summary of `max_items` values.
+    These rows share the low bits of their hash with many others. All rows of a more frequent value are among them, so
+    counting only these rows counts it exactly. The maximum is at most the error of a summary of `max_items` values.
     """
     offset = min(_CROWDED - 1, hashes.size // (max_items + 1))
     buckets = (hashes & np.uint64((1 << _slot_bits(hashes.size)) - 1)).view(np.intp)
@@ -173,7 +181,10 @@ def crowded_rows(hashes: NDArray[np.uint64], max_items: int) -> tuple[NDArray[np
 
 
 def frequent_groups(counts: NDArray[np.int64], max_items: int) -> tuple[NDArray[np.intp], NDArray[np.int64], int]:
-    """Positions of the groups that can be frequent, their weights, and the maximum weight of others (Misra-Gries)."""
+    """Positions and weights of frequent groups, and the maximum of the others.
+
+    The weights are those of Misra and Gries.
+    """
     if counts.size <= max_items:
         return np.arange(counts.size), counts, 0
     repeated = np.flatnonzero(counts > 1)

@@ -1,4 +1,7 @@
-"""Arrow tables of every Arrow type: profiled by their meaning, without a panic and without output on stderr."""
+"""Arrow tables of every Arrow type are profiled by their meaning.
+
+No type causes a panic or output on stderr.
+"""
 
 from __future__ import annotations
 

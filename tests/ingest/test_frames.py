@@ -1,4 +1,4 @@
-"""Tables and files: repeated paths, names with brackets, CSV in bounded memory and without loss."""
+"""Tables and files: repeated paths, names with brackets, CSV without loss."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_repeated_path_counts_in_frames_as_in_records(records):
 
 
 def test_a_null_of_a_frame_yields_at_a_repeated_path():
-    """In a frame a null can stand for an absent key; then the other value is the only one."""
+    """In a frame a null can stand for an absent key."""
     records = [{"a.b": 1}, {"a": {"b": 2}}]
     frame = pl.DataFrame(records, schema={"a.b": pl.Int64, "a": pl.Struct({"b": pl.Int64})})
     for data in (records, frame):
@@ -94,7 +94,10 @@ ROWS = pl.DataFrame({"x": [1, 2, None, 4] * 300, "y": [1.5, None, -0.5, 3.0] * 3
 
 
 def tables(tmp_path: Path, cursor: Any) -> dict[str, Callable[[], Any]]:
-    """Name → factory of the rows as a table of that kind, in batches of a few hundred rows if it has batches."""
+    """Name → factory of the rows as a table of that kind.
+
+    Tables with batches have a few hundred rows in each.
+    """
     table = pa.Table.from_batches(ROWS.to_arrow().combine_chunks().to_batches(max_chunksize=500))
     ROWS.write_ipc(tmp_path / "file.arrow", record_batch_size=500)
     for name in ("stream.arrows", "stream.arrow"):

@@ -1,4 +1,7 @@
-"""NDJSON in columns has the profile of NDJSON line by line: for any text, in any blocks, in any windows."""
+"""NDJSON in columns has the profile of NDJSON line by line.
+
+This holds for any text, in any blocks, in any windows.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,10 @@ def line_by_line(data: bytes | str) -> pp.Profile:
 
 
 def check(data: bytes | str) -> int:
-    """Compare with the profile of the lines one by one; returns the number of rows that were read in columns."""
+    """Compare with the profile of the single lines; returns the columnar rows.
+
+    The result is the number of rows that were read in columns.
+    """
     batches = list(JsonLines().batches(data))
     assert_profile_equal(profile_of(batches), line_by_line(data))
     return sum(batch.rows for batch in batches if isinstance(batch, LineBatch))
@@ -331,7 +337,10 @@ _STRANGE = (
 
 
 def _few(values: tuple[str, ...]) -> SearchStrategy[SearchStrategy[str]]:
-    """Mostly a few of the first values, sometimes any: most columns have no strange values."""
+    """Mostly a few of the first values, sometimes any.
+
+    Most columns have no strange values.
+    """
     few = st.lists(st.sampled_from(values[:8]), min_size=1, max_size=3)
     return (few | few | few | st.just(list(values))).map(st.sampled_from)
 

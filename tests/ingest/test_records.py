@@ -1,4 +1,7 @@
-"""Records → typed columns: every hazard of records, arbitrary nested values against an oracle, laws of the buffer."""
+"""Records → typed columns: hazards, an oracle, laws of the buffer.
+
+Every hazard of records has a case; arbitrary nested values are compared with the oracle.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,10 @@ CALLS: list[str] = []
 
 
 def refuse(*_: object) -> Any:
-    """A method that must not be called; calls are recorded, because the code under test suppresses the exception."""
+    """A method that must not be called.
+
+    Calls are recorded, because the code under test suppresses the exception.
+    """
     CALLS.append("a method of a user's object was called")
     raise RuntimeError
 
@@ -530,7 +536,10 @@ CASES: dict[str, Any] = {
 
 
 def comparable(values: list[Any]) -> list[tuple[str, str]]:
-    """Values that can be compared and sorted: by type and spelling, so that 1, 1.0, True and -0.0 differ."""
+    """Values that can be compared and sorted, by type and spelling.
+
+    So 1, 1.0, True and -0.0 differ.
+    """
     in_utc = [value.astimezone(UTC) if getattr(value, "tzinfo", None) else value for value in values]
     return sorted((type(value).__name__, repr(value)) for value in in_utc)
 

@@ -1,4 +1,4 @@
-"""Kernels: typed columns in, one `ColumnBatch` per column and group out; each figure is compared with plain Python."""
+"""Kernels: each figure of a `ColumnBatch` is compared with plain Python."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ def single(column: Iterable[ColumnBatch]) -> ColumnBatch:
 
 
 def ranked_values(batch: ColumnBatch) -> list[float]:
-    """The input of the quantile sketch for a small batch, in which each value represents itself."""
+    """The input of the quantile sketch for a small batch.
+
+    Each value represents itself.
+    """
     if batch.even_ranks is None:
         return []
     assert batch.even_ranks.level == 0
@@ -214,7 +217,10 @@ def test_columns_of_different_heights_are_counted_separately() -> None:
 
 
 def every_way(series: pl.Series, monkeypatch: pytest.MonkeyPatch, spec: ProfileSpec) -> list[Profile]:
-    """The profiles of a column by each method: groups by slots, groups by Polars, and rows."""
+    """The profiles of a column by each method.
+
+    The methods are groups by slots, groups by Polars, and rows.
+    """
     profiles = []
     for repetitive, large in ((True, 0), (True, 2**62), (False, 0)):
         for module in (numbers, strings):

@@ -1,4 +1,7 @@
-"""Hashes against those of DataSketches, read from the coupons of its sketches, with and without the plugin."""
+"""Hashes equal those of DataSketches, with and without the plugin.
+
+Those of DataSketches are read from the coupons of its sketches.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,10 @@ def native_coupon(value: Any) -> int:
 
 
 def coupons(hashes: Hashes) -> list[int]:
-    """The published rule in Python integers: slot bits of h1 below the leading zeros of h2 plus one."""
+    """The published rule of coupons in Python integers.
+
+    The slot bits of h1 stand below the leading zeros of h2 plus one.
+    """
     pairs = zip(hashes[0].tolist(), hashes[1].tolist(), strict=True)
     return [(min(64 - h2.bit_length(), 62) + 1) << 26 | h1 & 0x3FFFFFF for h1, h2 in pairs]
 

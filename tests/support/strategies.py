@@ -1,4 +1,4 @@
-"""Columns of every dtype group with edge cases, frames of them in any memory layout, and cuts of rows."""
+"""Columns of every dtype group, frames in any memory layout, cuts of rows."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ whole_microseconds_ns: SearchStrategy[int] = ticks.map(lambda ns: ns - int(math.
 
 @dataclass(frozen=True)
 class Kind:
-    """A dtype, a strategy for its values, and a function that builds a series of values and None."""
+    """A dtype, a strategy for its values, and a builder of series."""
 
     name: str
     values: SearchStrategy[Any]
@@ -143,7 +143,10 @@ def through_bytes(profile: Profile) -> Profile:
 
 @st.composite
 def merged(draw: DrawFn, pieces: list[Profile], *, wire: bool) -> Profile:
-    """The pieces merged in pairs along any tree; with `wire`, each goes through bytes before every merge."""
+    """The pieces merged in pairs along any tree.
+
+    With `wire`, each goes through bytes before every merge.
+    """
     left = list(pieces)
     while len(left) > 1:
         other = left.pop(draw(st.integers(0, len(left) - 1)))

@@ -1,7 +1,7 @@
-"""NDJSON in, `RowBatch`es out: the result of decoding line by line, at the speed of a columnar reader.
+"""NDJSON in, `RowBatch`es out, at the speed of a columnar reader.
 
-JSON lines become columns in one of five ways. The way changes the time that lines take, and never a figure of a
-profile. Times are for a line of ten flat fields on one core.
+The result equals that of decoding line by line. JSON lines become columns in one of five ways. The way changes the time
+that lines take, and never a figure of a profile. Times are for a line of ten flat fields on one core.
 
 | way | lines | time | module |
 |---|---|--:|---|

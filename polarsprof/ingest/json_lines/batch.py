@@ -39,7 +39,10 @@ class LineBatch:
         self.rows = self._batch.rows
 
     def times_us(self, path: str, unit: str | None) -> pl.Series:
-        """Event times of the rows in microseconds; null if the column is missing or holds no time."""
+        """Event times of the rows in microseconds.
+
+        Null if the column is missing or holds no time.
+        """
         return self._batch.times_us(path, unit)
 
     def columns(self, positions: NDArray[np.intp] | None = None) -> TypedColumns:
@@ -51,7 +54,10 @@ class LineBatch:
         return columns
 
     def _drop_absent(self, columns: TypedColumns, positions: NDArray[np.intp]) -> None:
-        """Drop columns whose key is in other rows only; a key whose values are all null is a column all the same."""
+        """Drop columns whose key is only in other rows.
+
+        A key whose values are all null is a column all the same.
+        """
         series = [*columns.leaves, *columns.lists]
         filled = {path for path, values in series if values.null_count() < len(values)}
         filled.update(path for path, count in columns.structs.items() if count)
@@ -85,7 +91,10 @@ def _nulls(value: object, path: str) -> Iterator[str]:
 
 
 def _by_value(path: str, values: pl.Series) -> Iterator[tuple[str, pl.Series]]:
-    """Doubles as `records.json_lines` decodes them: integers if integral and within int64, and the rest."""
+    """Doubles as `records.json_lines` decodes them: integers, and the rest.
+
+    A double becomes an integer if it is integral and within int64.
+    """
     if values.dtype == pl.Float64:
         integral = ((values == values.floor()) & (values >= -_INT64_END) & (values < _INT64_END)).fill_null(value=False)
         if integral.any():

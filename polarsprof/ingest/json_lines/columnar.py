@@ -1,10 +1,11 @@
-"""A block of JSON lines → a frame with exactly the values of decoding line by line, or a refusal.
+"""A block of JSON lines → a frame, or a refusal.
 
-Polars reads lines without nesting whose columns are known from earlier blocks (`flat`). pyarrow reads all others, about
-2 µs for a line of ten fields on one core. pyarrow is strict: mixed kinds in a column, repeated keys, lone surrogates
-and broken lines are errors. Polars' reader turns mixed kinds into strings, takes the first of repeated keys, and turns
-surrogates into NUL. The checks of this module cover the cases in which pyarrow is not strict; in doubt they refuse a
-block. A check can refuse a good block, such as one with text that only looks like trouble; that costs only time.
+A frame has exactly the values of decoding line by line. Polars reads lines without nesting whose columns are known from
+earlier blocks (`flat`). pyarrow reads all others, about 2 µs for a line of ten fields on one core. pyarrow is strict:
+mixed kinds in a column, repeated keys, lone surrogates and broken lines are errors. Polars' reader turns mixed kinds
+into strings, takes the first of repeated keys, and turns surrogates into NUL. The checks of this module cover the cases
+in which pyarrow is not strict; in doubt they refuse a block. A check can refuse a good block, such as one with text
+that only looks like trouble; that costs only time.
 
 A block is one block to pyarrow too, because pyarrow converts between its own blocks silently: 1 and "2" become 1 and 2.
 """
@@ -65,10 +66,10 @@ class RefusedError(Exception):
 
 
 class ColumnarReader:
-    """Reads blocks in columns and learns which columns hold text that looks like timestamps; thread-safe.
+    """Reads blocks in columns; thread-safe.
 
-    The learned columns change the number of readings that a block takes, and no frame; threads may lose updates of each
-    other.
+    The reader learns which columns hold text that looks like timestamps. The learned columns change the number of
+    readings that a block takes, and no frame; threads may lose updates of each other.
     """
 
     def __init__(self) -> None:
@@ -76,7 +77,9 @@ class ColumnarReader:
         self._flat = FlatReader()
 
     def flat_frame(self, lines: bytes, map_function: MapFunction) -> pl.DataFrame | None:
-        """The frame of many lines at once; None if they are nested, their columns are unknown, or a check fails.
+        """The frame of many lines at once, or None.
+
+        None if the lines are nested, their columns are unknown, or a check fails.
 
         Parameters
         ----------
@@ -168,7 +171,10 @@ def _table(lines: bytes, texts: Mapping[str, pa.DataType]) -> pa.Table:
 
 
 def _start_of_row(lines: bytes, message: str) -> int | None:
-    """The start of the row that an error of pyarrow names; a hint, correct if there are no blank lines."""
+    """The start of the row that an error of pyarrow names.
+
+    It is a hint, which is correct if there are no blank lines.
+    """
     row = _ROW.search(message)
     return row and len(lines) - len(lines.split(b"\n", int(row[1]))[-1])
 
@@ -206,7 +212,10 @@ def _may_be_key(name: str, lines: bytes) -> bool:
 
 
 def _check_start(lines: bytes) -> None:
-    """Refuse a null before all objects, which kills the process up to pyarrow 26 at least, and a byte order mark."""
+    """Refuse a null before all objects, and a byte order mark.
+
+    Such a null kills the process, up to pyarrow 26 at least.
+    """
     if not lines.startswith(b"{"):
         raise RefusedError(0)
 
@@ -227,7 +236,10 @@ def _line_ends(lines: bytes) -> NDArray[np.intp]:
 
 
 def _check_containers(lines: bytes, ends: NDArray[np.intp]) -> None:
-    """Refuse nesting that overflows pyarrow's stack and kills the process, and records of too many values."""
+    """Refuse records that are nested too deeply or have too many values.
+
+    Deep nesting overflows the stack of pyarrow and kills the process.
+    """
     starts, ends = np.append(0, ends + 1), np.append(ends, len(lines))
     for position in np.flatnonzero(ends - starts > 2 * _MAX_OPEN):  # the minimum for so many levels
         start, end = int(starts[position]), int(ends[position])
@@ -244,10 +256,10 @@ def _depth(line: bytes) -> int:
 
 
 def _check_one_per_line(lines: bytes, ends: NDArray[np.intp], rows: int) -> None:
-    """Refuse several values on a line, and a value on several lines, both of which pyarrow accepts.
+    """Refuse several values on a line, and a value on several lines.
 
-    A closing brace is followed by an opening one, with only blanks between, only at the end of a value: inside of an
-    array or an object there is a comma. Text has no raw line ends.
+    pyarrow accepts both. A closing brace is followed by an opening one, with only blanks between, only at the end of a
+    value: inside of an array or an object there is a comma. Text has no raw line ends.
     """
     characters = np.frombuffer(lines, dtype=np.uint8)
     apart = (characters[ends - 1] == ord("}")).all() and (characters[ends + 1] == ord("{")).all()
@@ -265,7 +277,10 @@ def _check_one_per_line(lines: bytes, ends: NDArray[np.intp], rows: int) -> None
 
 
 def _check_names(fields: Iterable[pa.Field], depth: int) -> int:
-    """Number of fields at all depths; refuse paths that could be ambiguous or cut, and too many of them."""
+    """Number of fields at all depths.
+
+    Refuses paths that could be ambiguous or cut, and too many of them.
+    """
     fields = list(fields)
     names = {inner.name for inner in fields}
     ambiguous = any("\0" in name or "[]" in name or not names.isdisjoint(_dotted_heads(name)) for name in names)
@@ -285,7 +300,10 @@ def _dotted_heads(name: str) -> Iterator[str]:
 
 
 def _check_lists(fields: Iterable[pa.Field], lines: bytes) -> None:
-    """Refuse a null element of a list, because pyarrow shifts or invents other elements; found by fuzzing."""
+    """Refuse a null element of a list.
+
+    pyarrow shifts or invents other elements then, as fuzzing showed.
+    """
     if any(_has_lists(inner.type) for inner in fields) and b"null" in lines:
         after_keys = lines.count(b": null") + lines.count(b":null")
         if lines.count(b"null") != after_keys and (null := _NULL_ELEMENT.search(lines)):
@@ -304,7 +322,7 @@ def _frame_of(table: pa.Table) -> pl.DataFrame:
 
 
 def _check_numbers(frame: pl.DataFrame, lines: bytes) -> None:
-    """Refuse integers that a column of doubles rounds, and number tokens that the json module does not know.
+    """Refuse integers that doubles round, and tokens that json does not know.
 
     An integer token of 16 or more digits that no column of integers accounts for stands among doubles, or in text.
     """
@@ -320,7 +338,7 @@ def _check_numbers(frame: pl.DataFrame, lines: bytes) -> None:
 
 
 def _large_numbers(frame: pl.DataFrame) -> list[pl.Series]:
-    """The columns of numbers if a double is large, infinite or NaN; otherwise an empty list."""
+    """The columns of numbers if a double is large, infinite or NaN; else empty."""
     numbers = [series for _, series in typed_columns(frame).leaves if series.dtype in (pl.Int64, pl.Float64)]
     doubles = [series for series in numbers if series.dtype == pl.Float64]
     are_small = all((series.abs() < _EXACT_INTEGERS).all() for series in doubles)  # NaN compares above all numbers

@@ -1,9 +1,10 @@
-"""A block of JSON lines without nesting, whose columns are known → a frame, or None if a check fails.
+"""A block of flat JSON lines with known columns → a frame, or None.
 
-Polars reads such a block in two thirds of the time that pyarrow needs. With a schema it refuses a number, a boolean or
-text in a column of another kind. But it ignores unknown keys, takes the first of repeated keys, turns any value in a
-column of text into text, and lone surrogates into NUL. Lone surrogates are searched for. The other cases show in
-numbers: the keys and quotes of the lines, the values of the frame, and the places of nulls in the lines.
+The result is None if a check fails. Polars reads such a block in two thirds of the time that pyarrow needs. With a
+schema it refuses a number, a boolean or text in a column of another kind. But it ignores unknown keys, takes the first
+of repeated keys, turns any value in a column of text into text, and lone surrogates into NUL. Lone surrogates are
+searched for. The other cases show in numbers: the keys and quotes of the lines, the values of the frame, and the places
+of nulls in the lines.
 """
 
 from __future__ import annotations
@@ -58,7 +59,9 @@ class FlatReader:
         self._blocks, self._pieces = _Pause(), _Pause()  # a line in a million spoils every piece, and few blocks
 
     def frame(self, lines: bytes, map_function: MapFunction = map) -> pl.DataFrame | None:
-        """The frame of lines in UTF-8; None if a check fails, or if a line before the last is blank.
+        """The frame of lines in UTF-8, or None.
+
+        None if a check fails, or if a line before the last is blank.
 
         Parameters
         ----------
@@ -114,7 +117,10 @@ class _Counts(NamedTuple):
 
 
 def _count(lines: bytes, start: int, end: int) -> _Counts | None:
-    """The counts of a block; None if they are uncertain, or if there are lists, which may hold any number of texts."""
+    """The counts of a block; None if they are uncertain.
+
+    They are uncertain with lists, which can contain any number of texts.
+    """
     if lines[start] != _BRACE or end - start > BLOCK_BYTES:  # a line so long may hold too many values
         return None
     if lines.find(b"[", start, end) >= 0 and _LIST.search(lines, start, end):

@@ -1,4 +1,7 @@
-"""Bounds that decide how JSON lines become columns; the decisions are listed in `polarsprof.ingest.json_lines`."""
+"""Bounds that decide how JSON lines become columns.
+
+`polarsprof.ingest.json_lines` lists the decisions.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The column and the row of each null in JSON lines, found with vector operations on a whole block."""
+"""The column and the row of each null in a block of JSON lines.
+
+All are found with vector operations on the whole block.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,9 @@ _MIX: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
 def columns_with_nulls(frame: pl.DataFrame, blocks: Blocks, rows: Iterable[int], expected: int) -> set[str] | None:
-    """The columns with an explicit null; None if a null of the lines is none of the frame, or if there are too many.
+    """The columns with an explicit null, or None.
+
+    None if a null of the lines is none of the frame, or if there are too many nulls.
 
     Parameters
     ----------
@@ -61,7 +66,7 @@ def columns_with_nulls(frame: pl.DataFrame, blocks: Blocks, rows: Iterable[int],
 
 
 class _Nulls(NamedTuple):
-    """The position of the column among the known ones, and the row in the block, of each null."""
+    """The position of the known column, and the row in the block, of each null."""
 
     columns: NDArray[np.intp]
     rows: NDArray[np.intp]
@@ -94,7 +99,10 @@ class _KnownKeys:
     def _words(
         self, text: NDArray[np.uint8], starts: NDArray[np.intp], lengths: NDArray[np.intp]
     ) -> NDArray[np.uint64]:
-        """The first bytes of keys, as many as the longest name has, eight per word; zeros follow the end of a key."""
+        """The first bytes of keys as words of eight bytes.
+
+        The rows are as long as the longest name; zeros follow the end of a key.
+        """
         windows = np.ndarray((text.size - _WORD + 1,), "<u8", text, 0, (1,))
         words = [
             windows[np.minimum(starts + begin, windows.size - 1)] & _MASKS[np.clip(lengths - begin, 0, _WORD)]
@@ -128,14 +136,20 @@ def _places(text: NDArray[np.uint8]) -> NDArray[np.intp]:
 
 
 def _rows(text: NDArray[np.uint8], places: NDArray[np.intp]) -> NDArray[np.intp]:
-    """The line of each ascending position; the first character of the text is no line end."""
+    """The line number of each ascending position.
+
+    The first character of the text must be no line end.
+    """
     ends = np.concatenate([np.flatnonzero(part[1:] == _LINE_END) + start + 1 for start, part in parts(text)])
     before = np.searchsorted(places, ends)
     return np.repeat(np.arange(ends.size + 1), np.diff(before, prepend=0, append=places.size))
 
 
 def _lengths(text: NDArray[np.uint8], quotes: NDArray[np.intp], known: Sequence[int]) -> NDArray[np.intp] | None:
-    """The lengths of the keys that end before these quotes; None if one is unknown, or after an escaped quote."""
+    """The lengths of the keys that end before these quotes, or None.
+
+    None if a key is unknown, or begins after an escaped quote.
+    """
     lengths = np.full(quotes.size, -1)
     for length in reversed(known):
         np.copyto(lengths, length, where=text[np.maximum(quotes - length - 1, 0)] == _QUOTE)

@@ -1,7 +1,8 @@
-"""Bytes, text and files → blocks of whole lines → batches of rows; `polarsprof.ingest.json_lines` lists the decisions.
+"""Bytes, text and files → blocks of whole lines → batches of rows.
 
-Blocks are read in columns, several at a time and ahead of the batch that is profiled. If a block is refused, its bad
-line is put aside and the rest is tried again, a bounded number of times. The remaining lines are decoded one by one.
+`polarsprof.ingest.json_lines` lists the decisions. Blocks are read in columns, several at a time and ahead of the batch
+that is profiled. If a block is refused, its bad line is put aside and the rest is tried again, a bounded number of
+times. The remaining lines are decoded one by one.
 """
 
 from __future__ import annotations
@@ -42,14 +43,19 @@ _BATCH_RECORDS: Final = 8_192
 
 @dataclass(slots=True)
 class _Block:
-    """A block of lines after reading: some parts in columns, other lines left to be decoded one by one."""
+    """A block of lines after reading.
+
+    Some parts are in columns; the other lines are left to be decoded one by one.
+    """
 
     columns: list[ColumnarLines] = field(default_factory=list)
     lines: list[bytes] = field(default_factory=list)
 
 
 class JsonLines:
-    """A reader of newline-delimited JSON; one per stream, because it learns the columns. Thread-safe.
+    """A reader of newline-delimited JSON; thread-safe.
+
+    Use one per stream, because it learns the columns.
 
     Parameters
     ----------
@@ -152,7 +158,9 @@ class JsonLines:
 
 
 def row_batches(data: object) -> Iterator[RowBatch]:
-    """The rows of anything that `frames.frames` accepts, and of NDJSON files, in bounded batches.
+    """The rows of tables and files, NDJSON included, in bounded batches.
+
+    Accepts everything that `frames.frames` accepts.
 
     Raises
     ------
@@ -180,9 +188,10 @@ def _pieces(data: bytes, max_bytes: int) -> Iterator[bytes]:
 
 
 def _remaining_parts(lines: bytes, at: int | None, bad: list[bytes]) -> list[bytes]:
-    """Parts of refused lines to try again, the first of them last; the other lines are added to `bad`.
+    """Parts of refused lines to try again; other lines are added to `bad`.
 
-    Lines that do not even look like an object are removed all at once: often another program wrote its log in between.
+    The first of the parts is the last in the list. Lines that do not even look like an object are removed all at once:
+    often another program wrote its log in between.
     """
     objects, others = _split_by_shape(lines)
     if others:

@@ -26,7 +26,9 @@ class MapFunction(Protocol):
 
 
 class Blocks:
-    """Blocks of whole lines; a longer line is a block by itself. Blanks at the end belong to no block.
+    """Blocks of whole lines.
+
+    A line that is longer than a block is a block by itself. Blanks at the end belong to no block.
 
     Parameters
     ----------
@@ -48,18 +50,27 @@ class Blocks:
         self._spans = [*whole, (start, start + len(lines[start:end].rstrip(_BLANK)))]
 
     def each(self, work: Callable[[bytes, int, int], _Result]) -> list[_Result]:
-        """The result of `work` for each block, given all lines, and the start and end of the block."""
+        """The result of `work` for each block.
+
+        Its arguments are all lines, and the start and end of the block.
+        """
         return list(self._map(lambda span: work(self.lines, *span), self._spans))
 
 
 def parts(text: NDArray[np.uint8]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Parts that fit into the caches of a processor, each with its start and with the character before it."""
+    """Parts that fit into the caches of a processor, each with its start.
+
+    A part includes the character before it.
+    """
     starts = (max(0, at - 1) for at in range(0, text.size, _PART_BYTES))
     return ((start, text[start : start + _PART_BYTES + (start > 0)]) for start in starts)
 
 
 def line_spans(data: bytes, max_bytes: int) -> Iterator[tuple[int, int]]:
-    """Start and end of pieces of whole lines: as many lines as fit, at least one, without the line end after them."""
+    """Start and end of pieces of whole lines.
+
+    A piece has as many lines as fit, at least one, without the last line end.
+    """
     start = 0
     while start < len(data):
         bound = start + max_bytes

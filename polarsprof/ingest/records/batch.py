@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
 
 class RecordBatch:
-    """Records of one micro-batch: flat ones by layout, then all others, in order of arrival within each.
+    """Records of one micro-batch: flat ones by layout, then all others.
 
-    An object that is no mapping is a row without an event time, which typing rejects.
+    They are in order of arrival within each. An object that is no mapping is a row without an event time, which typing
+    rejects.
 
     Parameters
     ----------
@@ -78,7 +79,7 @@ class RecordBatch:
         return event_times_of_values(values, unit)
 
     def columns(self, positions: NDArray[np.intp] | None = None) -> TypedColumns:
-        """The typed columns of the records at the given ascending positions; of all records by default."""
+        """The typed columns of the records at ascending positions, or of all."""
         if positions is None:
             return typed_rows(chain(*(part.columns() for part in self.flat)), self.others, self.rows)
         *of_flat, of_others = self._split(positions)
@@ -102,9 +103,10 @@ def _time_of(record: object, path: str) -> object:
 
 
 def _value_at(record: object, path: str) -> object:
-    """The value of a dotted path through nested mappings; a key with that exact name has precedence.
+    """The value of a dotted path through nested mappings.
 
-    The buffer turned every readable mapping into a dict; any other object has no fields.
+    A key with that exact name has precedence. The buffer turned every readable mapping into a dict; any other object
+    has no fields.
     """
     if type(record) is not dict:
         return None

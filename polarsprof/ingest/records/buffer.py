@@ -34,7 +34,9 @@ _NO_ROWS.width = -1  # the width of no record
 
 
 class RecordBuffer:
-    """Records on their way to a batch, bounded by rows and by an estimate of bytes; every method is thread-safe.
+    """Records on their way to a batch, bounded by rows and bytes; thread-safe.
+
+    The number of bytes is an estimate.
 
     Parameters
     ----------
@@ -84,7 +86,10 @@ class RecordBuffer:
 
     @property
     def is_held(self) -> bool:
-        """Whether the calling thread is inside a method of this buffer; only a signal handler can see True."""
+        """Whether the calling thread is inside a method of this buffer.
+
+        Only a signal handler, or code that a foreign key runs, can see True.
+        """
         return self._lock._is_owned()  # type: ignore[attr-defined,no-any-return]  # noqa: SLF001 - as `Condition` asks
 
     @property
@@ -143,7 +148,10 @@ class RecordBuffer:
             yield self.swap()
 
     def swap(self) -> RecordBatch:
-        """Remove and return all records; records that other threads append at the same time stay."""
+        """Remove and return all records.
+
+        Records that other threads append at the same time stay for the next call.
+        """
         with self._lock:
             begun_us = self._now_us() if self._begun_us is None else self._begun_us
             self._begun_us = None
@@ -156,7 +164,10 @@ class RecordBuffer:
         return RecordBatch(others, flat, begun_us, journal_others)
 
     def to_journal(self) -> RecordBatch:
-        """Copy the records since the last call; they stay here, and later calls treat them as written to a journal."""
+        """Copy the records since the last call; they stay in the buffer.
+
+        Later calls treat them as written to a journal.
+        """
         with self._lock:
             begun_us = self._now_us() if self._begun_us is None else self._begun_us
             flat = [part for part in (rows.to_journal() for rows in self._layouts.values()) if len(part)]
@@ -172,7 +183,10 @@ class RecordBuffer:
                 rows.measure_at = 0
 
     def _append_other(self, record: object, *, nested: bool) -> bool:
-        """Add a record that differs from the latest flat one: by keys or types, nested, or no mapping."""
+        """Add a record that differs from the latest flat one.
+
+        It has other keys or types, is nested, or is no mapping.
+        """
         # No lock is held while foreign code runs here, because it can take its time.
         fields = record if type(record) is dict else _fields_of(record)
         if fields is not None and not nested:
@@ -186,7 +200,10 @@ class RecordBuffer:
             return self._count(1, size_bytes)
 
     def _add_flat(self, fields: Fields) -> bool | None:
-        """Add a record to its layout and return what `append` returns; None if the record is not flat."""
+        """Add a record to its layout; returns None if the record is not flat.
+
+        Otherwise returns the result of `append`.
+        """
         with self._lock:
             self._check_open()
             try:
@@ -227,7 +244,10 @@ class RecordBuffer:
 
 
 def copy_record(record: object) -> object:
-    """A copy that is independent of the original; an object that is no mapping is returned as it is."""
+    """A copy that is independent of the original.
+
+    An object that is no mapping is returned as it is.
+    """
     if type(record) is dict and FLAT_IDS.issuperset(map(id, map(type, record.values()))):
         return record.copy()
     fields = record if type(record) is dict else _fields_of(record)
@@ -244,7 +264,10 @@ def _fields_of(record: object) -> Fields | None:
 
 
 def _copy_fields(record: object, fields: Fields) -> tuple[Fields, int]:
-    """A deep copy of the fields of a record, and its estimated bytes; a shallow copy if that fails."""
+    """A deep copy of the fields of a record, and its estimated bytes.
+
+    The copy is shallow if a deep one fails.
+    """
     copy: Fields = {}
     copier = _Copier(record, copy)
     size_bytes = RECORD_BYTES + FIELD_BYTES * len(fields)
@@ -262,7 +285,9 @@ def _copy_fields(record: object, fields: Fields) -> tuple[Fields, int]:
 
 
 class _Copier:
-    """Copies the mutable values of one record; shared and cyclic references are preserved.
+    """Copies the mutable values of one record.
+
+    Shared and cyclic references are preserved.
 
     Attributes
     ----------

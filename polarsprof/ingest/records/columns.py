@@ -30,14 +30,14 @@ _SPARSE: Final = 4
 
 
 def typed_columns(records: Sequence[object], *, max_depth: int = 32, max_columns: int = 10_000) -> TypedColumns:
-    """The flat, typed columns of records of any content; loses no record and changes no value silently.
+    """The flat, typed columns of records of any content.
 
-    Mappings within a record become columns `path.field`, the elements of lists, tuples and arrays the column `path[]`.
-    None, `pandas.NA`, NaT and absent keys are nulls. NaN is a value. A column of mixed types has one series per target
-    dtype: Boolean, Int64 (Int128 or UInt128 for larger values), Float64 (Decimal included), String, Binary, Date,
-    Time, Duration and Datetime. Temporal values are in microseconds, nanoseconds of pandas and numpy in nanoseconds,
-    aware datetimes in UTC. Values that no dtype holds (sets, UUID, Enum members, complex numbers …) are counted in
-    `objects`.
+    No record is lost and no value is changed silently. Mappings within a record become columns `path.field`, the
+    elements of lists, tuples and arrays the column `path[]`. None, `pandas.NA`, NaT and absent keys are nulls. NaN is a
+    value. A column of mixed types has one series per target dtype: Boolean, Int64 (Int128 or UInt128 for larger
+    values), Float64 (Decimal included), String, Binary, Date, Time, Duration and Datetime. Temporal values are in
+    microseconds, nanoseconds of pandas and numpy in nanoseconds, aware datetimes in UTC. Values that no dtype holds
+    (sets, UUID, Enum members, complex numbers …) are counted in `objects`.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def typed_rows(
     max_depth: int = 32,
     max_columns: int = 10_000,
 ) -> TypedColumns:
-    """The typed columns of flat columns and of records, which have `rows` rows together.
+    """The typed columns of flat columns and records with `rows` rows in total.
 
     The columns have exact text as names and no nested values; see `typed_columns` for the rest.
     """
@@ -118,7 +118,7 @@ def _normalize(records: Sequence[object], max_depth: int, out: TypedColumns) -> 
 
 
 def _flat_columns(records: Sequence[Any]) -> list[Column] | None:
-    """The columns of dicts that all have the same clean keys and no nested value; None for any other records.
+    """The columns of flat dicts with equal clean keys; None for other records.
 
     All dicts have the same number of keys, and each has all keys of the first. So the keys are equal, and no key of a
     foreign type is accessed.

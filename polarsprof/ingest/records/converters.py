@@ -1,8 +1,9 @@
-"""One Python value → its target dtype and its physical value; one converter per family of types; imports `foreign`.
+"""One Python value → its target dtype and its physical value.
 
-A target is the name of a dtype that a value joins without a change of meaning: "boolean", "integer", "float",
-"string", "binary", "date", "time", "naive_us", "naive_ns", "utc_us", "utc_ns", "duration_us" or "duration_ns".
-Temporal values become integers in the unit of the target. No method of an unknown object is ever called.
+There is one converter per family of types. A target is the name of a dtype that a value joins without a change of
+meaning: "boolean", "integer", "float", "string", "binary", "date", "time", "naive_us", "naive_ns", "utc_us", "utc_ns",
+"duration_us" or "duration_ns". Temporal values become integers in the unit of the target. No method of an unknown
+object is ever called.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ _bases_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
 
 
 class MisfitError(Exception):
-    """No dtype holds the value; the reason is empty if the type of the value is unknown."""
+    """No dtype holds the value; the reason is empty if its type is unknown."""
 
 
 def converter_of(kind: type) -> Converter:
@@ -104,7 +105,7 @@ def _decimal(value: Decimal) -> Conversion:
 
 
 def _datetime(value: Any) -> Conversion:
-    """Microseconds, or nanoseconds for a pandas Timestamp that a datetime cannot hold exactly."""
+    """Microseconds, or nanoseconds if a pandas Timestamp needs them."""
     zone = dt.datetime.tzinfo.__get__(value)
     target = "naive" if zone is None else "utc"
     if type(value) is not dt.datetime and hasattr(value, "nanosecond"):

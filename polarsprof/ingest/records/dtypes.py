@@ -1,4 +1,4 @@
-"""The values of one column → one series per target dtype; Python values in, series with explicit dtypes out.
+"""The Python values of one column → one series per target dtype.
 
 Every value is classified by its exact type before Polars sees it (`converters`), because Polars alone coerces values
 (1.9 → 1, True → 1), loses whole batches (one lone surrogate) or panics (a Decimal NaN). A column of one plain type
@@ -58,7 +58,10 @@ FLAT_IDS: Final = frozenset(
 
 
 def kinds_of(values: Collection[object]) -> dict[int, type]:
-    """The distinct exact types of `values`, by id, so that no metaclass is asked to compare or to hash."""
+    """The distinct exact types of `values`, by id.
+
+    With ids, no metaclass is asked to compare or to hash.
+    """
     try:
         return {id(kind): kind for kind in set(map(type, values))}
     except FATAL:
@@ -68,7 +71,10 @@ def kinds_of(values: Collection[object]) -> dict[int, type]:
 
 
 def clean_text(text: str) -> str:
-    """The text with every lone surrogate replaced by a question mark; the same object if there is none."""
+    """The text with a question mark for every lone surrogate.
+
+    Returns the same object if there is none.
+    """
     if text.isascii():
         return text
     try:
@@ -79,7 +85,9 @@ def clean_text(text: str) -> str:
 
 
 def add_leaves(path: str, values: list[object], out: TypedColumns, kinds: dict[int, type] | None = None) -> None:
-    """Add the values of one column to the leaves, integers, objects and degraded counts of `out`.
+    """Add the values of one column to `out`.
+
+    They become leaves, integers, objects and degraded counts.
 
     Parameters
     ----------
@@ -137,7 +145,10 @@ def _convert(kind: type, values: list[object], path: str, targets: defaultdict[s
 
 
 class ValueClassifier:
-    """Finds the target of single values; remembers converters by type, of which there are few."""
+    """Finds the target of single values.
+
+    It remembers converters by type, because types are few.
+    """
 
     def __init__(self) -> None:
         self._converters: dict[int, tuple[type, Converter]] = {}  # holds the type, so that its id is not reused
@@ -237,7 +248,7 @@ def _build_text(values: list[str], path: str, out: TypedColumns) -> None:
 
 
 def build_series(values: Sequence[object], dtype: pl.DataType) -> tuple[list[pl.Series], int]:
-    """Series of `dtype` with the values that Polars accepts, and the number of the others.
+    """Series with the values that Polars accepts, and the number of the others.
 
     A list that fails is halved, in at most 2·log2(n) + 1 attempts, enough to isolate one bad value. Values that are
     undecided after that count as failed. The order of the values is not kept.

@@ -1,4 +1,4 @@
-"""Records with the same keys and no nested value, stored as one flat list, row after row; imports `flatten`.
+"""Flat records with the same keys, stored as one list, row after row.
 
 A column of such a list is a slice with a stride, about 5 ns a value. A tuple or a dict for each row costs ten times as
 much to read, because the objects are scattered in memory, and keeps the garbage collector busy.
@@ -87,9 +87,10 @@ class FlatRows:
         return len(self.values) // self.width
 
     def add(self, record: dict[Any, object]) -> bool:
-        """Add the fields of a record with these keys, in any order; returns False, and adds nothing, if it is nested.
+        """Add the fields of a record with these keys, in any order.
 
-        A foreign key may raise anything when it is compared, a foreign type when it is hashed.
+        Returns False, and adds nothing, if the record is nested. A foreign key may raise anything when it is compared,
+        a foreign type when it is hashed.
         """
         values = self.values_of(record)
         flat = self._admits(tuple(map(type, values)))
@@ -157,7 +158,10 @@ class FlatRows:
 
 @dataclass(frozen=True, slots=True)
 class FlatColumns:
-    """Flat rows of the same keys as columns; the first `journal_rows` of them are in a journal."""
+    """Flat rows of the same keys as columns.
+
+    The first `journal_rows` rows are in a journal.
+    """
 
     names: Sequence[str]
     values: Sequence[list[object]]
@@ -199,7 +203,7 @@ def _getter(keys: tuple[object, ...]) -> Callable[[Any], tuple[object, ...]]:
 
 
 def _is_flat(kind: type) -> bool:
-    """Whether values of an exact type contain no others and are no buffer that may change."""
+    """Whether values of an exact type contain no others and are no mutable buffer."""
     return id(kind) in FLAT_IDS or (form_of(kind) == "leaf" and not issubclass(kind, (bytearray, memoryview)))
 
 

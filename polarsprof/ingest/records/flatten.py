@@ -1,7 +1,8 @@
-"""Foreign records → normal ones: exact dicts with clean text keys, exact lists, bounded depth; imports `dtypes`.
+"""Foreign records → normal ones, or a rejection with a reason.
 
-A record is normalized as a whole or rejected with one reason, so a rejected record leaves no trace in any column. A
-cycle is found by depth: the first branch that is followed reaches the limit. A record of flat fields costs about 1 µs.
+A normal record has exact dicts with clean text keys, exact lists, and a bounded depth. A record is normalized as a
+whole or rejected with one reason, so a rejected record leaves no trace in any column. A cycle is found by depth: the
+first branch that is followed reaches the limit. A record of flat fields costs about 1 µs.
 """
 
 from __future__ import annotations
@@ -49,7 +50,10 @@ class _RejectedError(Exception):
 
 
 def form_of(kind: type) -> str:
-    """The form in which an exact type nests: "leaf", "mapping", "sequence" (list or tuple) or "array"."""
+    """The form of an exact type: "leaf", "mapping", "sequence" or "array".
+
+    A sequence is a list or a tuple.
+    """
     if form := _FORMS.get(id(kind)):
         return form
     with foreign_code():
@@ -62,7 +66,10 @@ def form_of(kind: type) -> str:
 
 
 def elements_of(value: Any, kind: type) -> list[object]:
-    """A new list of the elements of a list or tuple of an exact type; ignores overrides of a subclass."""
+    """A new list of the elements of a list or tuple of an exact type.
+
+    Overrides of a subclass are ignored.
+    """
     if kind is list or kind is tuple:
         return list(value)
     return list(list.__iter__(value) if issubclass(kind, list) else tuple.__iter__(value))
@@ -93,7 +100,10 @@ class Normalizer:
         self._ambiguous = False
 
     def normalize(self, record: object) -> dict[str, object] | None:
-        """The record as nested exact dicts and lists, none shared with the original; None if it is rejected."""
+        """The record as nested exact dicts and lists; None if it is rejected.
+
+        No container is shared with the original.
+        """
         self._remaining = MAX_NESTED_VALUES
         self._changes.clear()
         self._ambiguous = False
@@ -208,7 +218,7 @@ def _is_flat(record: dict[Any, object]) -> bool:
 
 
 def _drop_duplicate_paths(record: dict[str, object]) -> int:
-    """Remove values whose path belongs to another key of a normal record; returns their number.
+    """Remove values whose path belongs to another key; returns their number.
 
     The path `a.b` can come from a flat key "a.b" and from `b` within `a`. The key with fewer levels wins; with equal
     levels, the first one.

@@ -1,4 +1,4 @@
-"""Calls into objects of users: which exceptions are data, and which end the process; imports nothing.
+"""Calls into objects of users, which can raise any exception.
 
 Mappings, metaclasses, time zones and buffers of users run their own code. An exception of that code, including pyo3's
 `PanicException`, which is no `Exception`, is a property of the data and never an error of the caller.

@@ -1,4 +1,4 @@
-"""NDJSON bytes or text → decoded lines; a bad line rejects only itself. Imports only errors.
+"""NDJSON bytes or text → decoded lines; a bad line rejects only itself.
 
 The standard json module decodes, about 3 µs for a line of ten fields.
 """
@@ -22,13 +22,19 @@ _INT64_END: Final = 2.0**63
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """A row that was rejected before it became a record; it joins a batch to be counted."""
+    """A row that was rejected before it became a record.
+
+    It joins a batch to be counted.
+    """
 
     reason: str
 
 
 def _number(text: str) -> int | float:
-    """A number with a fraction or an exponent; an int if integral, because JSON does not tell 10.0 from 10."""
+    """A number with a fraction or an exponent; an int if integral.
+
+    JSON does not distinguish 10.0 from 10.
+    """
     value = float(text)
     if value % 1 or not -_INT64_END <= value < _INT64_END:  # an infinity modulo 1 is NaN, which is true
         return value
@@ -76,7 +82,10 @@ def decode_json(data: bytes | bytearray | memoryview | str) -> tuple[list[object
 
 
 def _lines(data: bytes | bytearray | memoryview | str) -> list[str] | list[bytes]:
-    """The lines as text if all of it decodes, otherwise as bytes; no `splitlines`, because JSON may hold U+2028."""
+    """The lines as text if all of it decodes, otherwise as bytes.
+
+    Not by `splitlines`, because JSON can contain U+2028.
+    """
     if isinstance(data, str):
         return data.removeprefix("\ufeff").split("\n")
     if not isinstance(data, (bytes, bytearray, memoryview)):

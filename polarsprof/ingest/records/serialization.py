@@ -1,9 +1,9 @@
-"""Batches of records ⇄ bytes, for a journal; event times and typed columns are the same after a round trip.
+"""Batches of records ⇄ bytes, for a journal.
 
-The format is MessagePack by msgspec, some 5 ns a value of a plain type. A value that MessagePack does not know is
-written as the physical value of its target dtype: a numpy integer is read as an int, a Decimal as a float, a datetime
-in UTC. A batch with a value that cannot be restored faithfully, such as a pandas Timestamp with nanoseconds and a zone,
-is not serialized at all.
+Event times and typed columns are the same after a round trip. The format is MessagePack by msgspec, some 5 ns a value
+of a plain type. A value that MessagePack does not know is written as the physical value of its target dtype: a numpy
+integer is read as an int, a Decimal as a float, a datetime in UTC. A batch with a value that cannot be restored
+faithfully, such as a pandas Timestamp with nanoseconds and a zone, is not serialized at all.
 """
 
 from __future__ import annotations
