@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from polarsprof.errors import argument_error
-from polarsprof.ingest.records import copied
+from polarsprof.ingest.records import copy_record
 from polarsprof.sources.protocol import Batch, Interrupted, Source
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _copy_of(item: object) -> object:
     """A copy of an item, so that its owner can change it; text as bytes."""
     if isinstance(item, str):
         return item.encode(errors="replace")
-    return bytes(item) if isinstance(item, bytearray | memoryview) else copied(item)
+    return bytes(item) if isinstance(item, bytearray | memoryview) else copy_record(item)
 
 
 class LinesSource(Source):

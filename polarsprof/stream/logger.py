@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from polarsprof.errors import argument_error, plain_text
 from polarsprof.ingest.frames import is_tabular
-from polarsprof.ingest.json_lines import JsonLines, row_batches
+from polarsprof.ingest.json_lines import BULK_BYTES, JsonLines, row_batches
 from polarsprof.ingest.records import RejectedRow, decode_json
 from polarsprof.stream.worker import StreamWorker
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from polarsprof.stream.settings import WriterSettings
     from polarsprof.stream.status import SourceStatus, StreamStatus
 
-_MANY_LINES_BYTES: Final = 512 << 10  # of JSON; fewer cost less together with the records that come next
 _UNSET: Final = object()
 
 
@@ -149,7 +148,7 @@ class Logger:
         ClosedError
             After `close`, or in a forked child.
         """
-        if isinstance(data, bytes | bytearray | memoryview | str) and len(data) >= _MANY_LINES_BYTES:
+        if isinstance(data, bytes | bytearray | memoryview | str) and len(data) >= BULK_BYTES:
             self.log_rows(self._json_lines.batches(data), positions=positions)
             return
         records, rejected = decode_json(data)

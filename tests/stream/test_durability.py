@@ -24,7 +24,7 @@ from support.crashes import crash, left
 import polarsprof as pp
 from polarsprof.errors import ArgumentError, DataWarning, StoreError
 from polarsprof.files.locks import Lock
-from polarsprof.ingest.records import RecordBatch, packed
+from polarsprof.ingest.records import RecordBatch, serialize
 from polarsprof.stream.checkpoints import storage as checkpoint
 from polarsprof.stream.checkpoints.storage import CheckpointStorage
 from polarsprof.testing import SettableClock, assert_profile_equal
@@ -740,9 +740,9 @@ def test_a_file_that_is_missing_for_once_gives_no_checkpoint_to_others(tmp_path,
     assert times_counted(session.store) == dict.fromkeys(range(3), 1)
 
 
-def test_an_integer_that_has_no_text_is_not_packed():
+def test_an_integer_that_has_no_text_is_not_serialize():
     """Python refuses to say one of more than 4,300 digits."""
-    assert packed(RecordBatch([{"x": 10**5_000}])) is None
+    assert serialize(RecordBatch([{"x": 10**5_000}])) is None
 
 
 @pytest.mark.slow

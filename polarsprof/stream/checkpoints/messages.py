@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from polarsprof.errors import CorruptProfile
-from polarsprof.ingest.records import RecordBatch, packed, unpacked
+from polarsprof.ingest.records import RecordBatch, deserialize, serialize
 from polarsprof.windowing.windowing import Windowing  # noqa: TC001 - msgspec reads the annotations
 
 _Kind = TypeVar("_Kind")
@@ -121,7 +121,7 @@ def positions_of(data: bytes) -> dict[str, int]:
 
 def rows_entry(batch: RecordBatch) -> tuple[bytes, bytes] | None:
     """Encode an entry of rows, in parts; None if decoding would change a value."""
-    data = packed(batch)
+    data = serialize(batch)
     return None if data is None else (_ROWS, data)
 
 
@@ -139,7 +139,7 @@ def entry_of(data: bytes) -> RecordBatch | Sealed:
         For other bytes.
     """
     kind, content = data[:1], data[1:]
-    return unpacked(content) if kind == _ROWS else _decoded(content, Sealed)
+    return deserialize(content) if kind == _ROWS else _decoded(content, Sealed)
 
 
 def _decoded(data: bytes, kind: type[_Kind]) -> _Kind:
