@@ -44,7 +44,7 @@ def bars(values: Sequence[float], lines: int) -> list[str]:
 
 def facts_line(profile: Profile) -> Text:
     """What the profile says of itself on one line: data set, window, rows, columns, what went wrong."""
-    first, *rest = text.facts(profile)
+    first, *rest = text.header_phrases(profile)
     return Text(" · ").join([Text(first, style="bold"), *(Text(fact) for fact in rest)])
 
 

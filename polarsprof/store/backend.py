@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from polarsprof.profiles.merging import named, naming, sections_of
+from polarsprof.profiles.merging import naming, read_sections, sections_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -104,7 +104,7 @@ def read_file(backend: StoreBackend, name: str, columns: Iterable[str] | None) -
     CorruptProfile, UnsupportedVersion, OSError
         Naming the file.
     """
-    return named(opened_file(backend, name, columns), columns)
+    return read_sections(opened_file(backend, name, columns), columns)
 
 
 def opened_file(backend: StoreBackend, name: str, columns: Iterable[str] | None) -> Sections:

@@ -11,7 +11,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 from polarsprof.errors import SpecMismatch, StoreError
-from polarsprof.profiles.merging import each_named, identity_of, merge_files
+from polarsprof.profiles.merging import identity_of, merge_files, read_each
 from polarsprof.store.backend import opened_file
 from polarsprof.store.listing import each_ahead
 from polarsprof.store.manifest import by_window, each_once
@@ -111,7 +111,7 @@ class Reader:
                 files[window] = next(opened)
             else:
                 found[window] = self._merged(entries, opened)
-        alone = each_named(list(files.values()), self._columns)
+        alone = read_each(list(files.values()), self._columns)
         found |= {window: [profile] for window, profile in zip(files, alone, strict=True)}
         return ((window, found[window]) for window in panes)
 

@@ -111,7 +111,7 @@ _LEFT: Final = frozenset({0, 1, 8})
 def profile_text(profile: Profile) -> str:
     """A line of facts and an aligned table of the first 40 columns, at most 180 characters wide, harmless to print."""
     columns = profile.columns
-    lines = [f"Profile: {' · '.join(text.facts(profile))}"]
+    lines = [f"Profile: {' · '.join(text.header_phrases(profile))}"]
     if columns:
         body = [_text_row(path, column) for path, column in islice(columns.items(), _TEXT_COLUMNS)]
         lines += _aligned([_TEXT_HEAD, *body])

@@ -19,8 +19,8 @@ from polarsprof.kernels import strings as texts
 from polarsprof.kernels import value_counts as kernel_groups
 from polarsprof.kernels.batch import ColumnBatch, TypedColumns
 from polarsprof.kernels.spec import ProfileSpec
-from polarsprof.profiles.group import STATISTICS
 from polarsprof.profiles.profile import Profile
+from polarsprof.profiles.value_groups import GROUPS
 from polarsprof.testing import assert_profile_equal
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def test_every_value_that_is_not_null_is_in_exactly_one_group(kind: Any, data: s
     series = data.draw(columns(kind))
     found = batches(("c", series))
     assert sum(batch.counters["count"] for batch in found) == len(series) - series.null_count()
-    assert all(batch.path == "c" and batch.group in STATISTICS for batch in found)
+    assert all(batch.path == "c" and batch.group in GROUPS for batch in found)
     for batch in found:
         assert sum(batch.weights) == (batch.counters["count"] if batch.items else 0)
         assert batch.items_offset == 0

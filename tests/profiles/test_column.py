@@ -11,7 +11,7 @@ import pytest
 
 import polarsprof as pp
 from polarsprof.errors import ArgumentError
-from polarsprof.profiles.group import STATISTICS
+from polarsprof.profiles.value_groups import GROUPS
 
 UTC = dt.UTC
 MOMENT = dt.datetime(2026, 1, 31, 23, 59, 59, 999_999)
@@ -22,7 +22,7 @@ def records(*values: Any) -> pp.ColumnProfile:
     return pp.profile([{"c": value} for value in values])["c"]
 
 
-@pytest.mark.parametrize("name", STATISTICS)
+@pytest.mark.parametrize("name", GROUPS)
 def test_every_figure_of_nothing_is_none_and_every_count_zero(name: str) -> None:
     group = pp.GroupProfile(name, pp.ProfileSpec())
     assert [getattr(group, figure) for figure in FIGURES] == [None] * len(FIGURES)
@@ -73,7 +73,7 @@ def test_true_is_the_number_one_among_numbers() -> None:
 
 def test_a_group_that_never_came_is_one_of_nothing() -> None:
     column = records(1)
-    for name in (*STATISTICS, "integral", "fractional", "temporal"):
+    for name in (*GROUPS, "integral", "fractional", "temporal"):
         assert column.group(name).count == (1 if name in ("number", "integral", "fractional") else 0)
 
 

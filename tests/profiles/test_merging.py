@@ -27,8 +27,8 @@ from polarsprof.kernels.murmur3 import hash_integers
 from polarsprof.kernels.spec import ProfileSpec
 from polarsprof.profiles import merging
 from polarsprof.profiles.column import ColumnProfile
-from polarsprof.profiles.group import read_groups, write_groups
-from polarsprof.profiles.merging import merge_files, opened
+from polarsprof.profiles.merging import merge_files, open_sections
+from polarsprof.profiles.reading import read_groups, write_groups
 from polarsprof.sketches import Distinct, FrequentItems, Moments
 from polarsprof.sketches import frequent_write as ranking
 from polarsprof.sketches.counters import MAX_COUNT
@@ -156,7 +156,7 @@ def test_files_of_unequal_specs_and_the_columns_asked_for_merge(tmp_path: Path) 
     for path, spec in zip(paths, specs, strict=True):
         pp.profile(frame, spec=spec).write(path)
     assert exact(pp.merge(paths)) == exact(pp.merge(map(pp.read, paths)))
-    some = merge_files((opened(path, ["l[]"]) for path in paths), ["l[]"])
+    some = merge_files((open_sections(path, ["l[]"]) for path in paths), ["l[]"])
     assert list(some.columns) == ["l", "l[]"]
     assert (some["l[]"].count, some["l[]"].rows) == (5_400, 5_400)
 
@@ -198,7 +198,7 @@ def test_messages_are_refused_alike_whether_read_or_merged(
     which: str, size: int, edits: list[tuple[int, int]], cut: int
 ) -> None:
     message = pb.Column()
-    write_groups(pp.profile(pl.DataFrame({"x": [*range(size), *[5] * 9, -3]}))["x"].new_parts(message))
+    write_groups(pp.profile(pl.DataFrame({"x": [*range(size), *[5] * 9, -3]}))["x"].add_messages(message))
     good = pb.Column.FromString(message.SerializeToString())
     statistic, field = which.split(".")
     image = bytearray(getattr(getattr(message.groups[0], statistic), field))
@@ -218,7 +218,7 @@ def outcome(run: Callable[[], object]) -> str:
 
 
 def read_column(message: pb.Column) -> None:
-    read_groups(ColumnProfile("x", ProfileSpec(), len).parts_of(message))
+    read_groups(ColumnProfile("x", ProfileSpec(), len).ensure_groups(message))
 
 
 def merge_columns(messages: list[pb.Column]) -> None:
@@ -300,7 +300,7 @@ def test_an_integer_twice_in_one_image_is_refused(zeros: str) -> None:
     assert integer_items([frequent_image({one: 1}), twice]) is None
     message = pb.FrequentItems(items=twice, total=2)
     with pytest.raises(CorruptProfile, match="twice"):
-        FrequentItems(ProfileSpec()).merge_messages([message], int, ProfileSpec())
+        FrequentItems(ProfileSpec()).merge_messages([message], [2])
 
 
 def test_merging_none_changes_nothing() -> None:

@@ -14,9 +14,9 @@ from scipy.stats import binom, norm
 
 from polarsprof.errors import CorruptProfile
 from polarsprof.sketches.images import (
-    adopted_distinct,
-    adopted_frequent_items,
-    adopted_quantiles,
+    import_distinct,
+    import_frequent_items,
+    import_quantiles,
     theta_estimate,
 )
 
@@ -42,13 +42,13 @@ def as_the_fork_writes_it(image: bytes) -> bytes:
 def test_a_quantile_sketch_is_adopted_with_all_it_says(kind, k, n):
     sketch = kll(kind, k, n)
     image = sketch.serialize()
-    adopted = datasketches.kll_doubles_sketch.deserialize(adopted_quantiles(image))
+    adopted = datasketches.kll_doubles_sketch.deserialize(import_quantiles(image))
     assert (adopted.n, adopted.k, adopted.num_retained) == (sketch.n, sketch.k, sketch.num_retained)
     if n:
         assert (adopted.get_min_value(), adopted.get_max_value()) == (sketch.get_min_value(), sketch.get_max_value())
         assert list(adopted.get_quantiles(RANKS)) == list(sketch.get_quantiles(RANKS))
     if kind == "doubles":
-        assert adopted_quantiles(image) == adopted_quantiles(as_the_fork_writes_it(image)) == image
+        assert import_quantiles(image) == import_quantiles(as_the_fork_writes_it(image)) == image
 
 
 def test_a_merge_of_quantile_sketches_is_adopted():
@@ -56,7 +56,7 @@ def test_a_merge_of_quantile_sketches_is_adopted():
     for n in range(1, 60):
         sketch.merge(kll("doubles", 200 + n, n * 97))
         image = sketch.serialize()
-        assert adopted_quantiles(image) == image
+        assert import_quantiles(image) == image
 
 
 def full(
@@ -68,7 +68,7 @@ def full(
 
 
 def test_what_no_quantile_sketch_holds_is_refused():
-    assert adopted_quantiles(full(6, [12, 14], [9.0, 1.0, 2.0, 3.0])) == full(6, [12, 14], [9.0, 1.0, 2.0, 3.0])
+    assert import_quantiles(full(6, [12, 14], [9.0, 1.0, 2.0, 3.0])) == full(6, [12, 14], [9.0, 1.0, 2.0, 3.0])
     nan = float("nan")
     for wrong in (
         b"",
@@ -86,7 +86,7 @@ def test_what_no_quantile_sketch_holds_is_refused():
         struct.pack("<BBBBHBBI", 2, 2, 15, 4, 200, 8, 0, 0x7F800001),
     ):
         with pytest.raises(CorruptProfile, match="quantile sketch"):
-            adopted_quantiles(wrong)
+            import_quantiles(wrong)
 
 
 # ------------------------------------------------------------------------------------------------------------- distinct
@@ -114,13 +114,13 @@ def test_a_distinct_count_is_adopted_with_all_it_says(kind, lg_k):
     for n in (0, 1, 7, 8, 24, 25, 300, 385, 3_000, 20_000):
         sketch, same = hll(kind, lg_k, range(n)), hll("HLL_8", lg_k, range(n)).serialize_compact()
         for image in (sketch.serialize_compact(), sketch.serialize_updatable()):
-            adopted = adopted_distinct(image)
+            adopted = import_distinct(image)
             assert (adopted[3], adopted[7]) == (lg_k, same[7])
             assert content(adopted) == content(same)
             again = datasketches.hll_sketch.deserialize(adopted)
             assert abs(again.get_estimate() - n) <= 6 * 1.04 / 2 ** (lg_k / 2) * n
             assert again.is_empty() == (n == 0)
-            assert adopted_distinct(adopted) == adopted
+            assert import_distinct(adopted) == adopted
 
 
 def test_a_union_of_distinct_counts_is_adopted():
@@ -131,7 +131,7 @@ def test_a_union_of_distinct_counts_is_adopted():
         for kind in TYPES:
             result = union.get_result(getattr(datasketches.tgt_hll_type, kind))
             for image in (result.serialize_compact(), result.serialize_updatable()):
-                adopted = datasketches.hll_sketch.deserialize(adopted_distinct(image))
+                adopted = datasketches.hll_sketch.deserialize(import_distinct(image))
                 assert abs(adopted.get_estimate() - result.get_estimate()) <= 1e-9 * result.get_estimate()
 
 
@@ -174,7 +174,7 @@ def test_what_no_distinct_count_holds_is_refused():
         packed[:-4],
     ):
         with pytest.raises(CorruptProfile, match="distinct count"):
-            adopted_distinct(wrong)
+            import_distinct(wrong)
 
 
 # ------------------------------------------------------------------------------------------------------- frequent items
@@ -185,7 +185,7 @@ def test_a_summary_of_frequent_strings_is_adopted_with_all_it_says(lg):
     sketch = datasketches.frequent_strings_sketch(lg)
     for value in np.random.default_rng(lg).zipf(1.3, 20_000).tolist():
         sketch.update(f"вал {value}")
-    texts, weights, total, offset, lg_items = adopted_frequent_items(sketch.serialize())
+    texts, weights, total, offset, lg_items = import_frequent_items(sketch.serialize())
     assert (total, lg_items) == (20_000, lg)
     assert {text: (weight + offset, weight) for text, weight in zip(texts, weights, strict=True)} == {
         text: (upper, lower)
@@ -196,14 +196,14 @@ def test_a_summary_of_frequent_strings_is_adopted_with_all_it_says(lg):
 
 
 def test_an_empty_summary_has_its_size_alone():
-    assert adopted_frequent_items(datasketches.frequent_strings_sketch(10).serialize()) == ([], [], 0, 0, 10)
+    assert import_frequent_items(datasketches.frequent_strings_sketch(10).serialize()) == ([], [], 0, 0, 10)
     for flags in (1, 4, 5):
-        assert adopted_frequent_items(bytes([1, 1, 10, 10, 3, flags, 0, 0]))[4] == 10
+        assert import_frequent_items(bytes([1, 1, 10, 10, 3, flags, 0, 0]))[4] == 10
 
 
 def test_what_no_summary_holds_is_refused():
     one = struct.pack("<BBBBBBHIIQQQI", 4, 1, 10, 10, 3, 0, 0, 1, 0, 5, 0, 5, 1) + b"a"
-    assert adopted_frequent_items(one) == (["a"], [5], 5, 0, 10)
+    assert import_frequent_items(one) == (["a"], [5], 5, 0, 10)
     twice = struct.pack("<BBBBBBHIIQQQQ", 4, 1, 10, 10, 3, 0, 0, 2, 0, 5, 0, 1, 1) + 2 * (struct.pack("<I", 1) + b"a")
     for wrong in (
         b"",
@@ -222,7 +222,7 @@ def test_what_no_summary_holds_is_refused():
         one.ljust((1 << 23) + 1, b"\0"),
     ):
         with pytest.raises(CorruptProfile, match="frequent items"):
-            adopted_frequent_items(wrong)
+            import_frequent_items(wrong)
 
 
 # ---------------------------------------------------------------------------------------------------------------- theta
@@ -309,7 +309,7 @@ def test_what_no_theta_sketch_holds_is_refused():
 
 @given(st.binary(max_size=80))
 def test_arbitrary_bytes_are_refused_or_adopted(data):
-    for adopt in (adopted_quantiles, adopted_distinct, adopted_frequent_items, theta_estimate):
+    for adopt in (import_quantiles, import_distinct, import_frequent_items, theta_estimate):
         for image in (data, b"\x05\x01\x0f\x00\x08\x00\x08\x00" + data, b"\x02\x01\x07\x0c\x03\x08" + data):
             try:
                 adopt(image)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import datasketches
 import numpy as np
@@ -23,11 +23,9 @@ from polarsprof.kernels.murmur3 import hash_integers, hash_text
 from polarsprof.kernels.spec import ProfileSpec
 from polarsprof.sketches import Counters, Distinct, Extremes, FrequentItems, Moments, Quantiles
 from polarsprof.sketches.extremes import read_value, write_value
-from polarsprof.sketches.frequent import parse_number
 from polarsprof.sketches.quantiles import check_image, check_images
+from polarsprof.sketches.values import NUMBERS, STRINGS, ValueType
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 RANDOM = np.random.default_rng(20_261_124)
 
@@ -356,9 +354,9 @@ def items_message(sketch: FrequentItems) -> pb.FrequentItems:
     return message
 
 
-def read_items(image: bytes, total: int = 9, offset: int = 0, parse: Callable[[str], Any] = str) -> FrequentItems:
-    sketch = FrequentItems(ProfileSpec())
-    sketch.from_message(pb.FrequentItems(items=image, total=total, offset=offset), parse)
+def read_items(image: bytes, total: int = 9, offset: int = 0, values: ValueType = STRINGS) -> FrequentItems:
+    sketch = FrequentItems(ProfileSpec(), values)
+    sketch.from_message(pb.FrequentItems(items=image, total=total, offset=offset))
     return sketch
 
 
@@ -403,8 +401,8 @@ def test_texts_that_look_like_lengths_are_read_as_they_were_written(texts: list[
     sketch = FrequentItems(ProfileSpec(lg_items=12))
     weights = list(range(len(texts), 0, -1))
     sketch.update(ColumnBatch("c", "string", {"count": sum(weights)}, items=texts, weights=weights))
-    back = FrequentItems(ProfileSpec())
-    back.from_message(items_message(sketch), str)
+    back = FrequentItems(ProfileSpec(), STRINGS)
+    back.from_message(items_message(sketch))
     assert back.items() == sketch.items()
 
 
@@ -413,8 +411,8 @@ def test_a_summary_that_keeps_nothing_still_knows_its_total_and_offset() -> None
     assert sketch.items() == []
     message = items_message(sketch)
     assert (message.items, message.total, message.offset) == (b"", 7, 1)
-    back = FrequentItems(ProfileSpec(lg_items=3))
-    back.from_message(message, str)
+    back = FrequentItems(ProfileSpec(lg_items=3), STRINGS)
+    back.from_message(message)
     assert items_message(back) == message
 
 
@@ -469,7 +467,7 @@ def test_malformed_summaries_of_items_are_refused(name: str) -> None:
 )
 def test_numbers_that_are_not_written_as_numbers_are_refused(text: bytes) -> None:
     with pytest.raises(CorruptProfile, match="frequent items"):
-        read_items(items(text, b"12"), parse=parse_number)
+        read_items(items(text, b"12"), values=NUMBERS)
 
 
 @given(st.integers(-(2**140), 2**140) | st.floats())
@@ -477,7 +475,7 @@ def test_numbers_come_back_from_their_text(value: float) -> None:
     sketch = FrequentItems(ProfileSpec())
     sketch.update(ColumnBatch("c", "number", {"count": 1}, items=[value], weights=[1]))
     back = FrequentItems(ProfileSpec())
-    back.from_message(items_message(sketch), parse_number)
+    back.from_message(items_message(sketch))
     assert repr(back.items()) == repr(sketch.items())
 
 
@@ -519,8 +517,8 @@ def _items_answer(image: bytes) -> None:
     sketch.items()
     sketch.merge(items_of(["a", "b"] * 9, 9))
     message = items_message(sketch)
-    back = FrequentItems(ProfileSpec())
-    back.from_message(message, str)
+    back = FrequentItems(ProfileSpec(), STRINGS)
+    back.from_message(message)
     assert back.items() == sketch.items()
 
 

@@ -10,7 +10,7 @@ from polarsprof.files import profile_pb2 as pb
 from polarsprof.kernels.spec import ProfileSpec
 from polarsprof.sketches import Quantiles
 from polarsprof.sketches.extremes import write_value
-from polarsprof.sketches.images import adopted_quantiles
+from polarsprof.sketches.images import import_quantiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,7 +35,7 @@ def adopted(adopt: Callable[[bytes], Any], image: bytes | None, what: str, reaso
 def number_group(group: pb.Group, numbers: Numbers, every: Mapping[Any, int] | None, reasons: list[str]) -> None:
     """Write the numbers; `every` has all of them with their counts, where these are known."""
     group.name = "number"
-    image = adopted(adopted_quantiles, numbers.histogram, "quantiles", reasons)
+    image = adopted(import_quantiles, numbers.histogram, "quantiles", reasons)
     quantiles = Quantiles(SPEC)
     if image is not None:
         quantiles.from_message(pb.Quantiles(kll_doubles=image))

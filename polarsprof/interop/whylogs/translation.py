@@ -22,7 +22,7 @@ from polarsprof.kernels.strings import LONGEST_EXTREME
 from polarsprof.profiles.foreign_metrics import write_figures
 from polarsprof.sketches.counters import MAX_COUNT
 from polarsprof.sketches.extremes import write_value
-from polarsprof.sketches.images import adopted_distinct
+from polarsprof.sketches.images import import_distinct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -186,7 +186,7 @@ def _write_distinct(message: pb.Column, observed: Observed, reasons: list[str]) 
     """Put the one sketch that whylogs has of a column with the first of the groups that count distinct values."""
     if not message.groups:
         return
-    image = adopted(adopted_distinct, observed.distinct, "distinct count", reasons)
+    image = adopted(import_distinct, observed.distinct, "distinct count", reasons)
     if image is None and observed.distinct is None:
         reasons.append("no distinct count")
     if image is not None:

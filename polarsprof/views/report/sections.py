@@ -43,7 +43,7 @@ def sections(found: ReportModel, drift: pl.DataFrame | None, title: str | None) 
         Section("wrong", "Rejected and late", _wrong(whole, windows)),
         Section("about", "About this profile", _about(whole)),
     ]
-    lead = f"<p>{' · '.join(escaped(fact) for fact in text.facts(whole))}</p>{tags(whole)}"
+    lead = f"<p>{' · '.join(escaped(fact) for fact in text.header_phrases(whole))}</p>{tags(whole)}"
     return Body(escaped(named) or "Profile", lead, parts)
 
 
