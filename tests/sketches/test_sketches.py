@@ -26,7 +26,6 @@ from polarsprof.sketches.extremes import read_value, write_value
 from polarsprof.sketches.quantiles import check_image, check_images
 from polarsprof.sketches.values import NUMBERS, STRINGS, ValueType
 
-
 RANDOM = np.random.default_rng(20_261_124)
 
 
