@@ -1,4 +1,7 @@
-"""Streaming data profiles on Polars and Apache DataSketches: micro-batches in, mergeable profiles per window out."""
+"""Streaming data profiles on Polars and Apache DataSketches.
+
+Micro-batches in, mergeable profiles per window out.
+"""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def attribute(package: str, homes: Mapping[str, str], name: str) -> Any:
 
 
 def required(module: str, extra: str, error: type[Exception]) -> ModuleType:
-    """Import a module of an extra; if it is missing, raise `error` with the command that installs it."""
+    """Import a module of an extra; if missing, raise `error` with the install command."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as missing:

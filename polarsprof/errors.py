@@ -60,7 +60,7 @@ class DataWarning(UserWarning):
 
 
 def argument_error(name: str, got: object, expected: str, hint: str = "") -> ArgumentError:
-    """Build the error for wrong use: name of the argument, value, expected value, hint."""
+    """Build the error for wrong use: argument name, value, expected value, hint."""
     shown = " ".join(repr(got).split())
     if len(shown) > _SHOWN_CHARACTERS:
         shown = f"{shown[:_SHOWN_CHARACTERS]}…"

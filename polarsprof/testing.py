@@ -1,4 +1,4 @@
-"""Tools for tests of code that logs: a settable clock, equality of profiles, named distributions."""
+"""Test tools: a settable clock, equality of profiles, named distributions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ _ROUNDED: Final = ("mean", "variance", "skewness", "kurtosis")
 
 
 class SettableClock:
-    """Clock that stands still until a test moves it; due work then runs in the thread of the test.
+    """Clock that stands still until a test moves it.
+
+    Due work then runs in the thread of the test.
 
     Parameters
     ----------
@@ -53,13 +55,13 @@ class SettableClock:
         return self._now_us
 
     def alarm(self, work: Work) -> _SettableAlarm:
-        """Register work, which runs when it is woken and when the clock passes its due time."""
+        """Register work that runs when woken, and when the clock passes its due time."""
         alarm = _SettableAlarm(work, self._forget)
         self._alarms.append(alarm)
         return alarm
 
     def advance(self, by: timedelta) -> None:
-        """Move forward, running work at each due time; a negative step sets the clock back."""
+        """Move forward and run work at each due time; a negative step moves back."""
         target_us = self._now_us + by // timedelta(microseconds=1)
         while by > timedelta(0) and (due := self._due(target_us)):
             due_us, alarm = min(due, key=lambda entry: entry[0])
@@ -93,7 +95,7 @@ class _SettableAlarm:
 
 
 def assert_profile_equal(left: Profile, right: Profile, *, relative_error: float = 1e-9) -> None:
-    """Raise unless two profiles agree in every exact figure, and in floating-point ones within rounding.
+    """Raise unless two profiles agree, in floating-point figures within rounding.
 
     Of sketches it compares the figures that every split of the data leaves equal: distinct estimates and the number of
     values in the quantile sketch. Bounds of frequent items must overlap.

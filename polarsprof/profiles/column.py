@@ -1,4 +1,4 @@
-"""`ColumnProfile`: figures of one column, with one `GroupProfile` for each group of values in it."""
+"""`ColumnProfile`: figures of one column, with a `GroupProfile` per group."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class ColumnProfile(ValueFigures):
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """Names of the groups that have values; the first one gives the figures of the column."""
+        """Names of the groups with values; the first gives the figures of the column."""
         return tuple(name for name in GROUPS if name in self._groups)
 
     def group(self, name: str) -> GroupProfile:
@@ -93,7 +93,7 @@ class ColumnProfile(ValueFigures):
 
     @property
     def null_count(self) -> int:
-        """Number of rows without a value, including rows before the first value of the column."""
+        """Number of rows without a value, including those before the first value."""
         # Two columns can share one path, such as a list `a` and a column named `a[]`.
         return max(0, self.rows - self.count)
 
@@ -104,7 +104,7 @@ class ColumnProfile(ValueFigures):
 
     @property
     def true_count(self) -> int | None:
-        """Number of true booleans; None if some booleans came from another tool that did not track it."""
+        """Number of true booleans; None if another tool did not track it."""
         return None if self._counter("boolean", "unexamined") else self._counter("boolean", "true")
 
     @property
@@ -144,14 +144,14 @@ class ColumnProfile(ValueFigures):
 
     @property
     def length(self) -> GroupProfile | None:
-        """Lengths: of strings in characters, of binary values in bytes, of lists in elements.
+        """Lengths of strings in characters, binary values in bytes, lists in elements.
 
         None for other groups.
         """
         return self._state.length
 
     def to_vega(self, kind: str) -> dict[str, Any]:
-        """Plot the column as a plain Vega-Lite dictionary with its data inside, for Altair and others to restyle.
+        """Plot the column as a Vega-Lite dictionary, with its data, to restyle or show.
 
         Parameters
         ----------
@@ -182,7 +182,7 @@ class ColumnProfile(ValueFigures):
         return column_plot(self, kind)
 
     def hash_floor(self, group: str) -> int:
-        """Leading zeros that the hash of a value of the group needs to change the distinct count."""
+        """Leading zeros that the hash of a value needs to change the distinct count."""
         found = self._groups.get(group)
         return 0 if found is None or found.distinct_sketch is None else found.distinct_sketch.floor
 
@@ -203,12 +203,15 @@ class ColumnProfile(ValueFigures):
         return group
 
     def add_messages(self, message: pb.Column) -> Iterator[tuple[GroupProfile, pb.Group]]:
-        """Pair each group, in the order of `GROUPS`, with a new part of the message to write it to."""
+        """Pair each group, in the order of `GROUPS`, with a new part of the message."""
         for name in self.groups:
             yield self._groups[name], message.groups.add()
 
     def ensure_groups(self, message: pb.Column) -> Iterator[tuple[GroupProfile, pb.Group]]:
-        """Pair each part of the message with a group to read it into, except groups of a newer minor version."""
+        """Pair each part of the message with the group to read it into.
+
+        Groups of a newer minor version are skipped.
+        """
         for name, part in _known_groups(self.path, message).items():
             yield self.ensure_group(name), part
 

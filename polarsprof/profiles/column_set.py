@@ -1,4 +1,4 @@
-"""`ColumnSet`: the columns of a profile by path, bounded in number and in the bytes of their paths."""
+"""`ColumnSet`: columns by path, bounded in number and in the bytes of their paths."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class ColumnSet:
         return len(self.by_path) < self.spec.max_columns and self._paths_bytes + _entry_bytes(path) <= MAX_PATHS_BYTES
 
     def merge(self, others: Iterable[ColumnSet]) -> int:
-        """Merge other sets, which stay unchanged; return the number of values in columns without room."""
+        """Merge other sets; return the number of values in columns without room."""
         columns: dict[str, list[ColumnProfile]] = {}
         for other in others:
             for path, column in other.by_path.items():
@@ -75,7 +75,10 @@ class ColumnSet:
         return left_out
 
     def subset(self, paths: Iterable[str]) -> ColumnSet:
-        """Return some of the columns and the lists around them, sharing their state; other paths are ignored."""
+        """Select columns and the lists around them, sharing their state.
+
+        Unknown paths are ignored.
+        """
         part = ColumnSet(self.spec)
         wanted = {around for path in paths for around in (path, *lists_around(path))}
         part.by_path = {path: self.by_path[path] for path in sorted(wanted & self.by_path.keys())}
@@ -91,12 +94,12 @@ class ColumnSet:
         return spec
 
     def hash_floor(self, path: str, group: str) -> int:
-        """Leading zeros that a hash needs to change a distinct count, see `ColumnProfile.hash_floor`."""
+        """Leading zeros that a hash needs; see `ColumnProfile.hash_floor`."""
         column = self.by_path.get(path)
         return 0 if column is None else column.hash_floor(group)
 
     def elements_of(self, path: str) -> int | None:
-        """Number of elements of the lists that a path `name[]` belongs to; None for other paths."""
+        """Number of list elements if the path is `name[]`; None for other paths."""
         parent, bracket, _ = path.rpartition("[]")
         lists = self.by_path.get(parent) if bracket else None
         if lists is None or "list" not in lists.groups:
@@ -115,7 +118,10 @@ def check_tracked(mine: ProfileSpec, theirs: ProfileSpec, paths: Iterable[str]) 
 
 
 def short_path(path: str) -> str:
-    """Cut a very long path to its start and a digest of the whole; elements stay within their lists."""
+    """Cut a very long path to its start and a digest of the whole.
+
+    Elements `name[]` stay within their lists.
+    """
     if len(path) <= _MAX_PATH_CHARACTERS:
         return path
     lists, bracket, rest = path.rpartition("[]")

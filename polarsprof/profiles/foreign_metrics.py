@@ -1,4 +1,4 @@
-"""Figures of other tools without a counterpart in this library, stored and merged by name.
+"""Figures of other tools without a counterpart here, stored and merged by name.
 
 The last part of the name decides how the figures of two files merge: counts and sums are added, `min` and `max` take
 the smaller and the larger. Any other figure remains if both files agree; otherwise it is None.
@@ -71,7 +71,7 @@ def read_figures(header: pb.Header) -> Figures:
 
 
 def merge_reasons(mine: dict[str, str], theirs: Mapping[str, str]) -> None:
-    """Merge the reasons why columns are incomplete: each once, in the order of their text."""
+    """Merge the reasons of incomplete columns: each once, in the order of their text."""
     for column, reasons in theirs.items():
         both = {reason for text in (mine.get(column, ""), reasons) for reason in text.split("; ") if reason}
         mine[column] = "; ".join(sorted(both))[:_MAX_REASONS_CHARACTERS]

@@ -1,4 +1,4 @@
-"""Import of foreign images into columns: each image is checked, converted, and then state like any other."""
+"""Import of foreign images into columns: each is checked and converted."""
 
 from __future__ import annotations
 
@@ -60,7 +60,10 @@ def import_columns(columns: ColumnSet, images: Mapping[str, Mapping[str, Mapping
 
 
 def _import_group(group: GroupState, images: Mapping[str, bytes]) -> None:
-    """Import images into an empty group; it has as many values as the largest n or total among them."""
+    """Import images into an empty group.
+
+    The number of its values is the largest n or total among the images.
+    """
     if not isinstance(images, Mapping):
         raise argument_error(f"images of group {group.name}", images, "a mapping of names to bytes")
     for name, image in images.items():
@@ -142,7 +145,7 @@ def _is_marked(text: str) -> bool:
 
 
 def _shorten(items: list[Item], dtype: pl.DataType, is_long: list[bool]) -> list[Item]:
-    """Replace long items by their start and hash; items that were cut before stay unchanged."""
+    """Replace long items by their start and hash, except those cut before."""
     long = [position for position, is_one in enumerate(is_long) if is_one]
     cut = text_items(pl.Series([items[position] for position in long], dtype=dtype))
     for position, item in zip(long, cut, strict=True):

@@ -1,4 +1,4 @@
-"""`GroupProfile`: figures of the values of one group, such as the numbers, in one column."""
+"""`GroupProfile`: figures of one group of values, such as numbers, in one column."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class GroupProfile(GroupState, ValueFigures):
 
     @property
     def min_ns(self) -> int | None:
-        """Smallest datetime, time or duration in nanoseconds, exact; None for other groups."""
+        """Smallest datetime, time or duration in exact nanoseconds; else None."""
         return None if self.extremes is None else self._ns(self.extremes.minimum)
 
     @property
     def max_ns(self) -> int | None:
-        """Largest datetime, time or duration in nanoseconds, exact; None for other groups."""
+        """Largest datetime, time or duration in exact nanoseconds; else None."""
         return None if self.extremes is None else self._ns(self.extremes.maximum)
 
     @property
@@ -55,7 +55,10 @@ class GroupProfile(GroupState, ValueFigures):
 
     @property
     def distinct(self) -> Estimate | None:
-        """Number of distinct values, with bounds two standard errors away; exact for booleans."""
+        """Number of distinct values, with bounds two standard errors away.
+
+        It is exact for booleans.
+        """
         if self.name == "boolean":
             count = float(len(self._boolean_counts()))
             return Estimate(count, count, count) if count else None
@@ -63,7 +66,7 @@ class GroupProfile(GroupState, ValueFigures):
 
     @property
     def rank_error(self) -> float | None:
-        """Rank error of a quantile at 99 % confidence; 0 while the sketch holds every value."""
+        """Rank error of a quantile at 99 % confidence; 0 while all values are stored."""
         return None if self.quantile_sketch is None else self.quantile_sketch.rank_error
 
     def distribution(self) -> Distribution | None:
@@ -89,7 +92,7 @@ class GroupProfile(GroupState, ValueFigures):
 
     @property
     def unlisted_count(self) -> int | None:
-        """Certain upper bound of the count of a value that is not among the frequent items.
+        """Certain upper bound of the count of a value outside the frequent items.
 
         0 if every value is listed; None if the group has no frequent items.
         """
@@ -98,7 +101,10 @@ class GroupProfile(GroupState, ValueFigures):
         return None if self.item_summary is None else self.item_summary.offset
 
     def frequent_items(self, n: int = 10) -> list[FrequentItem]:
-        """The `n` most frequent values, each with certain bounds; long text as its start and a hash."""
+        """The `n` most frequent values, each with certain bounds.
+
+        Long text is given as its start and a hash.
+        """
         check_number(n)
         if self.name == "boolean":
             counts = sorted(self._boolean_counts().items(), key=lambda item: (-item[1], item[0]))

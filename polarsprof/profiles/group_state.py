@@ -1,4 +1,4 @@
-"""`GroupState`: the statistics of the values of one group in one column, updated and merged together."""
+"""`GroupState`: the statistics of one group of values in one column."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class GroupState:
         self.length = cast("Self | None", type(self)("number", spec) if group.has_lengths else None)
 
     def statistic(self, kind: type[_Kind]) -> _Kind | None:
-        """Statistic of a class; None if the group does not have it or the spec does not track it."""
+        """Statistic of a class; None if the group lacks it or the spec does not track it."""
         found = self.statistics.get(kind)
         return found if isinstance(found, kind) else None
 
@@ -67,7 +67,7 @@ class GroupState:
             self.length.update(batch.length)
 
     def merge(self, *others: Self) -> None:
-        """Add the statistics of others, which have the same group and track the same statistics."""
+        """Add the statistics of others with the same group and tracked statistics."""
         for kind, statistic in self.statistics.items():
             statistic.merge(*[other.statistics[kind] for other in others])
         if self.length is not None:

@@ -1,4 +1,4 @@
-"""`ProfileHeader`: origin, time span, row counts and data problems of a profile, without its columns.
+"""`ProfileHeader`: origin, time span, row counts and data problems of a profile.
 
 It mirrors the header of a file. Merging adds counts and widens spans; of differing texts the first in order remains.
 """
@@ -109,7 +109,7 @@ class ProfileHeader:
                 mine |= {key: min(value, mine.get(key, value)) for key, value in theirs.items()}
 
     def _disjoint(self, others: Iterable[_Header]) -> Iterator[_Header]:
-        """Yield each of the others, after checking that it shares no pane with this header or those before it."""
+        """Yield each of the others, after checking that no two share a pane."""
         panes: set[tuple[str, int]] = set()  # without those of this header, which can be very many
         for other in others:
             if not (other.panes.isdisjoint(self.panes) and other.panes.isdisjoint(panes)):
@@ -284,7 +284,7 @@ def _span(windows: Iterable[Window | None]) -> Window | None:
 
 
 def dataset_text(name: str, value: object) -> str:
-    """Return the name of a data set; raise `ArgumentError` unless it is text of bounded length."""
+    """Return the name of a data set; raise `ArgumentError` unless it is short text."""
     text = plain_text(name, value)
     if len(text) > MAX_DATASET_CHARACTERS:
         raise argument_error(name, text, f"at most {MAX_DATASET_CHARACTERS:,} characters")
@@ -292,7 +292,7 @@ def dataset_text(name: str, value: object) -> str:
 
 
 def text_pairs(name: str, pairs: Mapping[str, str] | None) -> dict[str, str]:
-    """Copy the pairs, none for None; raise `ArgumentError` unless all keys and values are text."""
+    """Copy pairs of text, none for None; raise `ArgumentError` for anything else."""
     if pairs is None:
         return {}
     if not isinstance(pairs, Mapping):

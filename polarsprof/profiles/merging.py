@@ -63,7 +63,7 @@ def merge(profiles: Iterable[Profile | str | os.PathLike[str] | bytes]) -> Profi
 
 
 def merge_windows(files: Iterable[str | os.PathLike[str]]) -> Iterator[Profile]:
-    """Merge the profile files of each window; yield one profile per window, in the order of time.
+    """Merge the profile files of each window; yield one profile per window in order.
 
     Files without a window come first, one profile each. The headers of all files are read before the first profile, the
     columns window by window. Files of one window that track different statistics give one profile for each spec.
@@ -128,7 +128,7 @@ def read_sections(file: Sections, columns: Iterable[str] | None) -> Profile:
 
 
 def read_each(files: Sequence[Sections], columns: Sequence[str] | None) -> list[Profile]:
-    """Read the profiles of opened files; with a few columns at a third of the cost of one by one."""
+    """Read the profiles of opened files; a few columns cost a third of one by one."""
     if columns is not None:
         with suppress(CorruptProfile):  # then one after the other, so that the error names the corrupt file
             return Profile.from_each(files, columns)
@@ -158,7 +158,10 @@ def _profile_or_file(part: object) -> Profile | Sections:
 def open_sections(
     source: str | os.PathLike[str] | bytes | bytearray | memoryview, columns: Iterable[str] | None = None
 ) -> Sections:
-    """Open a profile file: check its header, and read but not parse its columns, all or those named."""
+    """Open a profile file: check its header, and read but do not parse its columns.
+
+    With `columns`, only these are read.
+    """
     if isinstance(source, bytes | bytearray | memoryview):
         data = bytes(source)
         return sections_of(lambda offset, length: data[offset : offset + length], len(data))
@@ -175,7 +178,7 @@ def open_sections(
 
 
 def sections_of(read: Callable[[int, int], bytes], file_bytes: int, name: str = "") -> Sections:
-    """Sections of a profile file; a file of whylogs is converted to a native one first.
+    """Sections of a profile file; a whylogs file is converted to a native one first.
 
     Warns with `DataWarning` if figures of a column were refused.
     """

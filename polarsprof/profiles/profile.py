@@ -1,4 +1,4 @@
-"""`Profile`: the mergeable state of a data set or of one window of a stream; in bytes, one small file.
+"""`Profile`: the mergeable state of a data set or of one window of a stream.
 
 Merging the profiles of any split of the data equals one pass over all of it: exact figures to the last digit
 (floating-point sums within rounding), sketches within their stated bounds. The file is long because it documents the
@@ -115,7 +115,7 @@ class Profile(ProfileHeader):
         return self._columns.by_path.keys()
 
     def select(self, paths: Iterable[str]) -> Profile:
-        """Select the number of rows and a few columns, sharing their state; unknown paths are ignored."""
+        """Select a few columns, sharing their state; unknown paths are ignored."""
         part = Profile(self.spec, dataset=self.dataset, window=self.window)
         part.rows = self.rows
         part._columns = self._columns.subset(paths)
@@ -127,7 +127,10 @@ class Profile(ProfileHeader):
         return (self._columns.new(path) if column is None else column).with_rows(self._rows_of)
 
     def summary(self) -> pl.DataFrame:
-        """One row per column: types, counts, distinct values, extremes, moments, quantiles, top values."""
+        """Summarize the profile as a frame with one row per column.
+
+        Fields: types, counts, distinct values, extremes, moments, quantiles and top values.
+        """
         from polarsprof.views.summary import summary
 
         return summary(self)
@@ -146,11 +149,14 @@ class Profile(ProfileHeader):
         return {kind: views[kind]() for kind in wanted}
 
     def update(self, columns: TypedColumns) -> None:
-        """Add the typed columns of a micro-batch; if that raises, the profile is unchanged."""
+        """Add the typed columns of a micro-batch; an error leaves the profile unchanged."""
         self._fold(columns, column_batches(columns, self._columns.spec_of, self._columns.hash_floor))
 
     def update_all(self, stream: Iterable[TypedColumns]) -> None:
-        """Add many micro-batches in order; kernels work on the next one while one is added."""
+        """Add many micro-batches in order.
+
+        Kernels work on the next micro-batch while one is added.
+        """
         ahead: deque[tuple[TypedColumns, Iterator[ColumnBatch]]] = deque()
         for columns in stream:
             ahead.append((columns, column_batches(columns, self._columns.spec_of, self._columns.hash_floor)))
@@ -174,7 +180,7 @@ class Profile(ProfileHeader):
                 column.update(batch)
 
     def merge(self, *others: Profile) -> None:
-        """Merge other profiles into this one; many at once cost a fraction of one after the other.
+        """Merge other profiles into this one; many at once cost a fraction of one by one.
 
         The others stay unchanged. If a tag or metadata differs, the value first in order remains. The window becomes
         the span of all.
@@ -202,7 +208,7 @@ class Profile(ProfileHeader):
         return encode(self._header_message(self.spec), column_messages(self._columns))
 
     def to_whylogs(self, *, dataset_timestamp: datetime | None = None) -> bytes:
-        """Export the profile as a file that whylogs 1.6.4 opens, merges, summarizes and draws.
+        """Export the profile as a file that whylogs 1.6.4 opens, merges and draws.
 
         Counts, types, extremes of integers, mean and variance are those of the profile. Quantiles, distinct values and
         frequent items are in sketches of the same content. whylogs has no place for exact sums, skewness, kurtosis,
@@ -237,7 +243,9 @@ class Profile(ProfileHeader):
         event_type: str = "COMPLETE",
         event_time: datetime | None = None,
     ) -> dict[str, Any]:
-        """Export the profile as a `RunEvent` of OpenLineage 2-0-2, ready for `json.dumps`: a job read the data set.
+        """Export the profile as a `RunEvent` of OpenLineage 2-0-2, for `json.dumps`.
+
+        The event says that a job read the data set.
 
         The figures are the facet `dataQualityMetrics` of the input; the window is the nominal time of the run. The id
         of the run is derived from the panes, or without panes from the whole profile: the same profile is always the
@@ -302,7 +310,7 @@ class Profile(ProfileHeader):
 
     @classmethod
     def from_each(cls, files: Sequence[Sections], columns: Sequence[str]) -> list[Profile]:
-        """Read a few columns of many opened files, like `from_sections` of each; all are checked together."""
+        """Read a few columns of many opened files; all are checked together."""
         profiles = [cls._from_header(file.header) for file in files]
         read_together(zip([profile._columns for profile in profiles], files, strict=True), columns)
         return profiles
@@ -364,7 +372,7 @@ class Profile(ProfileHeader):
         return profile
 
     def merge_sections(self, files: Sequence[Sections], columns: Iterable[str] | None = None) -> None:
-        """Merge opened files, like reading and merging each with `from_sections`, at half the cost.
+        """Merge opened files, at half the cost of reading and merging each.
 
         Raises
         ------
@@ -393,7 +401,7 @@ class Profile(ProfileHeader):
         return self.rows if elements is None else elements
 
     def _checked(self, others: Iterable[Profile]) -> Iterator[Profile]:
-        """Yield each of the others, after checking that it fits this profile and those before it."""
+        """Yield each of the others, after checking that all fit together."""
         paths = set(self.paths)
         for other in self._disjoint(_other_profiles(self, others)):
             paths.update(other.paths)
@@ -412,7 +420,7 @@ def _other_profiles(profile: Profile, others: Iterable[object]) -> Iterator[Prof
 
 
 def _timestamp_us(profile: Profile, timestamp: datetime | None) -> int:
-    """Timestamp in microseconds; by default that of the window, the first event, or the clock."""
+    """Timestamp in microseconds; default: window, first event, or now."""
     if timestamp is not None:
         return utc_us(timestamp, "dataset_timestamp")
     if profile.window is not None:

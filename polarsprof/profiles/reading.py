@@ -71,7 +71,10 @@ def read_columns(columns: ColumnSet, file: Sections, names: Iterable[str] | None
 
 
 def read_together(files: Iterable[tuple[ColumnSet, Sections]], names: Iterable[str]) -> None:
-    """Read a few columns of many opened files, each into an empty set; all are checked together."""
+    """Read a few columns of many opened files, each into an empty set.
+
+    All are checked together.
+    """
     parts = [
         columns.add(entry.path).ensure_groups(file.column(entry))
         for columns, file in files

@@ -101,7 +101,10 @@ def double(value: float | None) -> float | None:
 
 
 def shown(value: object, longest: int = LONGEST_VALUE) -> str:
-    """Value for readers: short, on one line, harmless; empty for None, `""` for empty text."""
+    """Value for readers: short, on one line, harmless.
+
+    Empty for None, `""` for empty text.
+    """
     match value:
         case None:
             return ""
@@ -131,7 +134,7 @@ def share(part: float, whole: float) -> str:
 
 
 def types_text(types: Mapping[str, int]) -> str:
-    """Dtype groups, most frequent first, with shares if there are several; "null" if empty."""
+    """Dtype groups, most frequent first, with shares of several; "null" if empty."""
     if len(types) <= 1:
         return next(iter(types), "null")
     ordered = sorted(types.items(), key=lambda item: -item[1])
@@ -139,7 +142,7 @@ def types_text(types: Mapping[str, int]) -> str:
 
 
 def primary(column: ColumnProfile) -> GroupProfile:
-    """First group of a column, which gives its figures; an empty one for an empty column."""
+    """First group of a column, the source of its figures; empty for an empty column."""
     return column.group(next(iter(column.groups), "object"))
 
 
@@ -154,7 +157,10 @@ def distinct_text(column: ColumnProfile) -> str:
 
 
 def item_text(value: object, longest: int = LONGEST_VALUE) -> str:
-    """Frequent value for readers, like `shown`, but integers, often identifiers, in plain digits."""
+    """Frequent value for readers, like `shown`, but integers in plain digits.
+
+    Frequent integers are often identifiers.
+    """
     plain = isinstance(value, int) and not isinstance(value, bool)
     return clean(repr(value), longest) if plain else shown(value, longest)
 
@@ -166,7 +172,7 @@ def top_items(column: ColumnProfile, n: int) -> list[FrequentItem]:
 
 
 def header_phrases(profile: Profile) -> list[str]:
-    """Data set, window, rows, columns and data problems of a profile, one short phrase each."""
+    """Short phrases: data set, window, rows, columns, data problems of a profile."""
     counts = {
         "rejected": profile.rejected_rows,
         "late": profile.late_rows,
@@ -188,7 +194,10 @@ def header_phrases(profile: Profile) -> list[str]:
 
 
 def _span(window: Window) -> str:
-    """Start and end; for less than a second, like a timestamp of another tool, the start alone."""
+    """Start and end; the start alone for windows below a second.
+
+    Timestamps of other tools are such windows.
+    """
     if window.end_us - window.start_us < 1_000_000:
         return f"from {shown(window.start)}"
     return f"{shown(window.start)} – {shown(window.end)}"

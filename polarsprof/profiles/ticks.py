@@ -1,4 +1,4 @@
-"""Values, ticks and places: how a group presents its values, and orders them on the axis of its quantile sketch.
+"""Conversion between stored ticks, values that users see, and places in a sketch.
 
 A temporal value is stored as an integer of ticks: nanoseconds, or days for dates. Its place in the quantile sketch is a
 double in microseconds, or days for dates. Users see datetimes, dates, times and timedeltas.

@@ -1,4 +1,4 @@
-"""Update of a profile that never raises: rows that Polars cannot process are rejected and counted."""
+"""Update of a profile that rejects and counts rows instead of raising."""
 
 from __future__ import annotations
 

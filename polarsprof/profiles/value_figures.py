@@ -1,4 +1,4 @@
-"""`ValueFigures`: figures that a column and its groups have in common, each written once."""
+"""`ValueFigures`: figures that a column shares with its groups."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ValueFigures(ABC):
-    """Figures of the values of one group: of a group itself, or of the first group of a column."""
+    """Figures of one group of values; a column has those of its first group."""
 
     @property
     @abstractmethod
@@ -70,12 +70,15 @@ class ValueFigures(ABC):
         return None if variance is None else variance**0.5
 
     def quantile(self, q: float) -> Any:
-        """Smallest value with at least the share `q` of the values at or below it; see `quantiles`."""
+        """Smallest value with at least the share `q` of values at or below it.
+
+        See `quantiles`.
+        """
         values = self.quantiles([q])
         return None if values is None else values[0]
 
     def quantiles(self, qs: Sequence[float]) -> list[Any] | None:
-        """Quantiles at ranks in [0, 1], within `GroupProfile.rank_error`; at 0 and 1 the exact extremes.
+        """Quantiles within `GroupProfile.rank_error`; at 0 and 1 the exact extremes.
 
         Parameters
         ----------
@@ -124,7 +127,9 @@ class ValueFigures(ABC):
         return state.quantile_sketch.cdf(place)
 
     def images(self) -> dict[str, bytes]:
-        """Images of the sketches in the format of Apache DataSketches; empty sketches are left out.
+        """Images of the sketches in the format of Apache DataSketches.
+
+        Empty sketches are left out.
 
         Returns
         -------

@@ -81,5 +81,5 @@ STATISTICS: Final[tuple[type[AnyStatistic], ...]] = tuple(
 
 @cache
 def tracked(name: str, untracked: frozenset[str]) -> tuple[type[AnyStatistic], ...]:
-    """Classes of the statistics of a group, without those of the fields that a spec does not track."""
+    """Classes of the statistics of a group, without untracked fields."""
     return tuple(kind for kind in GROUPS[name].statistics if kind.field not in untracked)

@@ -1,4 +1,4 @@
-"""Statistics, one per file: state with `update`, `merge`, and a message of the file format; see `Statistic`.
+"""Statistics, one per file, each a `Statistic`: update, merge, message.
 
 DataSketches is imported here and nowhere else.
 """

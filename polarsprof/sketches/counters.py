@@ -50,7 +50,9 @@ def writable(count: int) -> int:
 
 
 class Counters(Statistic["pb.Counters"]):
-    """Number of values, and of those of each kind in `COUNTERS`; exact under any split and any merge.
+    """Number of values, in all and of each kind in `COUNTERS`.
+
+    Counts are exact under any split and any merge.
 
     Examples
     --------

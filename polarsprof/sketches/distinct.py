@@ -1,4 +1,4 @@
-"""Distinct counts by HyperLogLog, in Apache DataSketches' hashing, registers and image.
+"""Distinct counts by HyperLogLog, with the hashing and image of DataSketches.
 
 Relative standard error 1.04/√2^lg_k: 1.6 % at lg_k = 12. Up to 384 distinct values (at 12) are stored one by one and
 counted exactly. Source: Flajolet et al., "HyperLogLog", AofA 2007; estimation and image are those of DataSketches
@@ -48,7 +48,7 @@ _NO_COUPONS: Final = np.empty(0, dtype=np.uint32)
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Estimate with lower and upper bounds two standard errors away (95.4 % confidence)."""
+    """Estimate with bounds two standard errors away (95.4 % confidence)."""
 
     estimate: float
     lower: float
@@ -56,7 +56,9 @@ class Estimate:
 
 
 class Distinct(Statistic["pb.Distinct"]):
-    """Number of distinct values: a sorted set of coupons while they are few, then 2^lg_k registers.
+    """Number of distinct values.
+
+    The state is a sorted set of coupons while they are few, then 2^lg_k registers.
 
     Examples
     --------

@@ -51,7 +51,9 @@ class FrequentItem:
 
 
 class FrequentItems(Statistic["pb.FrequentItems"]):
-    """Most frequent values, each with its certain weight; the true count exceeds it by at most `offset`.
+    """Most frequent values, each with its certain weight.
+
+    The true count exceeds the weight by at most `offset`.
 
     Examples
     --------
@@ -166,7 +168,7 @@ class FrequentItems(Statistic["pb.FrequentItems"]):
 
 
 def _weights_of(message: pb.FrequentItems, parse: Callable[[str], Item]) -> tuple[int | None, dict[Item, int]]:
-    """Size and weights of the summary in a message, checked; the size is None if empty."""
+    """Checked size and weights of the summary in a message; no size if empty."""
     lg_items, weights = None, {}
     if message.items:
         lg_items, texts, found = parsed_image(message.items)
@@ -208,7 +210,10 @@ def _rank(weighted: tuple[Item, int]) -> tuple[int, str]:
 
 
 def _parsed_numbers(texts: list[str]) -> Iterable[Item]:
-    """As `_parsed_item` of each; faster if all are fractions, like most columns that hold one."""
+    """As `_parsed_item` of each; faster if all are fractions.
+
+    Most columns with one fraction have fractions alone.
+    """
     with suppress(ValueError):
         fractions = list(map(float, texts))
         if list(map(repr, fractions)) == texts and "nan" not in texts:
@@ -218,7 +223,7 @@ def _parsed_numbers(texts: list[str]) -> Iterable[Item]:
 
 @lru_cache(maxsize=16_384)
 def _parsed_number(text: str) -> Item:
-    """As `_parsed_item`; cached, because windows of a stream share most frequent numbers."""
+    """As `_parsed_item`; cached, as windows of a stream share frequent numbers."""
     if len(text) < _SAFE_DIGITS and text.lstrip("-").isdecimal():
         number = int(text)
         if repr(number) == text:
@@ -253,7 +258,7 @@ def parsed_image(image: bytes) -> tuple[int, list[str], list[int]]:
 
 
 def _short_texts(body: bytes, count: int) -> list[str]:
-    """Texts, split at a byte and three zeros, which look like the length of a short text; none if ambiguous.
+    """Split short texts at their lengths, a byte and three zeros; none if ambiguous.
 
     The split is right if the first length lies at the start and each text has the length before it: a walk from length
     to length then finds the same texts.

@@ -90,7 +90,7 @@ def _values(bodies: Sequence[bytes], counts: NDArray[np.int64]) -> NDArray[np.in
 
 
 def _starts(data: NDArray[np.uint8], lengths: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64] | None:
-    """Offsets of the items, each with its length in four bytes, of which the last three are zero.
+    """Offsets of the items, each after its length in four bytes, three of them zero.
 
     Text of integers has no zero bytes, so that these are all; that each length leads to the next one proves it.
     """
@@ -130,7 +130,7 @@ def _parsed(data: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray
 def _sums_by_value(
     values: NDArray[np.int64], owners: NDArray[np.int64], weights: NDArray[np.uint64]
 ) -> tuple[list[int], list[int]] | None:
-    """Distinct values with their summed weights; None for a duplicate within one image."""
+    """Distinct values with summed weights; None for a duplicate within one image."""
     if values.min() >= -_SMALL and values.max() < _SMALL:
         order = np.argsort((values << _OWNER_BITS) | owners)  # a fifth of the time of the stable sort
     else:

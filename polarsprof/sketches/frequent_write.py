@@ -1,4 +1,4 @@
-"""Bulk writing of images of frequent items, heaviest first, ties in the order of their texts.
+"""Bulk writing of images of frequent items, heaviest first, then by text.
 
 An image is its head, the weights, and the texts, each after its length. Sorting and joining many columns in Polars
 takes half the time of one summary after the other in Python.

@@ -1,4 +1,4 @@
-"""Parser of HLL images of all types, in numpy: bytes in, lg_k and coupons or registers out.
+"""Parser of HLL images of all types: bytes in, lg_k and coupons or registers out.
 
 The layout is that of `HllSketchImpl`, `CouponList`, `HllArray` and `AuxHashMap` in DataSketches for Java and C++.
 Running estimates and counts at the minimum are ignored. The stored sums of powers must fit the registers.
@@ -43,7 +43,7 @@ _POWERS: Final = np.exp2(-np.arange(MAX_VALUE + 1, dtype=np.float64))
 
 
 def hll_content(image: bytes) -> tuple[int, NDArray[np.uint32], NDArray[np.uint8] | None]:
-    """Parse an image into lg_k, sorted coupons, and registers, which are None if absent.
+    """Parse an image into lg_k, sorted coupons, and registers or None.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Import of foreign DataSketches images: bytes of any implementation in, checked bytes or values out.
+"""Import of foreign DataSketches images into checked bytes or values.
 
 The result is consistent in every field that a reader relies on, so that no input makes DataSketches or this library
 crash, hang or allocate without bound. Other bytes raise `CorruptProfile`. Images are parsed in numpy before any native

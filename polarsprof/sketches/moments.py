@@ -190,7 +190,7 @@ def _figure(numerator: float, denominator: float) -> float | None:
 
 
 def _combined(a: Central, b: Central) -> Central:
-    """Combine two states; if one is empty, the other is returned unchanged, to the last digit.
+    """Combine two states; if one is empty, return the other to the last digit.
 
     The formulas use products of plain doubles. Products overflow to infinity near the end of the range, where powers
     raise; numpy scalars take ten times as long.

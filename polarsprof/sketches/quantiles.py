@@ -51,7 +51,7 @@ _CARRIER_K: Final = 65_535
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """Distinct values in ascending order, each with the number of values that it stands for.
+    """Distinct values in ascending order, each with its weight.
 
     Attributes
     ----------
@@ -221,7 +221,7 @@ def _check_finite(sketches: Iterable[datasketches.kll_doubles_sketch]) -> None:
 
 
 def _carrier(ranks: EvenRanks) -> bytes:
-    """Image with the largest k, which holds the values at their level; the merge compresses them.
+    """Image of values at their level, with the largest k; the merge compresses them.
 
     Its k is the largest possible, so that a merge does not raise the error that the target states.
     """
@@ -245,7 +245,7 @@ def _carrier(ranks: EvenRanks) -> bytes:
 
 
 def _weighted_items(image: bytes) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Items of a native image that is not empty, level by level, and the number of values each stands for.
+    """Items of a native image that is not empty, level by level, and their weights.
 
     The iterator of the native sketch gives wrong weights if its lowest level is empty (DataSketches 5.2).
     """
@@ -341,7 +341,7 @@ def _weights_are(n: NDArray[np.uint64], sizes: NDArray[np.int64]) -> NDArray[np.
 def _check_values(
     images: Sequence[bytes], items_at: Sequence[int], sizes: NDArray[np.int64], is_sorted: NDArray[np.bool_]
 ) -> None:
-    """Refuse values out of bounds, unsorted levels, and NaN, whose comparisons are false."""
+    """Refuse values out of bounds, unsorted levels, and NaN (no comparison is true)."""
     places = list(zip(images, items_at, strict=True))
     ends = np.frombuffer(b"".join([image[at - 16 : at] for image, at in places]), "<f8").reshape(-1, 2)
     items = np.frombuffer(b"".join([image[at:] for image, at in places]), "<f8")
@@ -359,7 +359,7 @@ def _check_values(
 
 @lru_cache(maxsize=256)
 def capacity_of(k: int, num_levels: int) -> int:
-    """Number of slots in the virtual array that the level offsets of an image refer to."""
+    """Number of slots in the virtual array that the level offsets refer to."""
     return sum(max(_M, _level_capacity(k, num_levels - 1 - height)) for height in range(num_levels))
 
 

@@ -1,4 +1,4 @@
-"""`Statistic`: the methods that every statistic implements, with defaults for those that work on many at once.
+"""`Statistic`: the methods of every statistic, with defaults for bulk methods.
 
 Merging must equal one pass: two parts merged give the figures of all rows, exactly or within a stated bound. The
 property tests in `tests/laws` hold every subclass to that, in memory and through the bytes of a file.
@@ -72,7 +72,7 @@ class Statistic(ABC, Generic[Message]):
 
     @property
     def exact(self) -> object:
-        """Figures that every split and every order of merges leave equal; None if there are none."""
+        """Figures that no split and no order of merges changes; None if there are none."""
         return None
 
     def check(self, count: int) -> None:

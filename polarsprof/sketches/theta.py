@@ -1,4 +1,6 @@
-"""Estimate of a compact theta sketch, in numpy. Profiles keep no theta sketches, so the rest is not read.
+"""Estimate of a compact theta sketch, in numpy.
+
+Profiles hold no theta sketches, so nothing else is read.
 
 Source of the bounds: DataSketches' `BinomialBoundsN`. From 121 hashes on its normal approximation is used. Below, for
 intersections and sampled sketches, the exact binomial interval replaces its tables.
@@ -112,7 +114,7 @@ def _normal_bound(count: float, share: float, sign: int) -> float:
 
 
 def _binomial_bound(count: int, share: float, *, upper: bool) -> int:
-    """Smallest or largest number of values that keeps `count` hashes with chance > `_TAIL`."""
+    """Smallest or largest number of values with chance > `_TAIL` of `count` hashes."""
     low, high = count, max(64, math.ceil(4 * (count + 8) / share))
     while low < high:
         middle = (low + high) // 2

@@ -1,4 +1,4 @@
-"""Types of the values in a group: how the text of an item is parsed, and which types an extreme has.
+"""Types of the values in a group: parsers of items, and types of extremes.
 
 Statistics read these when they take bytes from outside, such as a profile file.
 """
