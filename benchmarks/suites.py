@@ -20,7 +20,7 @@ from benchmarks import data, durability, peers, scaling, sources, stores
 from benchmarks.measure import Line, Setup, Skip, median_ms, paired
 from benchmarks.real import DATA_SETS
 from polarsprof.files import profile_pb2 as pb
-from polarsprof.profiles.group import write_groups
+from polarsprof.profiles.reading import write_groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -159,7 +159,7 @@ def state(setup: Setup) -> Iterator[Line]:
 
 def _state_bytes(column: ColumnProfile) -> int:
     message = pb.Column()
-    write_groups(column.new_parts(message))
+    write_groups(column.add_messages(message))
     return message.ByteSize()
 
 

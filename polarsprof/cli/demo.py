@@ -25,7 +25,7 @@ from rich.text import Text
 
 import polarsprof as pp
 from polarsprof.cli.stream import open_session
-from polarsprof.cli.tables import ACCENT, bars, facts_line, profile_table
+from polarsprof.cli.tables import ACCENT, bars, header_line, profile_table
 from polarsprof.errors import argument_error
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def demo(folder: str | None = None, console: Console | None = None) -> None:
         _days(out, store)
         merged = store.read(DATASET)
         _heading(out, "All windows merged: the month")
-        out.print(facts_line(merged))
+        out.print(header_line(merged))
         out.print(profile_table(merged))
         _check(out, len(store.windows(DATASET)), merged, flights)
         _next(out, folder)

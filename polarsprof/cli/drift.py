@@ -93,11 +93,11 @@ def _print_drift(comparison: pl.DataFrame, reference: pp.Profile, current: pp.Pr
     from rich.text import Text
 
     from polarsprof.cli.drift_table import drift_facts, drift_table
-    from polarsprof.cli.tables import facts_line
+    from polarsprof.cli.tables import header_line
 
     out = console()
     for name, profile in (("reference", reference), ("current", current)):
-        out.print(Text.assemble((f"{name:<11}", "dim"), facts_line(profile)), soft_wrap=True)
+        out.print(Text.assemble((f"{name:<11}", "dim"), header_line(profile)), soft_wrap=True)
     out.print(Text.assemble(" " * 11, drift_facts(comparison)), soft_wrap=True)
     if len(comparison):
         out.print(drift_table(comparison, out.width))

@@ -28,10 +28,10 @@ def print_profile(profile: Profile, *, as_json: bool, as_csv: bool) -> None:
 
         click.echo(csv_text(profile.summary()), nl=False)
     else:
-        from polarsprof.cli.tables import facts_line, profile_table
+        from polarsprof.cli.tables import header_line, profile_table
 
         out = console()
-        out.print(facts_line(profile), soft_wrap=True)
+        out.print(header_line(profile), soft_wrap=True)
         if profile.columns:
             out.print(profile_table(profile))
 

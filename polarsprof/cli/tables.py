@@ -43,9 +43,9 @@ def bars(values: Sequence[float], lines: int) -> list[str]:
     return ["".join(_EIGHTHS[min(max(h - 8 * line, 0), 8)] for h in heights) for line in reversed(range(lines))]
 
 
-def facts_line(profile: Profile) -> Text:
+def header_line(profile: Profile) -> Text:
     """One line about a profile: data set, window, rows, columns, losses."""
-    first, *rest = text.facts(profile)
+    first, *rest = text.header_phrases(profile)
     return Text(" · ").join([Text(first, style="bold"), *(Text(fact) for fact in rest)])
 
 

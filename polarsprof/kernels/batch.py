@@ -89,7 +89,7 @@ class ColumnBatch:
     Attributes
     ----------
     group
-        The statistics group, one of `polarsprof.profiles.group.STATISTICS`.
+        The statistics group, one of `polarsprof.profiles.value_groups.GROUPS`.
     counters
         Name → count: `count` (values that are not null, including NaN) and the counters of `sketches.counters`.
     minimum, maximum

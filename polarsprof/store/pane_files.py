@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from polarsprof.profiles.merging import named, naming, sections_of
+from polarsprof.profiles.merging import naming, read_sections, sections_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +24,7 @@ def read_file(backend: StoreBackend, name: str, columns: Iterable[str] | None) -
     CorruptProfile, UnsupportedVersion, OSError
         If the file cannot be read. The message names it.
     """
-    return named(open_file(backend, name, columns), columns)
+    return read_sections(open_file(backend, name, columns), columns)
 
 
 def open_file(backend: StoreBackend, name: str, columns: Iterable[str] | None) -> Sections:

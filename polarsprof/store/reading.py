@@ -11,7 +11,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 from polarsprof.errors import SpecMismatch, StoreError
-from polarsprof.profiles.merging import each_named, identity_of, merge_files
+from polarsprof.profiles.merging import identity_of, merge_files, read_each
 from polarsprof.store.manifest import by_window, each_once
 from polarsprof.store.pane_files import open_file
 from polarsprof.store.prefetch import prefetch
@@ -122,7 +122,7 @@ class Reader:
                 single[window] = next(files)
             else:
                 profiles[window] = self._merge_by_spec(entries, files)
-        unmerged = each_named(list(single.values()), self._columns)
+        unmerged = read_each(list(single.values()), self._columns)
         profiles |= {window: [profile] for window, profile in zip(single, unmerged, strict=True)}
         return ((window, profiles[window]) for window in panes)
 

@@ -37,7 +37,7 @@ def profile_html(profile: Profile) -> str:
     table = column_html.table(shown, _HEADINGS) if shown else ""
     more = f"{len(folded):,} more columns"
     rest = f"<details><summary>{more}</summary>{column_html.table(folded, _HEADINGS)}</details>" if folded else ""
-    head = " · ".join(escaped(fact) for fact in text.facts(profile))
+    head = " · ".join(escaped(fact) for fact in text.header_phrases(profile))
     return fragment(f"<div><b>Profile</b> {head}</div>{tags(profile)}{table}{rest}")
 
 

@@ -116,7 +116,7 @@ def profile_text(profile: Profile) -> str:
     Lines are at most 180 characters wide, and contain no control characters.
     """
     columns = profile.columns
-    lines = [f"Profile: {' · '.join(text.facts(profile))}"]
+    lines = [f"Profile: {' · '.join(text.header_phrases(profile))}"]
     if columns:
         body = [_text_row(path, column) for path, column in islice(columns.items(), _MAX_TEXT_COLUMNS)]
         lines += _aligned([_TEXT_HEAD, *body])

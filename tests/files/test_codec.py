@@ -278,7 +278,7 @@ def test_the_largest_column_that_the_knobs_allow_is_read_back() -> None:
 
 
 def test_long_names_of_very_many_columns_stay_within_the_header(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("polarsprof.profiles.profile.MAX_PATHS_BYTES", 1 << 20)
+    monkeypatch.setattr("polarsprof.profiles.column_set.MAX_PATHS_BYTES", 1 << 20)
     start = "\U0001f600" * 500
     profile = pp.Profile()
     for first in (0, 400, 800):

@@ -20,7 +20,7 @@ from polarsprof.cli import main
 from polarsprof.errors import ArgumentError, CorruptProfile
 from polarsprof.interop import parquet
 from polarsprof.interop.parquet import sketch_rows, write_parquet
-from polarsprof.profiles.group import TEMPORAL_GROUPS
+from polarsprof.profiles.value_groups import TEMPORAL_GROUPS
 
 RANKS = [0.0, 0.25, 0.5, 0.99, 1.0]
 NO_FALSE_NEGATIVES = datasketches.frequent_items_error_type.NO_FALSE_NEGATIVES
@@ -53,7 +53,7 @@ def test_images_open_in_datasketches_with_the_figures_of_the_profile():
 def test_empty_and_untracked_sketches_have_no_image():
     spec = pp.ProfileSpec(distinct=False)
     profile = pp.profile(pl.DataFrame({"n": [None], "b": [True], "x": [1.5]}), spec=spec)
-    assert profile["n"].images() == profile["b"].images() == pp.Profile()._new_column("x").images() == {}
+    assert profile["n"].images() == profile["b"].images() == pp.Profile().column("x").images() == {}
     assert sorted(profile["x"].images()) == ["frequent_strings", "kll_doubles"]
 
 

@@ -17,8 +17,8 @@ from polarsprof import kernels
 from polarsprof.kernels import column_batches, numbers, strings, value_counts
 from polarsprof.kernels.batch import ColumnBatch, TypedColumns
 from polarsprof.kernels.spec import ProfileSpec
-from polarsprof.profiles.group import STATISTICS
 from polarsprof.profiles.profile import Profile
+from polarsprof.profiles.value_groups import GROUPS
 from polarsprof.testing import assert_profile_equal
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def test_every_value_is_in_exactly_one_group(kind: Any, data: st.DataObject) -> 
     series = data.draw(columns(kind))
     column = batches(("c", series))
     assert sum(batch.counters["count"] for batch in column) == len(series) - series.null_count()
-    assert all(batch.path == "c" and batch.group in STATISTICS for batch in column)
+    assert all(batch.path == "c" and batch.group in GROUPS for batch in column)
     for batch in column:
         assert sum(batch.weights) == (batch.counters["count"] if batch.items else 0)
         assert batch.items_offset == 0

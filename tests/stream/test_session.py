@@ -754,7 +754,7 @@ def test_any_records_give_the_same_profile_on_each_of_the_four_ways(tmp_path_fac
     for path, column in frame.columns.items():
         if path not in log:
             assert column.count == 0
-            del frame._columns[path]
+            del frame._columns.by_path[path]
     assert_profile_equal(frame, log)
 
 

@@ -18,7 +18,7 @@ from polars.testing.parametric import dataframes
 from support.shown import HOSTILE, Parsed, is_harmless, profile_of, rendered
 
 from polarsprof.analysis.histogram import RANKS, histogram
-from polarsprof.cli.tables import bars, facts_line, profile_table, store_table
+from polarsprof.cli.tables import bars, header_line, profile_table, store_table
 from polarsprof.ingest.frames import typed_columns
 from polarsprof.profiles import text
 from polarsprof.profiles.profile import Profile
@@ -408,7 +408,7 @@ def test_html_of_an_empty_profile_has_no_table() -> None:
 
 def test_hostile_names_and_values_stay_text_on_a_terminal() -> None:
     profile = hostile_profile()
-    shown = rendered(profile_table(profile), 300) + rendered(facts_line(profile), 300) + repr(profile)
+    shown = rendered(profile_table(profile), 300) + rendered(header_line(profile), 300) + repr(profile)
     assert is_harmless(shown)
     assert "[bold red]x[/bold red]" in shown
 

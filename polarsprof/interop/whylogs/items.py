@@ -17,8 +17,8 @@ from polarsprof.kernels.numbers import number_item
 from polarsprof.kernels.spec import ProfileSpec
 from polarsprof.kernels.strings import LONGEST_ITEM, text_items
 from polarsprof.sketches import FrequentItems
-from polarsprof.sketches.frequent import parse_number
-from polarsprof.sketches.images import adopted_frequent_items
+from polarsprof.sketches.images import import_frequent_items
+from polarsprof.sketches.values import parse_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,7 +56,7 @@ class Items:
     @classmethod
     def from_image(cls, image: bytes) -> Items:
         """The items of an image; raises CorruptProfile if it is not valid."""
-        texts, weights, total, offset, lg_items = adopted_frequent_items(image)
+        texts, weights, total, offset, lg_items = import_frequent_items(image)
         return cls(dict(zip(texts, weights, strict=True)), total, offset, lg_items)
 
     def covering(self, count: int) -> Items:

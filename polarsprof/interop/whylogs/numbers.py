@@ -13,7 +13,7 @@ from polarsprof.files import profile_pb2 as pb
 from polarsprof.kernels.spec import ProfileSpec
 from polarsprof.sketches import Quantiles
 from polarsprof.sketches.extremes import write_value
-from polarsprof.sketches.images import adopted_quantiles
+from polarsprof.sketches.images import import_quantiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,7 +59,7 @@ def number_group(group: pb.Group, numbers: Numbers, counts: NumberCounts | None,
         Reasons why some statistics are incomplete are added to it.
     """
     group.name = "number"
-    image = import_sketch(adopted_quantiles, numbers.histogram, "quantiles", reasons)
+    image = import_sketch(import_quantiles, numbers.histogram, "quantiles", reasons)
     quantiles = Quantiles(SPEC)
     if image is not None:
         quantiles.from_message(pb.Quantiles(kll_doubles=image))

@@ -22,7 +22,7 @@ from polarsprof.kernels.strings import LONGEST_EXTREME
 from polarsprof.profiles.foreign_metrics import write_figures
 from polarsprof.sketches.counters import MAX_COUNT
 from polarsprof.sketches.extremes import write_value
-from polarsprof.sketches.images import adopted_distinct
+from polarsprof.sketches.images import import_distinct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -197,7 +197,7 @@ def _write_distinct(message: pb.Column, column: ParsedColumn, reasons: list[str]
     """Write the distinct count to the first group; whylogs has one sketch per column."""
     if not message.groups:
         return
-    image = import_sketch(adopted_distinct, column.distinct, "distinct count", reasons)
+    image = import_sketch(import_distinct, column.distinct, "distinct count", reasons)
     if image is None and column.distinct is None:
         reasons.append("no distinct count")
     if image is not None:

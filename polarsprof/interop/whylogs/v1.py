@@ -22,7 +22,7 @@ from polarsprof.interop.whylogs.parsed import Numbers, ParsedColumn, ParsedProfi
 from polarsprof.interop.whylogs.properties import CREATED, OWN, dataset_window, restore_header, segment_tags
 from polarsprof.kernels.spec import ProfileSpec
 from polarsprof.sketches import Distinct, Quantiles
-from polarsprof.sketches.images import adopted_distinct, adopted_quantiles
+from polarsprof.sketches.images import import_distinct, import_quantiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -194,7 +194,7 @@ def _histogram_count(image: bytes) -> int:
 
 def _quantiles(image: bytes) -> Quantiles:
     quantiles = Quantiles(ProfileSpec())
-    quantiles.from_message(pb.Quantiles(kll_doubles=adopted_quantiles(image)))
+    quantiles.from_message(pb.Quantiles(kll_doubles=import_quantiles(image)))
     return quantiles
 
 
@@ -243,7 +243,7 @@ def _ranks(name: str, image: bytes) -> dict[str, Figure]:
 
 def _distinct(image: bytes) -> float:
     distinct = Distinct(ProfileSpec())
-    distinct.from_message(pb.Distinct(hll=adopted_distinct(image)))
+    distinct.from_message(pb.Distinct(hll=import_distinct(image)))
     estimate = distinct.estimate()
     return 0.0 if estimate is None else estimate.estimate
 

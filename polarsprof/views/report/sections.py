@@ -47,7 +47,7 @@ def sections(model: ReportModel, drift: pl.DataFrame | None, title: str | None) 
         Section("wrong", "Rejected and late", _rejected_and_late(whole, windows)),
         Section("about", "About this profile", _about(whole)),
     ]
-    lead = f"<p>{' · '.join(escaped(fact) for fact in text.facts(whole))}</p>{tags(whole)}"
+    lead = f"<p>{' · '.join(escaped(fact) for fact in text.header_phrases(whole))}</p>{tags(whole)}"
     return Body(escaped(heading) or "Profile", lead, parts)
 
 
