@@ -70,12 +70,13 @@ class Logger:
     @property
     def closed(self) -> bool:
         """Whether `close` has succeeded."""
-        return self._worker.closed
+        return self._worker.lifecycle.closed
 
     @property
     def ending(self) -> bool:
         """Whether `close` was called but has not succeeded."""
-        return self._worker.ending and not self._worker.closed
+        lifecycle = self._worker.lifecycle
+        return lifecycle.ending and not lifecycle.closed
 
     def log(self, record: object = _UNSET, *, feature_name: str | None = None, value: object = _UNSET) -> None:
         """Log one record, or one value of one column.
@@ -192,7 +193,7 @@ class Logger:
         ClosedError
             After `close`, or in a forked child.
         """
-        self._worker.check_open()
+        self._worker.lifecycle.check_open()
         if positions is not None:
             checked = _checked_positions(positions)
             if self._settings.checkpoint_every_us is None:

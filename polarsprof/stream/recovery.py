@@ -72,6 +72,12 @@ class CrashedWriters:
             with suppress(OSError):  # orphans harm nobody, and the next logger tries again
                 store.remove_orphan_files()
 
+    def durable_positions(self) -> dict[str, int]:
+        """Return source → next position to read, by the heir or any earlier writer."""
+        positions = dict(self._heir.durable_positions)
+        advance(positions, self.saved_positions)
+        return positions
+
     def tick(self, now_us: int) -> list[int | None]:
         """Publish panes and end finished writers; return when each wants to run again."""
         dues = []

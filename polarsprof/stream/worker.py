@@ -11,13 +11,13 @@ from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from polarsprof._threads import Rank, ranked_lock, uninterrupted
-from polarsprof.errors import ClosedError, StoreError, run_all
+from polarsprof.errors import StoreError, run_all
 from polarsprof.kernels.forks import handlers_only_raise
-from polarsprof.profiles.header import advance
 from polarsprof.profiles.merging import merge
 from polarsprof.stream.accumulator import RecordAccumulator
 from polarsprof.stream.counters import StreamCounters
 from polarsprof.stream.effects import Effects
+from polarsprof.stream.lifecycle import Lifecycle
 from polarsprof.stream.recovery import CrashedWriters
 from polarsprof.stream.status import StreamStatus
 from polarsprof.stream.writer import Writer
@@ -48,8 +48,8 @@ class StreamWorker:
     ----------
     accumulator
         Takes single records; call `attend` if its buffer asks for it.
-    ending, closed
-        Whether `finish` was called, and whether it succeeded.
+    lifecycle
+        Whether the stream is open.
     watched
         Whether `status` is kept up to date.
     status
@@ -58,7 +58,8 @@ class StreamWorker:
 
     def __init__(self, settings: WriterSettings, on_closed: Callable[[], None]) -> None:
         self.accumulator = RecordAccumulator(settings.windowing, settings.clock)
-        self.ending = self.closed = self.watched = False
+        self.lifecycle = Lifecycle(settings.dataset)
+        self.watched = False
         self.status = StreamStatus()
         self._settings = settings
         self._on_closed = on_closed
@@ -67,7 +68,7 @@ class StreamWorker:
         self._writer = Writer(settings, self._gather)
         self._crashed = CrashedWriters(settings, self._writer, Writer)
         self._rows_in_batches = 0
-        self._disowned = self._finished = False
+        self._finished = False
         self.run(self._crashed.recover, self._clock.now_us())
         self._alarm_us: int | None = None  # next time of the alarm, set by its last run
         self._alarm = self._clock.alarm(self._on_alarm)
@@ -81,17 +82,6 @@ class StreamWorker:
     def rows_logged(self) -> int:
         """Rows that were logged, including those still buffered."""
         return self._rows_in_batches + self.accumulator.rows
-
-    def check_open(self) -> None:
-        """Raise if no more rows are taken.
-
-        Raises
-        ------
-        ClosedError
-            After `finish` was called, and in a forked child.
-        """
-        if self._disowned or self.ending:
-            raise ClosedError(self._closed_reason())
 
     def run(
         self,
@@ -108,12 +98,12 @@ class StreamWorker:
 
     def tick(self) -> None:
         """Profile, seal, save and publish what is due; move the alarm forward if needed."""
-        if not (self._disowned or self.closed) and self.run(self._is_due_before_alarm):
+        if not self.lifecycle.is_over and self.run(self._is_due_before_alarm):
             self._alarm.wake()
 
     def snapshot(self) -> Profile:
         """Return a merged copy of all open windows, everything logged included."""
-        self.check_open()
+        self.lifecycle.check_open()
         return self.run(self._snapshot)
 
     def finish(self) -> None:
@@ -124,13 +114,13 @@ class StreamWorker:
         StoreError
             If a store does not take everything. No more rows are taken, but `finish` may be called again.
         """
-        if self.closed or self._disowned:
+        if self.lifecycle.is_over:
             return
-        self.ending = True
-        self.accumulator.buffer.close(self._closed_reason())
+        self.lifecycle.ending = True
+        self.accumulator.buffer.close(self.lifecycle.reason)
         self.run(self._finish)
-        self.closed = True
-        self.accumulator.buffer.close(self._closed_reason())
+        self.lifecycle.closed = True
+        self.accumulator.buffer.close(self.lifecycle.reason)
         self._alarm.stop()
         self._on_closed()
 
@@ -141,7 +131,7 @@ class StreamWorker:
             self._alarm.wake()
             return
         crowded = accumulator.buffer.full and uninterrupted(accumulator.set_aside_full)
-        if self.ending:  # the closing thread may have emptied the buffer already
+        if self.lifecycle.ending:  # the closing thread may have emptied the buffer already
             self.run(self._finish)
         elif crowded:
             self.tick()
@@ -171,13 +161,18 @@ class StreamWorker:
         ClosedError
             After `finish` was called, and in a forked child.
         """
-        self.check_open()
-        if self._settings.checkpoint_every_us is None or not self._is_journaled():
+        self.lifecycle.check_open()
+        # The journal is written beside the background thread. If an exception cuts it short, the next flush saves a
+        # checkpoint. Handing it to another thread costs more than the work itself; only a handler that logs must not
+        # come in between.
+        journal = partial(self._writer.checkpoints.flush, self.accumulator.to_journal)
+        has_journal = self._settings.checkpoint_every_us is not None
+        if not (has_journal and (journal() if handlers_only_raise() else uninterrupted(journal))):
             self.run(self._make_durable, self._clock.now_us())
 
     def positions(self) -> dict[str, int]:
         """Return source → next position to read; all before it, by any logger, is durable."""
-        return uninterrupted(self._read, self._durable_positions)
+        return uninterrupted(self._read, self._crashed.durable_positions)
 
     def counters(self) -> StreamCounters:
         """Return the counters since the worker was created."""
@@ -214,9 +209,9 @@ class StreamWorker:
 
     def disown(self) -> None:
         """Make the worker useless in a forked child; its state belongs to the parent."""
-        self._disowned = True
+        self.lifecycle.disowned = True
         self._lock = ranked_lock(Rank.WORK)  # a thread of the parent may hold the old one
-        self.accumulator.disown(self._closed_reason())
+        self.accumulator.disown(self.lifecycle.reason)
         for writer in self._writers:
             writer.checkpoints.disown()
 
@@ -250,7 +245,7 @@ class StreamWorker:
 
     def _on_alarm(self) -> int | None:
         """Do what is due; return when to run again."""
-        return None if self._disowned or self.closed else self.run(self._set_alarm)
+        return None if self.lifecycle.is_over else self.run(self._set_alarm)
 
     def _set_alarm(self) -> int | None:
         self._alarm_us = self._do_what_is_due()
@@ -268,7 +263,7 @@ class StreamWorker:
         return min((due for due in dues if due is not None), default=None)
 
     def _add(self, batches: Iterable[RowBatch], positions: Mapping[str, int] | None) -> None:
-        self.check_open()
+        self.lifecycle.check_open()
         for batch in batches:
             self._rows_in_batches += batch.rows
             self._writer.checkpoints.mark_unsaved()
@@ -293,13 +288,6 @@ class StreamWorker:
         self._gather()
         return merge(self._writer.on_time.open_profiles())
 
-    def _is_journaled(self) -> bool:
-        """Journal waiting records beside the background thread; return whether it did."""
-        flush = partial(self._writer.checkpoints.flush, self.accumulator.to_journal)
-        # If an exception cuts this short, the next flush saves a checkpoint. Handing it to another thread costs more
-        # than the work itself; only a handler that logs must not come in between.
-        return flush() if handlers_only_raise() else uninterrupted(flush)
-
     def _make_durable(self, now_us: int) -> None:
         if self._finished:  # by another thread, which made everything durable
             return
@@ -318,19 +306,6 @@ class StreamWorker:
         self._crashed.leave()
         self._finished = True
 
-    def _durable_positions(self) -> dict[str, int]:
-        positions = dict(self._writer.durable_positions)
-        advance(positions, self._crashed.saved_positions)
-        return positions
-
     def _count(self) -> StreamCounters:
         rows = StreamCounters(rows_logged=self.rows_logged, rows_recovered=self.rows_recovered)
         return self._writer.counters(self._clock.now_us()) + rows
-
-    def _closed_reason(self) -> str:
-        name = self._settings.dataset
-        if self._disowned:
-            return f"logger {name!r} belongs to the parent process; make a session in the child"
-        if self.closed:
-            return f"logger {name!r} is closed"
-        return f"logger {name!r} takes no more rows; if close() failed, call it again"
