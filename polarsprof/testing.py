@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from polarsprof.profiles.group import GroupProfile
     from polarsprof.profiles.profile import Profile
-    from polarsprof.sketches import AnyStatistic, FrequentItem
+    from polarsprof.sketches.frequent import FrequentItem
+    from polarsprof.sketches.statistic import AnyStatistic
     from polarsprof.windowing.clock import Work
 
 _ROUNDED: Final = ("mean", "variance", "skewness", "kurtosis")

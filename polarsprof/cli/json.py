@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from polarsprof.profiles.profile import Profile
-    from polarsprof.store import ProfileStore
+    from polarsprof.store.profile_store import ProfileStore
     from polarsprof.windowing.tumbling import Window
 
 

@@ -15,7 +15,7 @@ from polarsprof.cli.options import refuse_both
 
 if TYPE_CHECKING:
     from polarsprof.profiles.profile import Profile
-    from polarsprof.store import ProfileStore
+    from polarsprof.store.profile_store import ProfileStore
 
 
 def print_profile(profile: Profile, *, as_json: bool, as_csv: bool) -> None:

@@ -24,8 +24,8 @@ from polarsprof.errors import argument_error, plain_text
 from polarsprof.kernels.spec import ProfileSpec, checked_spec
 from polarsprof.profiles.header import dataset_text, text_pairs
 from polarsprof.profiles.profile import Profile
-from polarsprof.store import Pane, ProfileStore
-from polarsprof.store.names import label_of
+from polarsprof.store.names import Pane, label_of
+from polarsprof.store.profile_store import ProfileStore
 from polarsprof.windowing.tumbling import Window
 
 __all__ = ["ProfileCoder", "ProfileFn", "ProfileWindows", "WritePanes"]

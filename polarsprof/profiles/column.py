@@ -9,7 +9,7 @@ from polarsprof.errors import CorruptProfile, argument_error
 from polarsprof.profiles.group import GroupProfile, check_number
 from polarsprof.profiles.value_figures import ValueFigures
 from polarsprof.profiles.value_groups import GROUPS, TEMPORAL_GROUPS
-from polarsprof.sketches import Distinct, Estimate, FrequentItem
+from polarsprof.sketches.distinct import Distinct, Estimate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from polarsprof.files import profile_pb2 as pb
     from polarsprof.kernels.batch import ColumnBatch
     from polarsprof.kernels.spec import ProfileSpec
+    from polarsprof.sketches.frequent import FrequentItem
 
 _ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     "integral": ("number",),

@@ -16,8 +16,10 @@ from polarsprof.kernels.numbers import number_item
 from polarsprof.kernels.strings import LONGEST_ITEM, text_items
 from polarsprof.profiles.column_set import short_path
 from polarsprof.profiles.value_groups import GROUPS
-from polarsprof.sketches import Distinct, FrequentItems, Quantiles
+from polarsprof.sketches.distinct import Distinct
+from polarsprof.sketches.frequent import FrequentItems
 from polarsprof.sketches.images import import_distinct, import_frequent_items, import_quantiles
+from polarsprof.sketches.quantiles import Quantiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from polarsprof.kernels.batch import Item
     from polarsprof.profiles.column_set import ColumnSet
     from polarsprof.profiles.group_state import GroupState
-    from polarsprof.sketches import AnyStatistic
+    from polarsprof.sketches.statistic import AnyStatistic
 
 _MARK: Final = "…#"  # between the start of a long text and its hash
 _MARKED_CHARACTERS: Final = LONGEST_ITEM + len(_MARK) + 16

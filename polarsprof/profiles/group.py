@@ -11,7 +11,9 @@ from polarsprof.kernels.batch import ColumnBatch
 from polarsprof.kernels.murmur3 import hash_integers
 from polarsprof.profiles.group_state import GroupState
 from polarsprof.profiles.value_figures import ValueFigures
-from polarsprof.sketches import Distinct, Distribution, Estimate, FrequentItem
+from polarsprof.sketches.distinct import Distinct, Estimate
+from polarsprof.sketches.frequent import FrequentItem
+from polarsprof.sketches.quantiles import Distribution
 
 if TYPE_CHECKING:
     from polarsprof.kernels.batch import Item

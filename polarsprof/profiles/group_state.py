@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from polarsprof.profiles.value_groups import GROUPS, tracked
-from polarsprof.sketches import Counters, Distinct, Extremes, FrequentItems, Moments, Quantiles
+from polarsprof.sketches.counters import Counters
+from polarsprof.sketches.distinct import Distinct
+from polarsprof.sketches.extremes import Extremes
+from polarsprof.sketches.frequent import FrequentItems
+from polarsprof.sketches.moments import Moments
+from polarsprof.sketches.quantiles import Quantiles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +19,7 @@ if TYPE_CHECKING:
     from polarsprof.files import profile_pb2 as pb
     from polarsprof.kernels.batch import ColumnBatch
     from polarsprof.kernels.spec import ProfileSpec
-    from polarsprof.sketches import AnyStatistic
+    from polarsprof.sketches.statistic import AnyStatistic
 
 _Kind = TypeVar("_Kind", bound="AnyStatistic")
 

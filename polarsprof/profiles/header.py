@@ -17,7 +17,7 @@ from polarsprof.errors import ArgumentError, CorruptProfile, argument_error, pla
 from polarsprof.files import profile_pb2 as pb
 from polarsprof.files.codec import MAX_DATASET_CHARACTERS, MAX_TEXT_BYTES
 from polarsprof.profiles.foreign_metrics import merge_figures, merge_reasons, read_figures, write_figures
-from polarsprof.sketches.counters import MAX_COUNT, writable
+from polarsprof.sketches.limits import MAX_COUNT, writable
 from polarsprof.windowing.instants import utc_datetime
 from polarsprof.windowing.tumbling import Window
 

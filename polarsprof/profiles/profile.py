@@ -20,10 +20,9 @@ from polarsprof.files.durable import replace_file
 from polarsprof.kernels import column_batches
 from polarsprof.kernels.spec import ProfileSpec, checked_spec
 from polarsprof.profiles.column_set import ColumnSet, check_tracked, short_path
-from polarsprof.profiles.from_images import import_columns
 from polarsprof.profiles.header import ProfileHeader
 from polarsprof.profiles.reading import column_messages, merge_columns, read_columns, read_together, spec_of_json
-from polarsprof.sketches.counters import MAX_COUNT
+from polarsprof.sketches.limits import MAX_COUNT
 from polarsprof.windowing.instants import utc_us
 
 if TYPE_CHECKING:
@@ -369,6 +368,8 @@ class Profile(ProfileHeader):
         """
         profile = cls(spec, dataset=dataset, window=window, tags=tags, metadata=metadata)
         profile.rows = _checked_rows(rows)
+        from polarsprof.profiles.from_images import import_columns
+
         import_columns(profile._columns, columns, profile.rows)
         return profile
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from polarsprof.files.codec import Sections
     from polarsprof.profiles.column_set import ColumnSet
     from polarsprof.profiles.group_state import GroupState
-    from polarsprof.sketches import AnyStatistic
+    from polarsprof.sketches.statistic import AnyStatistic
 
 _Item = TypeVar("_Item")
 _AT_ONCE: Final = 128  # columns that are read or written together

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from polarsprof.profiles.column import ColumnProfile
     from polarsprof.profiles.group import GroupProfile
     from polarsprof.profiles.profile import Profile
-    from polarsprof.sketches import FrequentItem
+    from polarsprof.sketches.frequent import FrequentItem
     from polarsprof.windowing.tumbling import Window
 
 LONGEST_VALUE: Final = 200

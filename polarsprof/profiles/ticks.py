@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
-from polarsprof.sketches.moments import as_float
+from polarsprof.sketches.values import as_float
 
 if TYPE_CHECKING:
     from collections.abc import Callable

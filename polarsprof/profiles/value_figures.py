@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from polarsprof.errors import argument_error
 from polarsprof.profiles.value_groups import GROUPS
-from polarsprof.sketches.moments import as_float, known
+from polarsprof.sketches.values import as_float, known
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

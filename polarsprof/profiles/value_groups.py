@@ -10,14 +10,19 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from polarsprof.profiles import ticks
-from polarsprof.sketches import Counters, Distinct, Extremes, FrequentItems, Moments, Quantiles
+from polarsprof.sketches.counters import Counters
+from polarsprof.sketches.distinct import Distinct
+from polarsprof.sketches.extremes import Extremes
+from polarsprof.sketches.frequent import FrequentItems
+from polarsprof.sketches.moments import Moments
+from polarsprof.sketches.quantiles import Quantiles
 from polarsprof.sketches.values import BINARY, INTEGERS, NUMBERS, STRINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from polarsprof.profiles.ticks import Axis
-    from polarsprof.sketches import AnyStatistic
+    from polarsprof.sketches.statistic import AnyStatistic
     from polarsprof.sketches.values import ValueType
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-from polarsprof.errors import CorruptProfile, PolarsprofError
+from polarsprof.errors import CorruptProfile
+from polarsprof.sketches.limits import MAX_COUNT, writable
 from polarsprof.sketches.statistic import Statistic
 from polarsprof.sketches.values import NUMBERS
 
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from polarsprof.kernels.batch import ColumnBatch
     from polarsprof.kernels.spec import ProfileSpec
     from polarsprof.sketches.values import ValueType
-
-# No stream has 281 trillion rows; files that claim more would overflow 64 bits after a few merges.
-MAX_COUNT: Final = 2**48
 
 COUNTERS: Final = (
     "count",
@@ -33,20 +31,6 @@ COUNTERS: Final = (
     "unexamined",
 )
 _COUNTS_OF: Final = attrgetter(*COUNTERS)
-
-
-def writable(count: int) -> int:
-    """Return the count if a file can hold it.
-
-    Raises
-    ------
-    PolarsprofError
-        If the count exceeds `MAX_COUNT`; only forged files add up to more.
-    """
-    if count > MAX_COUNT:
-        msg = f"the profile fits no file: a count of {count:,} is more than {MAX_COUNT:,}"
-        raise PolarsprofError(msg)
-    return count
 
 
 class Counters(Statistic["pb.Counters"]):

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from polarsprof.errors import CorruptProfile
-from polarsprof.sketches.counters import MAX_COUNT, writable
 from polarsprof.sketches.frequent_read import integer_items
 from polarsprof.sketches.frequent_write import Summary, item_text, ranked_images
+from polarsprof.sketches.limits import MAX_COUNT, writable
 from polarsprof.sketches.statistic import Statistic, check_count
 from polarsprof.sketches.values import NUMBERS, parse_number
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from polarsprof.sketches.counters import MAX_COUNT
+from polarsprof.sketches.limits import MAX_COUNT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

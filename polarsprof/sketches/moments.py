@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from polarsprof.errors import CorruptProfile
 from polarsprof.sketches.extremes import read_value, write_value
 from polarsprof.sketches.statistic import Statistic, check_count
-from polarsprof.sketches.values import NUMBERS
+from polarsprof.sketches.values import NUMBERS, as_float, known
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -169,19 +169,6 @@ def _central_of(message: pb.Moments) -> Central:
         msg = f"a sum of even powers is negative: {central[2]!r}, {central[4]!r}"
         raise CorruptProfile(msg)
     return central
-
-
-def as_float(number: float) -> float:
-    """Convert to the nearest double; infinite beyond the range of doubles."""
-    try:
-        return float(number)
-    except OverflowError:
-        return math.inf if number > 0 else -math.inf
-
-
-def known(figure: float) -> float | None:
-    """Return the figure; None for NaN."""
-    return None if math.isnan(figure) else figure
 
 
 def _figure(numerator: float, denominator: float) -> float | None:

@@ -17,7 +17,7 @@ import datasketches
 import numpy as np
 
 from polarsprof.errors import CorruptProfile
-from polarsprof.sketches.counters import MAX_COUNT, writable
+from polarsprof.sketches.limits import MAX_COUNT, writable
 from polarsprof.sketches.statistic import Statistic, check_count
 from polarsprof.sketches.values import NUMBERS
 

@@ -1,4 +1,4 @@
-"""Types of the values in a group: parsers of items, and types of extremes.
+"""Types of the values in a group: parsers of items, types of extremes, conversions.
 
 Statistics read these when they take bytes from outside, such as a profile file.
 """
@@ -41,6 +41,19 @@ def parse_number(text: str) -> Item:
     if math.isnan(value):
         return math.nan  # one NaN, so that a dict finds it again
     return int(text) if math.isfinite(value) and text.lstrip("-").isdecimal() else value
+
+
+def as_float(number: float) -> float:
+    """Convert to the nearest double; infinite beyond the range of doubles."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
+
+
+def known(figure: float) -> float | None:
+    """Return the figure; None for NaN."""
+    return None if math.isnan(figure) else figure
 
 
 NUMBERS: Final = ValueType(parse_number, (int, float, NoneType))

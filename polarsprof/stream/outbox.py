@@ -14,7 +14,8 @@ from polarsprof.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from polarsprof.store import Pane, ProfileStore
+    from polarsprof.store.names import Pane
+    from polarsprof.store.profile_store import ProfileStore
 
 _FIRST_PAUSE_US: Final = 1_000_000
 _LONGEST_PAUSE_US: Final = 60_000_000

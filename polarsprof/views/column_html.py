@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from polarsprof.profiles.column import ColumnProfile
     from polarsprof.profiles.group import GroupProfile
-    from polarsprof.sketches import FrequentItem
+    from polarsprof.sketches.frequent import FrequentItem
 
 _OPEN_ITEMS: Final = 5
 _MAX_ITEMS: Final = 15

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from polarsprof.profiles.column import ColumnProfile
     from polarsprof.profiles.profile import Profile
-    from polarsprof.sketches import FrequentItem
+    from polarsprof.sketches.frequent import FrequentItem
 
 QUANTILES: Final = {"q01": 0.01, "q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95, "q99": 0.99}
 TOP_VALUES: Final = 10

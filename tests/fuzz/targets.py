@@ -39,8 +39,8 @@ from polarsprof.files.codec import Sections, encode
 from polarsprof.ingest.frames import typed_columns
 from polarsprof.interop.whylogs import whylogs_pb2 as wl
 from polarsprof.interop.whylogs.wire import varint
-from polarsprof.sketches.counters import MAX_COUNT
 from polarsprof.sketches.images import import_distinct, import_frequent_items, import_quantiles, theta_estimate
+from polarsprof.sketches.limits import MAX_COUNT
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 RANKS = [0.0, 0.01, 0.5, 0.99, 1.0]

@@ -30,9 +30,9 @@ from polarsprof.profiles.column import ColumnProfile
 from polarsprof.profiles.merging import merge_files, open_sections
 from polarsprof.profiles.reading import read_groups, write_groups
 from polarsprof.sketches import Distinct, FrequentItems, Moments, frequent_write
-from polarsprof.sketches.counters import MAX_COUNT
 from polarsprof.sketches.frequent_read import integer_items
 from polarsprof.sketches.frequent_write import Summary, item_text, ranked_images
+from polarsprof.sketches.limits import MAX_COUNT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from polarsprof.profiles.column import ColumnProfile
     from polarsprof.profiles.group import GroupProfile
     from polarsprof.profiles.profile import Profile
-    from polarsprof.sketches import Distribution, Estimate
+    from polarsprof.sketches.distinct import Estimate
+    from polarsprof.sketches.quantiles import Distribution
 
 # Ordered values are compared value by value up to this many values, with this many rows each on average.
 _MAX_CATEGORIES: Final = 50

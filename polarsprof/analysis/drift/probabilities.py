@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from polarsprof.profiles.group import GroupProfile
-    from polarsprof.sketches import Distribution, FrequentItem
+    from polarsprof.sketches.frequent import FrequentItem
+    from polarsprof.sketches.quantiles import Distribution
 
     Doubles = NDArray[np.float64]
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from polarsprof.analysis.drift.distances import Interval
-    from polarsprof.sketches import Distribution
+    from polarsprof.sketches.quantiles import Distribution
 
     Doubles = NDArray[np.float64]
 

@@ -16,7 +16,7 @@ from polarsprof.kernels.batch import ColumnBatch
 from polarsprof.kernels.numbers import number_item
 from polarsprof.kernels.spec import ProfileSpec
 from polarsprof.kernels.strings import LONGEST_ITEM, text_items
-from polarsprof.sketches import FrequentItems
+from polarsprof.sketches.frequent import FrequentItems
 from polarsprof.sketches.images import import_frequent_items
 from polarsprof.sketches.values import parse_number
 

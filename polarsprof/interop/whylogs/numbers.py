@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from polarsprof.errors import CorruptProfile
 from polarsprof.files import profile_pb2 as pb
 from polarsprof.kernels.spec import ProfileSpec
-from polarsprof.sketches import Quantiles
 from polarsprof.sketches.extremes import write_value
 from polarsprof.sketches.images import import_quantiles
+from polarsprof.sketches.quantiles import Quantiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -20,9 +20,9 @@ from polarsprof.interop.whylogs.wire import corrupt
 from polarsprof.kernels.spec import ProfileSpec
 from polarsprof.kernels.strings import LONGEST_EXTREME
 from polarsprof.profiles.foreign_metrics import write_figures
-from polarsprof.sketches.counters import MAX_COUNT
 from polarsprof.sketches.extremes import write_value
 from polarsprof.sketches.images import import_distinct
+from polarsprof.sketches.limits import MAX_COUNT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

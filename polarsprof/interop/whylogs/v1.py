@@ -21,8 +21,9 @@ from polarsprof.interop.whylogs.items import Items
 from polarsprof.interop.whylogs.parsed import Numbers, ParsedColumn, ParsedProfile
 from polarsprof.interop.whylogs.properties import CREATED, OWN, dataset_window, restore_header, segment_tags
 from polarsprof.kernels.spec import ProfileSpec
-from polarsprof.sketches import Distinct, Quantiles
+from polarsprof.sketches.distinct import Distinct
 from polarsprof.sketches.images import import_distinct, import_quantiles
+from polarsprof.sketches.quantiles import Quantiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

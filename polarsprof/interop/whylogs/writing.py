@@ -20,9 +20,11 @@ from polarsprof.interop.whylogs.properties import CREATED, OWN, TAG, US_PER_MS, 
 from polarsprof.interop.whylogs.v1 import COLUMN, EMPTY_MINIMUM, MAGIC
 from polarsprof.kernels.batch import ColumnBatch, EvenRanks
 from polarsprof.kernels.spec import ProfileSpec
-from polarsprof.sketches import Distinct, FrequentItems, Moments, Quantiles
-from polarsprof.sketches.distinct import coupons_image
+from polarsprof.sketches.distinct import Distinct, coupons_image
+from polarsprof.sketches.frequent import FrequentItems
 from polarsprof.sketches.frequent_write import item_text
+from polarsprof.sketches.moments import Moments
+from polarsprof.sketches.quantiles import Quantiles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
