@@ -2,4 +2,6 @@
 
 Takes profiles and returns numbers and decisions. Text appears only as a value of a frame; `views` does all other
 formatting.
+
+Internal: import its public names from `polarsprof`.
 """

@@ -4,6 +4,8 @@ Results go to standard output. Progress (only on a terminal), warnings and error
 
 Exit codes: 0 for success, 1 for data or a store that cannot be read or written, 2 for wrong usage, 3 for drift found by
 `drift --check`, 128 plus the number of the signal after a signal (130 after Ctrl-C).
+
+Internal: nothing in it is public.
 """
 
 from __future__ import annotations

@@ -1,1 +1,4 @@
-"""Records, JSON lines, tables and files in, `TypedColumns` out."""
+"""Records, JSON lines, tables and files in, `TypedColumns` out.
+
+Internal: nothing in it is public.
+"""

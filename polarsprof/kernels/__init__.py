@@ -3,6 +3,8 @@
 Only integers beyond 64 bits are visited one by one in Python. A piece is counted once, by the method that suits a
 sample of it (`value_counts`), and all figures come from those counts. Long columns are spread over the cores: the
 expensive steps are in Polars and numpy, which release the interpreter lock.
+
+Internal: nothing in it is public.
 """
 
 from __future__ import annotations

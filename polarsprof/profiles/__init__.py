@@ -1,4 +1,7 @@
-"""Profiles: the mergeable state of a data set, with its columns and its header."""
+"""Profiles: the mergeable state of a data set, with its columns and its header.
+
+Internal: import its public names from `polarsprof`.
+"""
 
 from polarsprof.profiles.profile import Profile
 

@@ -2,4 +2,6 @@
 
 Views are pure and read-only. They format figures and compute none: figures come from profiles and from `analysis`.
 Every text from the data passes through `profiles.text.clean` before a reader sees it.
+
+Internal: import its public names from `polarsprof`.
 """

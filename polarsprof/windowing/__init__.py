@@ -1,1 +1,4 @@
-"""Event time: durations, windows, watermarks, and the clock."""
+"""Event time: durations, windows, watermarks, and the clock.
+
+Internal: import its public names from `polarsprof`.
+"""

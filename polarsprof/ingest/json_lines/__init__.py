@@ -24,6 +24,8 @@ The decisions, in order; the bounds are in `limits`:
    times. After that, and below `MIN_COLUMNAR_BYTES`, the rest goes way 5.
 6. Ways 2 and 3 pause after a failure, for up to 64 pieces or blocks. `MAX_ATTEMPTS` halves after a block that exhausts
    it, so that a stream of mixed types is hardly tried.
+
+Internal: nothing in it is public.
 """
 
 from polarsprof.ingest.json_lines.limits import BULK_BYTES

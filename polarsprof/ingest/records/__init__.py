@@ -2,6 +2,8 @@
 
 A record is copied into a `RecordBuffer` and normalized (`flatten`). Normal records become columns (`columns`), and each
 column becomes one series per target dtype (`converters`, `dtypes`). `json_lines` decodes JSON line by line.
+
+Internal: nothing in it is public.
 """
 
 from polarsprof.ingest.records.batch import RecordBatch, record_batches
