@@ -1,4 +1,4 @@
-"""Types of the values in a group: parsers of items, types of extremes, conversions.
+"""Types of the values in a group: item parsers, extreme types, conversions.
 
 Statistics read these when they take bytes from outside, such as a profile file.
 """

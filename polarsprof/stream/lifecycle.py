@@ -1,4 +1,4 @@
-"""`Lifecycle`: whether a logger is open, ending, closed, or owned by a parent process."""
+"""`Lifecycle`: whether a logger is open, ending, closed, or disowned."""
 
 from __future__ import annotations
 
