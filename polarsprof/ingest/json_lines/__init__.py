@@ -22,8 +22,8 @@ The decisions, in order; the bounds are in `limits`:
    of one line goes way 5. Other blocks go way 3 if the columns are known and every check passes, otherwise way 4.
 5. If both readers refuse a block, its bad line goes way 5 and the rest is tried again, at most `MAX_ATTEMPTS` (32)
    times. After that, and below `MIN_COLUMNAR_BYTES`, the rest goes way 5.
-6. Ways 2 and 3 pause after a failure, for up to 64 pieces or blocks. `MAX_ATTEMPTS` halves after a block that exhausts
-   it, so that a stream of mixed types is hardly tried.
+6. Ways 2 and 3 pause after a failure, for up to 64 pieces or blocks. The number of attempts halves after a block that
+   exhausts it, so a stream of mixed types is rarely tried.
 
 Internal: nothing in it is public.
 """
