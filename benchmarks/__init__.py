@@ -1,1 +1,4 @@
-"""How fast and how accurate polarsprof is, beside its peers: `python -m benchmarks`, see docs/performance.md."""
+"""Benchmarks of the speed and accuracy of polarsprof and its peers.
+
+`python -m benchmarks` runs them; docs/performance.md explains the results.
+"""

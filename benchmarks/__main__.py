@@ -29,21 +29,23 @@ _QUICK_FLEET = {"writers": 5, "windows": 65, "columns": 2, "backlog": 20}
 def _arguments(given: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks", description="Measure polarsprof beside its peers.")
     parser.add_argument("kind", nargs="?", choices=("speed", "accuracy", "drift", "fleet", "sizing"), default="speed")
-    parser.add_argument("--only", metavar="NAME,…", help="only these suites, or these distributions")
+    parser.add_argument("--only", metavar="NAME,…", help="run only these suites or distributions")
     parser.add_argument("--rows", type=int, help=f"rows of the frames; default {_ROWS:,}, {_QUICK_ROWS:,} when quick")
-    parser.add_argument("--quick", action="store_true", help="few repeats and small data: does it run at all?")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="threads of each side; default: all")
-    parser.add_argument("--whylogs", metavar="PYTHON", help="an interpreter with whylogs 1.6.4 and numpy below 2")
+    parser.add_argument("--quick", action="store_true", help="small data and few repeats, to check that it runs")
+    parser.add_argument(
+        "--threads", type=int, default=os.cpu_count() or 1, help="threads of each side; default: all cores"
+    )
+    parser.add_argument("--whylogs", metavar="PYTHON", help="an interpreter with whylogs 1.6.4 and numpy < 2")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write the ratios as SVG")
     tables = parser.add_argument_group("fleet and sizing")
-    tables.add_argument("--page", type=Path, metavar="FILE", help="renew the tables of a page")
-    tables.add_argument("--measured", type=Path, metavar="FILE", help="what --json wrote; nothing is measured")
+    tables.add_argument("--page", type=Path, metavar="FILE", help="update the tables of a page")
+    tables.add_argument("--measured", type=Path, metavar="FILE", help="use the figures of --json instead of measuring")
     fleet = parser.add_argument_group("fleet")
     for name, default in _FLEET.items():
         fleet.add_argument(f"--{name}", type=int, default=default, help=f"default {default:,}")
-    fleet.add_argument("--folder", type=Path, help="where the store lies; in memory, syncs cost nothing")
-    fleet.add_argument("--backlog-folder", type=Path, help="where the store lies that is not compacted")
+    fleet.add_argument("--folder", type=Path, help="parent of the store; in memory, syncs are free")
+    fleet.add_argument("--backlog-folder", type=Path, help="parent of the store without compaction")
     arguments = parser.parse_args(given)
     if arguments.rows is not None and arguments.rows < 1:
         parser.error(f"--rows: got {arguments.rows}, expected 1 or more")
@@ -55,7 +57,7 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
     return arguments
 
 
-def _chosen(only: str | None, known: list[str]) -> list[str]:
+def _selected(only: str | None, known: list[str]) -> list[str]:
     names = known if only is None else [name.strip() for name in only.split(",")]
     unknown = [name for name in names if name not in known]
     if unknown:
@@ -64,7 +66,7 @@ def _chosen(only: str | None, known: list[str]) -> list[str]:
 
 
 def _progress() -> Progress:
-    """A bar on a terminal, nothing in a pipe."""
+    """A progress bar; disabled if the output is no terminal."""
     return Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True)
 
 
@@ -87,11 +89,11 @@ def speed(names: list[str], setup: Setup) -> list[Line]:
 def _accuracy(arguments: argparse.Namespace) -> int:
     from benchmarks import accuracy
 
-    names = _chosen(arguments.only, list(accuracy.NAMES))
+    names = _selected(arguments.only, list(accuracy.NAMES))
     with _progress() as progress:
-        tables, broken = accuracy.tables(names, progress, quick=arguments.quick)
+        tables, is_broken = accuracy.tables(names, progress, quick=arguments.quick)
     print(tables)
-    return 1 if broken else 0
+    return 1 if is_broken else 0
 
 
 def _drift(arguments: argparse.Namespace) -> int:
@@ -105,17 +107,17 @@ def _drift(arguments: argparse.Namespace) -> int:
 def _fleet(arguments: argparse.Namespace) -> str:
     from benchmarks.fleet import Fleet, simulation
 
-    asked = _QUICK_FLEET if arguments.quick else {name: getattr(arguments, name) for name in _FLEET}
-    fleet = Fleet(**asked, folder=arguments.folder, backlog_folder=arguments.backlog_folder)
+    options = _QUICK_FLEET if arguments.quick else {name: getattr(arguments, name) for name in _FLEET}
+    fleet = Fleet(**options, folder=arguments.folder, backlog_folder=arguments.backlog_folder)
     lines = []
     with _progress() as progress:
         task = progress.add_task("fleet", total=None)
         for line in simulation(fleet):
             lines.append(line)
             progress.update(task, description=f"fleet: {line.what}")
-            if arguments.json:  # an hour's work is not lost with its last step
-                arguments.json.write_text(report.as_json(lines, asked), "utf-8")
-    return report.as_json(lines, asked)
+            if arguments.json:  # keeps the results if a later step fails
+                arguments.json.write_text(report.as_json(lines, options), "utf-8")
+    return report.as_json(lines, options)
 
 
 def _sizing(arguments: argparse.Namespace) -> str:
@@ -126,7 +128,7 @@ def _sizing(arguments: argparse.Namespace) -> str:
 
 
 def _tables(arguments: argparse.Namespace, measure: Callable[[argparse.Namespace], str]) -> int:
-    """Measure, or take what was measured; print the tables, and renew those of a page."""
+    """Measure or read the figures, print the tables, and update those of a page."""
     from benchmarks import plans
 
     text = measure(arguments) if arguments.measured is None else arguments.measured.read_text("utf-8")
@@ -136,12 +138,12 @@ def _tables(arguments: argparse.Namespace, measure: Callable[[argparse.Namespace
         arguments.json.write_text(text.rstrip() + "\n", "utf-8")
     if arguments.page:
         page = arguments.page.read_text("utf-8")
-        arguments.page.write_text(plans.renewed(page, blocks), "utf-8")
+        arguments.page.write_text(plans.update_blocks(page, blocks), "utf-8")
     return 0
 
 
 def main(given: list[str] | None = None) -> int:
-    """Measure, print the table, write the files."""
+    """Measure, print the table and write the files."""
     arguments = _arguments(given)
     limit_threads(arguments.threads)  # before anything imports Polars
     if arguments.kind == "accuracy":
@@ -158,11 +160,11 @@ def main(given: list[str] | None = None) -> int:
         quick=arguments.quick,
         whylogs=arguments.whylogs,
     )
-    lines = speed(_chosen(arguments.only, list(SUITES)), setup)
+    lines = speed(_selected(arguments.only, list(SUITES)), setup)
     print(report.markdown(lines))
     if arguments.json:
-        asked = {"rows": setup.rows, "threads": setup.threads, "quick": setup.quick}
-        arguments.json.write_text(report.as_json(lines, asked) + "\n", "utf-8")
+        options = {"rows": setup.rows, "threads": setup.threads, "quick": setup.quick}
+        arguments.json.write_text(report.as_json(lines, options) + "\n", "utf-8")
     if arguments.plot:
         arguments.plot.write_text(report.svg(lines), "utf-8")
     return 0

@@ -1,7 +1,7 @@
-"""What profiling costs in a pipeline of Beam, beside counting the same elements, which is the cheapest `CombineFn`.
+"""The cost of profiling in a Beam pipeline, against counting.
 
-`python -m benchmarks.beam [ROWS]`, where Apache Beam is. Every pipeline runs on the `FnApiRunner` in a process of its
-own, all of them in turn, three times; what is shown is the least time of the processor.
+Counting is the cheapest `CombineFn`. Run `python -m benchmarks.beam [ROWS]` with Apache Beam installed. Each pipeline
+runs on the `FnApiRunner` in a process of its own, three times in rotation; the result is the smallest processor time.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _elements(kind: str, rows: int) -> Iterator[Any]:
 
 
 def cpu_s(kind: str, way: str, rows: int) -> float:
-    """Seconds of the processor that one pipeline takes."""
+    """Processor time of one pipeline in seconds."""
     import apache_beam as beam
     from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
@@ -69,7 +69,7 @@ def cpu_s(kind: str, way: str, rows: int) -> float:
     return time.process_time() - before_s
 
 
-_KINDS: Final = {"records": 1, "lines": 1, "lines by json.loads": 1, "frames": 10}  # → times so many rows
+_KINDS: Final = {"records": 1, "lines": 1, "lines by json.loads": 1, "frames": 10}  # → factor of the number of rows
 
 
 def main(arguments: list[str]) -> None:
@@ -77,7 +77,7 @@ def main(arguments: list[str]) -> None:
     runs = [(kind, way) for kind in _KINDS for way in ("counted", "profiled")]
     times_s: dict[tuple[str, str], list[float]] = {run: [] for run in runs}
     for kind, way in runs * _ROUNDS:
-        # Imported, not run: of a module that is run, Beam sends the data along.
+        # The module is imported, since Beam pickles the data of a main module.
         code = f"from benchmarks.beam import cpu_s; print(cpu_s({kind!r}, {way!r}, {rows * _KINDS[kind]}))"
         output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
         times_s[kind, way].append(float(output.splitlines()[-1]))

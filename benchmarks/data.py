@@ -1,4 +1,4 @@
-"""Made-up data from fixed seeds: the same rows on every run and every machine."""
+"""Generated data from fixed seeds: the same rows on every run and machine."""
 
 from __future__ import annotations
 
@@ -17,21 +17,24 @@ START: Final = datetime(2025, 1, 1, tzinfo=UTC)
 
 
 def zipf(rows: int, rng: np.random.Generator) -> pl.Series:
-    """Integers 1 to 1,000,000, the n-th as often as n to the power of -1.3."""
+    """Integers 1 to 1,000,000, where n has a frequency proportional to n^-1.3."""
     weights = np.arange(1, _VALUES + 1, dtype=np.float64) ** -1.3
     shares = np.cumsum(weights) / weights.sum()
     return pl.Series(np.searchsorted(shares, rng.random(rows)).astype(np.int64) + 1)
 
 
 def long_strings(rows: int, first: int = 0) -> pl.Series:
-    """Addresses of 50 to 60 characters, no two alike, in no order."""
+    """Distinct URLs of 50 to 60 characters, in no order."""
     numbers = np.arange(first, first + rows, dtype=np.uint64) * np.uint64(_GOLDEN)
     text = pl.format("https://shop.example/item/{}/reviews", pl.col("n"))
     return pl.DataFrame({"n": numbers}).select(text).to_series()
 
 
 def mixed(rows: int, seed: int = _SEED) -> pl.DataFrame:
-    """The frame that the budgets speak of: integers, floats, short strings of four values, long distinct ones."""
+    """The frame of the budgets: integers, floats, four short strings, long strings.
+
+    The long strings are distinct.
+    """
     rng = np.random.default_rng(seed)
     short = pl.Series(["north", "south", "east", "west"])
     return pl.DataFrame(
@@ -45,7 +48,7 @@ def mixed(rows: int, seed: int = _SEED) -> pl.DataFrame:
 
 
 def more_kinds(rows: int) -> pl.DataFrame:
-    """The mixed frame and the other kinds of columns."""
+    """The mixed frame with the other kinds of columns."""
     rng = np.random.default_rng(_SEED + 1)
     seconds = pl.lit(pl.Series(rng.integers(0, 31_536_000, rows)))
     return mixed(rows).with_columns(
@@ -76,7 +79,10 @@ def records(rows: int) -> list[dict[str, Any]]:
 
 
 def wide(rows: int, columns: int, seed: int = _SEED) -> pl.DataFrame:
-    """Integers up to a million, floats, words of four, names of 5,000 in turn, as many columns as asked for."""
+    """A frame of `columns` columns: integers, floats, words and names in turn.
+
+    Integers are below a million; there are four words and 5,000 names.
+    """
     rng = np.random.default_rng(seed)
     makers = {
         "integer": lambda: pl.Series(rng.integers(0, _VALUES, rows)),
@@ -89,7 +95,7 @@ def wide(rows: int, columns: int, seed: int = _SEED) -> pl.DataFrame:
 
 
 def hourly_profiles(windows: int, rows: int) -> list[bytes]:
-    """Profiles of 20 columns each, as bytes: five times the four kinds, other values in each window."""
+    """Profiles of 20 columns as bytes, five of each kind, with new values per window."""
     return [_twenty_columns(rows, _SEED + number) for number in range(windows)]
 
 
@@ -100,7 +106,10 @@ def _twenty_columns(rows: int, seed: int) -> bytes:
 
 
 def in_windows(rows: int, windows: int) -> pl.DataFrame:
-    """Integers and floats whose event times are spread over hours, no two neighbours in one where there are several."""
+    """Integers and floats with event times spread over `windows` hours.
+
+    Adjacent rows are in different windows if there are several.
+    """
     hours = np.arange(rows) % windows
     times = pl.Series("at", [START + timedelta(hours=hour) for hour in range(windows)]).gather(hours)
     return mixed(rows).select("integer", "float").with_columns(times)

@@ -1,6 +1,6 @@
-"""How often drift is found where there is none, and where there is some, and whether the intervals hold the truth.
+"""False alarms and power of drift detection, and coverage of its intervals.
 
-All at the default thresholds. No drift: both profiles are of draws from one distribution. The truth is computed from
+All at the default thresholds. Without drift, both profiles are draws from one distribution. The truth is computed from
 the raw values with numpy, over the same bins.
 """
 
@@ -27,8 +27,8 @@ _WORDS: Final = np.array([f"word {i}" for i in range(1_000)])
 
 
 def _words(positions: NDArray[np.int64]) -> NDArray[np.str_]:
-    found: NDArray[np.str_] = _WORDS[positions % _WORDS.size]
-    return found
+    words: NDArray[np.str_] = _WORDS[positions % _WORDS.size]
+    return words
 
 
 def _with_nulls(share: float) -> Draw:
@@ -58,7 +58,7 @@ SAME: Final[Mapping[str, Draw]] = {
     "1,000 words": lambda n, rng: _words(rng.integers(0, 1_000, n)),
     "words, zipf": lambda n, rng: _words(rng.zipf(1.5, n)),
 }
-# What changed → draws of the reference and of the current profile.
+# Change → draws of the reference and of the current profile.
 CHANGED: Final[Mapping[str, tuple[Draw, Draw]]] = {
     **{f"mean by {by} σ": (_shifted(0), _shifted(by)) for by in (0.1, 0.25, 0.5, 1.0)},
     **{f"σ by a factor of {by}": (_scaled(1), _scaled(by)) for by in (1.25, 1.5, 2.0)},
@@ -74,7 +74,7 @@ _POWER_SIZES: Final = (100, 1_000, 10_000, 100_000)
 
 
 def tables(progress: Progress, *, draws: int) -> str:
-    """The three tables in Markdown; of what changed a tenth of the draws."""
+    """The three tables in Markdown; the table with drift uses a tenth of the draws."""
     task = progress.add_task("", total=len(SIZES) + len(_POWER_SIZES) + 1)
     same, changed, few = [], [], max(draws // 10, 1)
     for n, m in SIZES:
@@ -87,25 +87,25 @@ def tables(progress: Progress, *, draws: int) -> str:
         progress.advance(task)
     progress.update(task, description="intervals")
     parts = [
-        f"Found where there is none, in % of {draws:,} draws each:",
+        f"False alarms without drift, in % of {draws:,} draws each:",
         _table("distribution", [f"{n:,} and {m:,} rows" for n, m in SIZES], same),
-        f"Found where there is some, in % of {few:,} draws each:",
-        _table("what changed", [f"{n:,} rows each" for n in _POWER_SIZES], changed),
-        f"Intervals that held the figure of the raw values, in % of {draws:,} draws each of 20,000 and 10,000 rows:",
+        f"Drift found, in % of {few:,} draws each:",
+        _table("change", [f"{n:,} rows each" for n in _POWER_SIZES], changed),
+        f"Intervals that contain the figure of the raw values, in % of {draws:,} draws each of 20,000 and 10,000 rows:",
         _table("distribution", list(_METRICS), _coverage(20_000, 10_000, draws), by_column=True),
     ]
     return "\n\n".join(parts)
 
 
 def _alarms(pairs: Mapping[str, tuple[Draw, Draw]], n: int, m: int, draws: int) -> dict[str, float]:
-    """What was drawn → the share of draws in which drift was found."""
-    found = dict.fromkeys(pairs, 0)
+    """Distribution or change → share of draws in which drift is found."""
+    alarms = dict.fromkeys(pairs, 0)
     for draw in range(draws):
         rng = np.random.default_rng([n, m, draw])
         sides = _profile(pairs, 0, n, rng), _profile(pairs, 1, m, rng)
         for name, drifted in pp.drift(*sides).select("column", "drifted").iter_rows():
-            found[name] += drifted
-    return {name: count / draws for name, count in found.items()}
+            alarms[name] += drifted
+    return {name: count / draws for name, count in alarms.items()}
 
 
 def _profile(pairs: Mapping[str, tuple[Draw, Draw]], which: int, n: int, rng: np.random.Generator) -> pp.Profile:
@@ -117,9 +117,12 @@ _METRICS: Final = ("ks", "wasserstein", "psi", "total_variation", "jensen_shanno
 
 
 def _coverage(n: int, m: int, draws: int) -> dict[str, dict[str, float]]:
-    """Distribution → metric → the share of draws whose interval held the truth; half of the draws are shifted."""
+    """Distribution → metric → share of draws whose interval contains the truth.
+
+    Half of the draws are shifted.
+    """
     names = ("normal", "heavy tail", "zipf", "zeros but for 10 %")
-    held = {name: dict.fromkeys(_METRICS, 0.0) for name in names}
+    coverage = {name: dict.fromkeys(_METRICS, 0.0) for name in names}
     for draw in range(draws):
         rng = np.random.default_rng([n, m, draw])
         raw = {name: (SAME[name](n, rng), SAME[name](m, rng) + (draw % 2) / 4) for name in names}
@@ -128,8 +131,8 @@ def _coverage(n: int, m: int, draws: int) -> dict[str, dict[str, float]]:
             name = row["column"]
             distributions = [side[name].group("number").distribution() for side in sides]
             for metric, figure in truth(*raw[name], edges_of_bins(*distributions)).items():  # type: ignore[arg-type]
-                held[name][metric] += _is_within(figure, row, metric) / draws
-    return held
+                coverage[name][metric] += _is_within(figure, row, metric) / draws
+    return coverage
 
 
 def _is_within(figure: float, row: dict[str, Any], metric: str) -> bool:

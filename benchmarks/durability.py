@@ -1,4 +1,7 @@
-"""What it costs that nothing is lost: flushing often, and checkpoints of wide windows. It depends on the disk below."""
+"""The cost of durability: frequent flushes, and checkpoints of wide windows.
+
+The figures depend on the disk.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ _START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def losses(setup: Setup) -> Iterator[Line]:
-    """A flush every 1,000 records beside none, and what a checkpoint takes."""
+    """A flush every 1,000 records against none, and the time of a checkpoint."""
     records = data.records(max(5_000, setup.rows // 20))
     lines = [json.dumps(entry) for entry in records]
     sources: dict[str, Callable[[], Iterable[Any]]] = {
@@ -46,7 +49,7 @@ def losses(setup: Setup) -> Iterator[Line]:
 def _logger(**options: Any) -> Iterator[pp.Logger]:
     with TemporaryDirectory() as folder, pp.Session(folder) as session, session.logger(**options) as logger:
         logger.log({"first": 1})
-        logger.flush()  # makes the files
+        logger.flush()  # creates the files
         yield logger
 
 
@@ -55,7 +58,7 @@ def _logged(logger: pp.Logger, source: Callable[[], Iterable[Any]], flush_every:
         logger.log(entry)
         if flush_every and number % flush_every == 0:
             logger.flush()
-    _ = logger.profile  # all of it profiled
+    _ = logger.profile  # profiles all rows
 
 
 def _checkpoints(repeats: int) -> Iterator[Line]:
@@ -66,17 +69,17 @@ def _checkpoints(repeats: int) -> Iterator[Line]:
             logger.log_frame(_at(wide, hour))
         logger.flush()
         for changed in (_WINDOWS, 1):
-            taken_ms = median(_checkpoint_ms(logger, wide.head(100), changed) for _ in range(repeats))
+            checkpoint_ms = median(_checkpoint_ms(logger, wide.head(100), changed) for _ in range(repeats))
             what = f"checkpoint of {_COLUMNS} columns, {_WINDOWS} windows, {changed} of them changed"
-            yield Line(suite="durability", what=what, ours=taken_ms, budget=50.0, goal=25.0)
+            yield Line(suite="durability", what=what, ours=checkpoint_ms, budget=50.0, goal=25.0)
 
 
 def _checkpoint_ms(logger: pp.Logger, frame: pl.DataFrame, changed: int) -> float:
     for hour in range(changed):
         logger.log_frame(_at(frame, hour))
-    begun = perf_counter()
+    start_s = perf_counter()
     logger.flush()
-    return (perf_counter() - begun) * 1e3
+    return (perf_counter() - start_s) * 1e3
 
 
 def _wide(rows: int) -> pl.DataFrame:

@@ -1,7 +1,7 @@
-"""Sizing: what a stream needs, as pure arithmetic on rates that were measured; `docs/deployment.md` shows the same.
+"""Sizing: the resources of a stream, as arithmetic on measured rates.
 
-`Rates` are of one machine and come from `python -m benchmarks sizing`; everything else here is arithmetic and holds
-as far as the rates do: it knows nothing of networks, brokers, or cores that share a memory bus.
+`docs/deployment.md` shows the results. `Rates` describe one machine and come from `python -m benchmarks sizing`. The
+formulas ignore networks, brokers, and cores that share a memory bus.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 Form = Literal["json", "frame"]
 _HOUR_S: Final = 3_600
 _DAY_S: Final = 86_400
-_KEYS_OF_A_PAGE: Final = 1_000  # of a listing, and of a request that deletes
-# Requests of a run of `compact` besides those for panes: the plan and its end, the epoch, the index; and reading them.
-_PUTS_OF_A_RUN: Final = 4
-_GETS_OF_A_RUN: Final = 6
-_LISTINGS_OF_A_RUN: Final = 3
-_CHECKPOINTS_KEPT: Final = 2
+_PAGE_KEYS: Final = 1_000  # per page of a listing, and per delete request
+# Requests of a run of `compact` in addition to panes: writing and reading the plan and its end, the epoch, the index.
+_PUTS_PER_RUN: Final = 4
+_GETS_PER_RUN: Final = 6
+_LISTINGS_PER_RUN: Final = 3
+_CHECKPOINTS: Final = 2
 _READ_BYTES: Final = 8 << 20
 _JOURNAL_BYTES: Final = 64 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What a record of so many columns costs.
+    """The cost of a record with a number of columns.
 
     Attributes
     ----------
     columns
-        Its columns.
+        Number of columns.
     json_us, frame_us
         Microseconds of processor time in `log_json` of many lines, and in `log_frame` of 20,000 rows at a time.
     json_bytes
-        Its bytes as JSON, keys included.
+        Bytes as JSON, including keys.
     """
 
     columns: int
@@ -49,24 +49,26 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """What a core does, in processor time; of a column the mean over integers, floats, words and names in equal parts.
+    """Rates of one core in processor time.
+
+    Figures of a column are the mean over equal parts of integers, floats, words and names.
 
     Attributes
     ----------
     costs
-        Of records of several widths, at least two, rising.
+        Costs of records with at least two widths, ascending.
     seal_column_us
         Microseconds to seal and publish a column of a window.
     checkpoint_column_us
-        Microseconds to save a column of an open window that changed.
+        Microseconds to save a changed column of an open window.
     merge_us, merge_column_us
-        Microseconds for a pane that is compacted, and for each of its columns.
+        Microseconds to compact a pane, and for each of its columns.
     column_bytes
-        Bytes of a column in a pane that has seen many values.
+        Bytes of a column in a pane with many values.
     open_column_bytes
         Memory of a column of an open window.
     process_bytes
-        Memory of a process that logs wide JSON, before windows are counted.
+        Memory of a process that logs wide JSON, without windows.
     """
 
     costs: tuple[Cost, ...]
@@ -81,26 +83,26 @@ class Rates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """A stream, and how it is to be profiled.
+    """A stream, and its options for profiling.
 
     Attributes
     ----------
     records_per_s, columns
-        How fast records come, and how many values each has.
+        Records per second, and values per record.
     form
-        "json" for text that has to be decoded, "frame" for tables.
+        "json" for text, "frame" for tables.
     window_s
         Length of a window in seconds.
     checkpoint_s
         Seconds between checkpoints.
     open_windows
-        Windows that are open at a time: one, and those that `max_out_of_orderness` keeps open.
+        Number of open windows: one, and those that `max_out_of_orderness` keeps open.
     writer_cores
         Cores of a process that logs.
     busy
-        Share of the cores that is to be in use; the rest is for peaks, and for catching up after a restart.
+        Target utilization of the cores; the rest is for peaks, and for catching up after a restart.
     compact_s
-        Seconds between two runs of `compact`.
+        Seconds between runs of `compact`.
     """
 
     records_per_s: float
@@ -115,7 +117,7 @@ class Load:
 
 
 def _at_width(columns: int, known: Sequence[tuple[int, float]]) -> float:
-    """A figure at a width: between those measured, and beyond them, along lines on logarithmic axes."""
+    """A figure at a width, by linear interpolation and extrapolation on log axes."""
     pairs = list(pairwise(known))
     (narrow, less), (wide, more) = next((pair for pair in pairs if columns <= pair[1][0]), pairs[-1])
     exponent = log(more / less) / log(wide / narrow)
@@ -123,10 +125,10 @@ def _at_width(columns: int, known: Sequence[tuple[int, float]]) -> float:
 
 
 def record_us(columns: int, form: Form, rates: Rates) -> float:
-    """Microseconds of processor time for a record.
+    """Microseconds of processor time per record.
 
-    They grow faster than the width: a batch of JSON is bounded in bytes, so of wide records it holds few, and each
-    batch costs some 1 ms a column, however few values it has.
+    They grow faster than the width. A batch of JSON is bounded in bytes, so it has few wide records, and each batch
+    costs about 1 ms per column, regardless of the number of values.
     """
     costs = [(cost.columns, cost.json_us if form == "json" else cost.frame_us) for cost in rates.costs]
     return _at_width(columns, costs)
@@ -138,30 +140,35 @@ def record_bytes(columns: int, rates: Rates) -> float:
 
 
 def logging_cores(load: Load, rates: Rates) -> float:
-    """Cores that are busy with records."""
+    """Cores busy with records."""
     return load.records_per_s * record_us(load.columns, load.form, rates) / 1e6
 
 
 def keeping_cores(load: Load, rates: Rates) -> float:
-    """Cores that one writer has busy with sealing its windows and saving checkpoints, however few records come."""
+    """Cores of one writer busy with sealing windows and saving checkpoints.
+
+    They do not depend on the number of records.
+    """
     sealing = rates.seal_column_us / load.window_s
     saving = rates.checkpoint_column_us / load.checkpoint_s
     return load.columns * (sealing + saving) / 1e6
 
 
 def writers(load: Load, rates: Rates) -> int:
-    """Processes that log; each has its own windows to keep, which is why there may be too many of them.
+    """Number of processes that log.
+
+    Each process maintains windows of its own, so more processes need more cores in total.
 
     Raises
     ------
     ValueError
-        Where keeping the windows alone takes all that a writer has.
+        If the maintenance of windows alone needs all cores of a writer.
     """
-    left = load.writer_cores * load.busy - keeping_cores(load, rates)
-    if left <= 0:
+    available = load.writer_cores * load.busy - keeping_cores(load, rates)
+    if available <= 0:
         msg = f"{load.columns:,} columns: sealing and saving take all of {load.writer_cores} cores"
         raise ValueError(msg)
-    return max(1, ceil(logging_cores(load, rates) / left))
+    return max(1, ceil(logging_cores(load, rates) / available))
 
 
 def cores(load: Load, rates: Rates) -> int:
@@ -170,7 +177,7 @@ def cores(load: Load, rates: Rates) -> int:
 
 
 def json_bytes_per_s(load: Load, rates: Rates) -> float:
-    """Bytes of JSON that come each second; 0 for frames, whose width depends on what brings them."""
+    """Bytes of JSON per second; 0 for frames, whose width depends on their source."""
     return load.records_per_s * record_bytes(load.columns, rates) if load.form == "json" else 0.0
 
 
@@ -180,17 +187,20 @@ def pane_bytes(columns: int, rates: Rates) -> float:
 
 
 def panes_per_hour(writers: int, window_s: float) -> float:
-    """Panes of all writers, where each has rows in each window."""
+    """Panes of all writers, if each has rows in each window."""
     return writers * _HOUR_S / window_s
 
 
 def pane_bytes_per_day(writers: int, load: Load, rates: Rates) -> float:
-    """Bytes of panes that are written in a day, before they are compacted."""
+    """Bytes of panes written per day, before compaction."""
     return panes_per_hour(writers, load.window_s) * 24 * pane_bytes(load.columns, rates)
 
 
 def kept_bytes_per_day(load: Load, rates: Rates, kept_window_s: float) -> float:
-    """Bytes of a day that stay once it was compacted into windows of a length, lists of panes and writers aside."""
+    """Bytes of a day after compaction into windows of a length.
+
+    Excludes the lists of panes and writers.
+    """
     return _DAY_S / kept_window_s * pane_bytes(load.columns, rates)
 
 
@@ -205,31 +215,31 @@ class Requests:
 
 
 def requests_of_compaction(writers: int, windows: int, merged_before: int = 0, size_bytes: float = 0) -> Requests:
-    """Requests of one run of `compact` over new panes of some windows, all of which are settled.
+    """Requests of one run of `compact` over new panes, all past the grace period.
 
-    Each pane is opened once for its header and once to be merged, by requests of 8 MiB each.
+    Each pane is opened twice, for its header and for the merge, by requests of 8 MiB each.
 
     Parameters
     ----------
     writers, windows
-        Writers with a pane in each window, at least two, and windows that came since the last run.
+        Writers with a pane in each window, at least two, and windows since the last run.
     merged_before
-        Files that the run before made and no index has yet.
+        Files of the previous run that are not in the index.
     size_bytes
-        Of a pane.
+        Size of a pane.
     """
     panes = writers * windows
-    pages = max(1, ceil((panes + merged_before) / _KEYS_OF_A_PAGE))
+    pages = max(1, ceil((panes + merged_before) / _PAGE_KEYS))
     return Requests(
-        put=windows + _PUTS_OF_A_RUN,
-        get=panes * (1 + max(1, ceil(size_bytes / _READ_BYTES))) + merged_before + _GETS_OF_A_RUN,
-        list=_LISTINGS_OF_A_RUN * pages,
-        delete=ceil(panes / _KEYS_OF_A_PAGE),
+        put=windows + _PUTS_PER_RUN,
+        get=panes * (1 + max(1, ceil(size_bytes / _READ_BYTES))) + merged_before + _GETS_PER_RUN,
+        list=_LISTINGS_PER_RUN * pages,
+        delete=ceil(panes / _PAGE_KEYS),
     )
 
 
 def requests_per_hour(writers: int, window_s: float, compact_s: float, size_bytes: float = 0) -> Requests:
-    """Requests of writers and of the compactor, which keeps up with them."""
+    """Requests of the writers and the compactor."""
     windows = max(1, round(compact_s / window_s))
     run, runs = requests_of_compaction(writers, windows, windows, size_bytes), _HOUR_S / compact_s
     put = panes_per_hour(writers, window_s) + runs * run.put
@@ -237,7 +247,7 @@ def requests_per_hour(writers: int, window_s: float, compact_s: float, size_byte
 
 
 def compaction_cores(writers: int, load: Load, rates: Rates) -> float:
-    """Cores that are busy with compaction; one process of it uses one."""
+    """Cores busy with compaction; a compactor process uses one."""
     per_pane_us = rates.merge_us + load.columns * rates.merge_column_us
     return panes_per_hour(writers, load.window_s) / _HOUR_S * per_pane_us / 1e6
 
@@ -248,10 +258,13 @@ def memory_of_writer(load: Load, rates: Rates) -> float:
 
 
 def disk_of_writer(load: Load, rates: Rates) -> float:
-    """Bytes on the local disk of one writer at most: two checkpoints of the open windows, and a journal."""
-    return _CHECKPOINTS_KEPT * load.open_windows * pane_bytes(load.columns, rates) + _JOURNAL_BYTES
+    """Largest local disk space of one writer: two checkpoints and a journal."""
+    return _CHECKPOINTS * load.open_windows * pane_bytes(load.columns, rates) + _JOURNAL_BYTES
 
 
 def checkpoint_bytes_per_s(load: Load, rates: Rates) -> float:
-    """Bytes that one writer writes to its disk each second, where all open windows change all the time."""
+    """Bytes per second that one writer writes to its disk.
+
+    Assumes that all open windows change between checkpoints.
+    """
     return load.open_windows * pane_bytes(load.columns, rates) / load.checkpoint_s

@@ -1,7 +1,8 @@
-"""Pairs of timed runs, and the lines they end as. A ratio is ours ÷ theirs, so below 1 is faster than the peer.
+"""Pairs of timed runs, and the lines of the result.
 
-Absolute times of a shared machine drift by half and more within minutes. Two runs right after each other drift alike,
-so every ratio is taken within a pair, and the median and the quartiles over the pairs are what is told.
+A ratio is ours ÷ theirs, so a ratio below 1 is faster than the peer. Absolute times of a shared machine drift by half
+and more within minutes. Two consecutive runs drift alike, so each ratio is computed within a pair, and the result is
+the median and the quartiles over the pairs.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_FEWEST_PAIRS: Final = 3
+_MIN_PAIRS: Final = 3
 
 
 class Skip(Exception):
-    """A peer or a data set is not here; the text is the reason that the table shows."""
+    """A peer or a data set is not available; the table shows the text as the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """What the command line asked for."""
+    """Options of the command line."""
 
     rows: int
     threads: int
@@ -36,20 +37,20 @@ class Setup:
 
     @property
     def pairs(self) -> int:
-        """Most pairs of one line."""
+        """Largest number of pairs of one line."""
         return 3 if self.quick else 15
 
     @property
     def seconds(self) -> float:
-        """No further pair of one line begins after these."""
+        """Seconds after which no further pair of a line starts."""
         return 2.0 if self.quick else 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One line of the table: a ratio of two runs, a figure that stands alone, or the reason why there is none.
+    """One line of the table: a ratio of two runs, a single figure, or a skip reason.
 
-    `budget` and `goal` bound the ratio where there is one, else the figure `ours`.
+    `budget` and `goal` bound the ratio, or the figure `ours` of a line without a ratio.
     """
 
     suite: str
@@ -68,12 +69,12 @@ class Line:
 
     @property
     def figure(self) -> float | None:
-        """What budget and goal bound."""
+        """The figure that budget and goal bound."""
         return self.ours if self.ratio is None else self.ratio
 
     @property
     def verdict(self) -> str:
-        """The best bound that holds."""
+        """The best bound that the figure meets."""
         if self.figure is None or self.budget is None or self.goal is None:
             return ""
         return "goal" if self.figure <= self.goal else "budget" if self.figure <= self.budget else "missed"
@@ -115,32 +116,35 @@ class Pairs:
 
 
 def milliseconds(run: Callable[[], object]) -> float:
-    """Time of one run, with no garbage of earlier ones left to collect."""
+    """Time of one run, after a collection of the garbage of earlier runs."""
     gc.collect()
-    begun = perf_counter()
+    start_s = perf_counter()
     run()
-    return (perf_counter() - begun) * 1e3
+    return (perf_counter() - start_s) * 1e3
 
 
 def paired(ours: Callable[[], object], theirs: Callable[[], object], setup: Setup) -> Pairs:
-    """Times of runs in turn, the first of a pair changing sides, after one run of each that is not counted."""
+    """Times of alternating runs, after one warm-up run of each side.
+
+    The side that runs first alternates from pair to pair.
+    """
     ours()
     theirs()
-    begun = perf_counter()
-    mine: list[float] = []
-    others: list[float] = []
-    sides = ((ours, mine), (theirs, others))
+    start_s = perf_counter()
+    our_times: list[float] = []
+    their_times: list[float] = []
+    sides = ((ours, our_times), (theirs, their_times))
     for number in count():
-        late = perf_counter() - begun > setup.seconds
-        if number >= setup.pairs or (late and number >= _FEWEST_PAIRS):
-            return Pairs(mine, others)
+        is_late = perf_counter() - start_s > setup.seconds
+        if number >= setup.pairs or (is_late and number >= _MIN_PAIRS):
+            return Pairs(our_times, their_times)
         for run, times in sides if number % 2 else reversed(sides):
             times.append(milliseconds(run))
     raise AssertionError
 
 
 def median_ms(run: Callable[[], object], repeats: int) -> float:
-    """Median time of some runs, after one that is not counted."""
+    """Median time of some runs, after a warm-up run."""
     run()
     return float(np.median([milliseconds(run) for _ in range(repeats)]))
 
@@ -151,6 +155,6 @@ def slope(sizes: Sequence[float], times: Sequence[float]) -> float:
 
 
 def limit_threads(threads: int) -> None:
-    """Give Polars and the native peers so many threads; they read it when they are first imported."""
+    """Limit the threads of Polars and native peers; must run before their import."""
     for name in ("POLARS_MAX_THREADS", "RAYON_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ[name] = str(threads)

@@ -1,6 +1,7 @@
-"""The peers: each a context that prepares a frame as the peer likes it best, outside of the time, and gives the run.
+"""The peers: each is a context manager that prepares a frame and yields the run.
 
-A peer that is not installed raises `Skip` with the reason.
+The preparation is not timed, and uses the preferred format of the peer. A peer that is not installed raises `Skip` with
+the reason.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def _module(name: str) -> Any:
 
 @contextmanager
 def duckdb_summarize(frame: pl.DataFrame, setup: Setup) -> Iterator[Callable[[], object]]:
-    """DuckDB's SUMMARIZE of a table in its memory."""
+    """DuckDB's SUMMARIZE of an in-memory table."""
     duckdb = _module("duckdb")
     with duckdb.connect(":memory:", config={"threads": setup.threads}) as connection:
         connection.register("frame", frame.to_arrow())
@@ -55,7 +56,7 @@ def duckdb_summarize(frame: pl.DataFrame, setup: Setup) -> Iterator[Callable[[],
 
 @contextmanager
 def clickhouse(frame: pl.DataFrame, setup: Setup) -> Iterator[Callable[[], object]]:
-    """ClickHouse in this process: the aggregates that come closest to a profile, over a table of engine Memory."""
+    """ClickHouse in this process: aggregates closest to a profile, on engine Memory."""
     session = _module("chdb.session").Session()
     try:
         # ClickHouse finds the table by the name of this variable.
@@ -72,27 +73,30 @@ def clickhouse(frame: pl.DataFrame, setup: Setup) -> Iterator[Callable[[], objec
 
 @contextmanager
 def describe(frame: pl.DataFrame, _: Setup) -> Iterator[Callable[[], object]]:
-    """Polars' describe(): exact quartiles, no sketches, nothing that merges."""
+    """Polars' describe(): exact quartiles, without sketches, cannot be merged."""
     yield frame.describe
 
 
 @contextmanager
 def dataprof(frame: pl.DataFrame, _: Setup) -> Iterator[Callable[[], object]]:
-    """dataprof with its statistics alone, without the search for patterns and the marks for quality."""
+    """dataprof with statistics alone, without patterns and quality scores."""
     profile = _module("dataprof").profile
     yield lambda: profile(frame, metrics=["statistics"])
 
 
 @contextmanager
 def netra(frame: pl.DataFrame, _: Setup) -> Iterator[Callable[[], object]]:
-    """netra-profiler as it comes."""
+    """netra-profiler with default options."""
     profiler = _module("netra_profiler").Profiler
     yield lambda: profiler(frame).run()
 
 
 @contextmanager
 def whylogs(frame: pl.DataFrame, setup: Setup) -> Iterator[Callable[[], object]]:
-    """whylogs in an interpreter of its own, since it needs numpy below 2; over a pandas frame it has read before."""
+    """whylogs on a pandas frame, in another interpreter since it needs numpy below 2.
+
+    Reading the frame is not timed.
+    """
     if setup.whylogs is None:
         raise Skip("--whylogs does not name a Python that has whylogs and numpy below 2")
     with TemporaryDirectory() as directory:

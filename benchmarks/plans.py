@@ -1,4 +1,4 @@
-"""Tables of docs/deployment.md: what was measured, and plans computed from it; a page is renewed in place."""
+"""Tables of docs/deployment.md: measurements, and plans computed from them."""
 
 from __future__ import annotations
 
@@ -27,22 +27,24 @@ WORKED: Final[Mapping[str, Load]] = {
 }
 
 
-def renewed(page: str, blocks: Mapping[str, str]) -> str:
-    """The page with some blocks replaced: what stands between `<!-- figures: NAME -->` and `<!-- end -->`."""
+def update_blocks(page: str, blocks: Mapping[str, str]) -> str:
+    """The page with new text between `<!-- figures: NAME -->` and `<!-- end -->`."""
 
-    def block(found: re.Match[str]) -> str:
-        text = blocks.get(found["name"])
-        return found[0] if text is None else f"{found[1]}{text}\n{found[3]}"
+    def block(match: re.Match[str]) -> str:
+        text = blocks.get(match["name"])
+        return match[0] if text is None else f"{match[1]}{text}\n{match[3]}"
 
     return _BLOCK.sub(block, page)
 
 
-def blocks_of(kept: Mapping[str, Any]) -> dict[str, str]:
-    """The blocks of a page that follow from the figures of `--json`."""
-    lines = [Line(**{name: value for name, value in line.items() if name != "verdict"}) for line in kept["lines"]]
-    if "rates" not in kept:
+def blocks_of(figures_json: Mapping[str, Any]) -> dict[str, str]:
+    """The blocks of a page, from the figures of `--json`."""
+    lines = [
+        Line(**{name: value for name, value in line.items() if name != "verdict"}) for line in figures_json["lines"]
+    ]
+    if "rates" not in figures_json:
         return {"fleet": figures(lines)}
-    rates = rates_of(kept["rates"])
+    rates = rates_of(figures_json["rates"])
     return {
         "speed": speed(rates.costs),
         "shapes": shapes(lines),
@@ -51,9 +53,9 @@ def blocks_of(kept: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def rates_of(kept: Mapping[str, Any]) -> Rates:
-    """The rates that were written as JSON."""
-    return Rates(**{**kept, "costs": tuple(Cost(**cost) for cost in kept["costs"])})
+def rates_of(rates_json: Mapping[str, Any]) -> Rates:
+    """Rates from JSON."""
+    return Rates(**{**rates_json, "costs": tuple(Cost(**cost) for cost in rates_json["costs"])})
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -62,7 +64,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def speed(costs: Iterable[Cost]) -> str:
-    """Records per second of a core by width."""
+    """Records per second of one core by width."""
     rows = [
         [
             f"{cost.columns:,}",
@@ -79,17 +81,17 @@ def speed(costs: Iterable[Cost]) -> str:
 
 def shapes(lines: Iterable[Line]) -> str:
     """Bytes of a column by kind and number of rows."""
-    found: dict[str, dict[str, float]] = {}
+    sizes_by_kind: dict[str, dict[str, float]] = {}
     for line in lines:
         if match := re.fullmatch(r"bytes of a column: (?P<kind>.+), (?P<rows>[\d,]+) rows", line.what):
-            found.setdefault(match["kind"], {})[match["rows"]] = line.ours or 0.0
-    numbers = list(next(iter(found.values())))
-    rows = [[kind, *[f"{sizes[number]:,.0f} B" for number in numbers]] for kind, sizes in found.items()]
+            sizes_by_kind.setdefault(match["kind"], {})[match["rows"]] = line.ours or 0.0
+    numbers = list(next(iter(sizes_by_kind.values())))
+    rows = [[kind, *[f"{sizes[number]:,.0f} B" for number in numbers]] for kind, sizes in sizes_by_kind.items()]
     return _table(["a column of", *[f"{number} rows" for number in numbers]], rows)
 
 
 def constants(rates: Rates) -> str:
-    """The rates that do not depend on the width."""
+    """Rates that do not depend on the width."""
     rows = [
         ["`seal_column_us`", "a column of a window, sealed and published", f"{rates.seal_column_us:,.0f} µs"],
         ["`checkpoint_column_us`", "a column of an open window, saved", f"{rates.checkpoint_column_us:,.0f} µs"],
@@ -103,9 +105,9 @@ def constants(rates: Rates) -> str:
 
 
 def plan(loads: Mapping[str, Load], rates: Rates) -> str:
-    """What each load needs, a column each."""
+    """The resources of each load, one column per load."""
     planned = [(load, formulas.writers(load, rates)) for load in loads.values()]
-    rows = [[what, *[figure(load, count, rates) for load, count in planned]] for what, figure in _FIGURES.items()]
+    rows = [[name, *[figure(load, count, rates) for load, count in planned]] for name, figure in _FIGURES.items()]
     return _table(["", *loads], rows)
 
 
@@ -120,7 +122,7 @@ def _size(size_bytes: float) -> str:
 
 
 def _digits(value: float) -> str:
-    """Three digits that count, or all before the point."""
+    """Three significant digits, or all digits before the decimal point."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 

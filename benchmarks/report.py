@@ -1,4 +1,4 @@
-"""Lines as a Markdown table, as JSON, and as a plot: bars on a logarithmic axis, drawn by hand."""
+"""Lines as a Markdown table, as JSON, and as an SVG plot with a logarithmic axis."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PACKAGES: Final = (
     *("polarsprof", "polars", "datasketches", "numpy", "pyarrow", "polars-hash"),
     *("duckdb", "chdb", "chdb-core", "dataprof", "netra-profiler"),
 )
-# Of the plot, from left to right: what was measured, beside which peer, the bars, the ratio.
+# Columns of the plot from left to right: measurement, peer, bars, ratio.
 _PEER_PX: Final = 16
 _AXIS_AT_PX: Final = 455
 _AXIS_PX: Final = 300
@@ -44,7 +44,7 @@ _TICKS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.
 
 
 def markdown(lines: Iterable[Line]) -> str:
-    """The table; a line that was skipped says why."""
+    """The table; a skipped line has a reason."""
     head = ["| suite | what | against | ours | theirs | ours ÷ theirs | budget | goal | holds |"]
     return "\n".join([*head, "|---|---|---|--:|--:|--:|--:|--:|---|", *map(_row, lines)])
 
@@ -64,7 +64,7 @@ def _measured(value: float | None, unit: str) -> str:
 
 
 def _digits(value: float) -> str:
-    """Three digits that count, or all before the point."""
+    """Three significant digits, or all digits before the decimal point."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
@@ -79,37 +79,40 @@ def _bound(value: float | None) -> str:
 
 
 def figures(lines: Iterable[Line]) -> str:
-    """A table of lines that have no peer."""
+    """A table of lines without a peer."""
     rows = (f"| {line.what} | {_measured(line.ours, line.unit)} |" for line in lines)
     return "\n".join(["| what | |", "|---|--:|", *rows])
 
 
-def as_json(lines: Iterable[Line], asked: Mapping[str, object], rates: Mapping[str, object] | None = None) -> str:
-    """All figures, what was asked for and what they were measured with; no names of hosts or folders."""
+def as_json(lines: Iterable[Line], options: Mapping[str, object], rates: Mapping[str, object] | None = None) -> str:
+    """All figures with options, versions and machine; no names of hosts or folders."""
     machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "system": platform.system()}
-    about = {**machine, **asked, "python": platform.python_version(), "versions": versions()}
+    about = {**machine, **options, "python": platform.python_version(), "versions": versions()}
     measured = [asdict(line) | {"verdict": line.verdict} for line in lines]
     found = {"lines": measured} if rates is None else {"rates": rates, "lines": measured}
     return json.dumps(about | found, indent=2, ensure_ascii=False)
 
 
 def versions() -> dict[str, str]:
-    """Package → version of what is installed."""
-    found = {}
+    """Package → version, for installed packages."""
+    installed = {}
     for name in _PACKAGES:
         try:
-            found[name] = version(name)
+            installed[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def svg(lines: Iterable[Line]) -> str:
-    """The ratios to peers as bars with their quartiles, for light and dark pages; left of 1 we are faster."""
+    """Ratios to peers as bars with quartiles, for light and dark pages.
+
+    Bars to the left of 1 show that polarsprof is faster.
+    """
     shown = [line for line in lines if line.ratio is not None and line.suite != "memory"]
     ticks, height = _ticks(shown), _TOP_PX + _ROW_PX * len(shown) + _BOTTOM_PX
     title = "Time of polarsprof ÷ time of its peers"
-    before = [None, *[line.what for line in shown]]  # what is the same as in the row above is not said again
+    before = [None, *[line.what for line in shown]]  # a row omits the label of the row above
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH_PX} {height}" role="img">',
@@ -131,7 +134,7 @@ def svg(lines: Iterable[Line]) -> str:
 
 
 def _ticks(shown: Sequence[Line]) -> list[float]:
-    """The round ratios from the one below all quartiles to the one above; 1 is always among them."""
+    """Round ratios that enclose all quartiles; 1 is always one of them."""
     ends = [end for line in shown for end in (line.lower_quartile, line.upper_quartile) if end is not None] or [1.0]
     low = max((tick for tick in _TICKS if tick <= min(*ends, 0.5)), default=_TICKS[0])
     high = min((tick for tick in _TICKS if tick >= max(*ends, 2.0)), default=_TICKS[-1])
@@ -182,5 +185,5 @@ def _row_of(line: Line, ticks: Sequence[float], row: int, *, is_new: bool) -> li
 
 
 def _legend(height: int) -> str:
-    what = "bar: median of the pairs · thin line: quartiles · dashes: budget"
-    return f'<text class="faint" x="{_PEER_PX}" y="{height - 14}">{what}</text>'
+    legend = "bar: median of the pairs · thin line: quartiles · dashes: budget"
+    return f'<text class="faint" x="{_PEER_PX}" y="{height - 14}">{legend}</text>'

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 
 import polarsprof as pp
 from benchmarks import data
-from benchmarks.child import measured
 from benchmarks.measure import Line, Pairs, Setup, median_ms, milliseconds, slope
+from benchmarks.processes import run_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,10 +23,10 @@ _GROUP_ROWS: Final = 100_000
 
 
 def slopes(setup: Setup) -> Iterator[Line]:
-    """Exponents of the growth of time: 1 is proportional, 0 does not depend."""
-    for what, sizes, times in (_rows(setup), _columns(setup), _distinct(setup), _open_windows(setup)):
+    """Exponents of the growth of time: 1 is proportional, 0 is constant."""
+    for dimension, sizes, times in (_rows(setup), _columns(setup), _distinct(setup), _open_windows(setup)):
         span = f"{sizes[0]:,} to {sizes[-1]:,}"
-        yield Line(suite="scaling", what=f"time by {what}, {span}", unit="exponent", ours=slope(sizes, times))
+        yield Line(suite="scaling", what=f"time by {dimension}, {span}", unit="exponent", ours=slope(sizes, times))
 
 
 def _rows(setup: Setup) -> tuple[str, Sequence[int], Sequence[float]]:
@@ -69,7 +69,7 @@ def _repeats(setup: Setup) -> int:
 
 
 def _log_frame_ms(frame: pl.DataFrame) -> float:
-    """Time until the rows are in their windows, all of them open; sealing and writing come after."""
+    """Time until all rows are in open windows, without sealing and writing."""
     with (
         TemporaryDirectory() as store,
         pp.Session(store) as session,
@@ -79,25 +79,30 @@ def _log_frame_ms(frame: pl.DataFrame) -> float:
 
 
 def memory(setup: Setup) -> Iterator[Line]:
-    """Peak memory of a process that profiles a Parquet file, at ten times the rows and at one time."""
+    """Peak memory of a process that profiles a Parquet file, at ten times the rows."""
     rows = max(1, setup.rows // 2)
     what = f"peak memory, Parquet of {10 * rows:,} rows"
     against = f"{rows:,} rows"
     if not Path("/proc/self/status").exists():
-        yield Line(suite="memory", what=what, against=against, skipped="the system tells no peak memory in /proc")
+        yield Line(
+            suite="memory", what=what, against=against, skipped="the system does not report peak memory in /proc"
+        )
         return
     repeats = 1 if setup.quick else 3
     with TemporaryDirectory() as directory:
         small, large = Path(directory, "small.parquet"), Path(directory, "large.parquet")
         _write(small, rows)
         _write(large, 10 * rows)
-        peaks = [[measured("profile", str(path)).peak_mib for path in (large, small)] for _ in range(repeats)]
+        peaks = [[run_step("profile", str(path)).peak_mib for path in (large, small)] for _ in range(repeats)]
     larger, smaller = zip(*peaks, strict=True)
     yield Pairs(larger, smaller).line("memory", what, against, unit="MiB", budget=1.1, goal=1.1)
 
 
 def _write(path: Path, rows: int) -> None:
-    """The mixed frame in row groups, never whole in memory; every long string differs, as it does in one frame."""
+    """Write the mixed frame in row groups, so that it is never whole in memory.
+
+    All long strings differ, as in one frame.
+    """
     schema = data.mixed(1).to_arrow(compat_level=pl.CompatLevel.oldest()).schema
     with pq.ParquetWriter(path, schema) as writer:
         for first in range(0, rows, _GROUP_ROWS):

@@ -1,7 +1,7 @@
-"""The rates of this machine, that go into `formulas`: processor time by width, bytes by shape, memory by open windows.
+"""Measures the rates for `formulas`: processor time, bytes, memory.
 
-Processor time is that of all threads of the process. A rate for a record is what the second half of the records costs
-more than the first alone, so that what comes once for each window and checkpoint does not count with the records.
+Processor time includes all threads of the process. A rate for a record is the processor time of the second half of the
+records, after the first half. So work that occurs once per window and checkpoint does not count with the records.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import polars as pl
 
 import polarsprof as pp
 from benchmarks import data
-from benchmarks.child import measured
 from benchmarks.formulas import Cost, Rates
 from benchmarks.measure import Line
+from benchmarks.processes import run_step
 from polarsprof.files.codec import Sections
 
 if TYPE_CHECKING:
@@ -37,7 +37,19 @@ _START_US: Final = int(data.START.timestamp()) * 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much is measured: widths of records, values of JSON, rows of a frame and of the largest pane, repeats."""
+    """The size of a measurement.
+
+    Attributes
+    ----------
+    widths
+        Columns of records, ascending.
+    values
+        Number of JSON values.
+    frame_rows, rows
+        Rows of a frame; rows of the largest pane.
+    repeats
+        Repetitions; the median counts.
+    """
 
     widths: Sequence[int]
     values: int
@@ -51,7 +63,10 @@ QUICK: Final = Size(_QUICK_WIDTHS, 40_000, 500, 3_000, 1)
 
 
 def fitted(columns: Sequence[float], costs: Sequence[float]) -> tuple[float, float]:
-    """(a, b) of cost ≈ a + b · columns with neither below 0; relative errors count, so that narrow records do, too."""
+    """The fit (a, b) of cost ≈ a + b · columns, with both at least 0.
+
+    It minimizes relative errors, so that narrow records have the same weight.
+    """
     weights = 1 / np.asarray(costs)
     design = np.column_stack([np.ones(len(columns)), columns])
     fit, *_ = np.linalg.lstsq(design * weights[:, None], np.ones(len(columns)))
@@ -61,7 +76,7 @@ def fitted(columns: Sequence[float], costs: Sequence[float]) -> tuple[float, flo
 
 
 def measured_rates(size: Size) -> tuple[list[Line], Rates]:
-    """What was measured, line by line, and the rates that follow."""
+    """The measurements line by line, and the rates that follow from them."""
     costs = [_cost(width, size) for width in size.widths]
     shapes = list(_shapes(size))
     seal_us, checkpoint_us = _keeping(max(size.widths), size)
@@ -100,11 +115,11 @@ def _lines_of_merges(merges: Iterable[tuple[int, float]]) -> Iterator[Line]:
 
 def _cost(columns: int, size: Size) -> Cost:
     rows = max(size.frame_rows // 5, size.values // columns)
-    text = _timed(data.wide(rows, columns - 1)).write_ndjson().encode()
+    text = _with_times(data.wide(rows, columns - 1)).write_ndjson().encode()
     cut = text.index(b"\n", len(text) // 2) + 1
     later_rows = text.count(b"\n", cut)
     json_us = _later_us(lambda logger, half: logger.log_json(half), text[:cut], text[cut:], size)
-    frame = _timed(data.wide(size.frame_rows, columns - 1))
+    frame = _with_times(data.wide(size.frame_rows, columns - 1))
     frame_us = _later_us(lambda logger, part: logger.log_frame(part), frame, frame, size)
     return Cost(
         columns=columns,
@@ -114,31 +129,31 @@ def _cost(columns: int, size: Size) -> Cost:
     )
 
 
-def _timed(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame and a column of times, all in one minute, as integers: JSON has no times."""
+def _with_times(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with a column of times, as integers since JSON has no times."""
     return frame.with_columns(at=_START_US + pl.int_range(frame.height))
 
 
 def _later_us(log: Callable[[pp.Logger, Any], object], first: Any, later: Any, size: Size) -> float:
-    """Processor time of the later data, when the first was logged."""
-    taken = []
+    """Processor time of the later data in µs, after the first is logged."""
+    times_s = []
     for _ in range(size.repeats):
         with _logger() as logger:
             log(logger, first)
-            taken.append(_taken(partial(log, logger, later)))
-    return median(taken) * 1e6
+            times_s.append(_cpu_s(partial(log, logger, later)))
+    return median(times_s) * 1e6
 
 
 @contextmanager
 def _logger(folder: str | None = None, **options: Any) -> Iterator[pp.Logger]:
-    with TemporaryDirectory() as made, pp.Session(folder or made) as session:
+    with TemporaryDirectory() as temporary, pp.Session(folder or temporary) as session:
         yield session.logger(
             "sizing", **{"with_rotation_time": "1m", "timestamp": "at", "checkpoint_every": "1h"} | options
         )
 
 
 def _keeping(columns: int, size: Size) -> tuple[float, float]:
-    """Microseconds to seal a column of a window, and to save one that changed in a checkpoint."""
+    """Microseconds to seal a column of a window, and to save a changed one."""
     frame = data.wide(max(64, min(size.rows, 20_000_000 // columns)), columns).with_columns(at=pl.lit(data.START))
     sealing, saving = [], []
     for _ in range(size.repeats):
@@ -146,32 +161,32 @@ def _keeping(columns: int, size: Size) -> tuple[float, float]:
             logger.log_frame(frame)
             logger.flush()
             logger.log_frame(frame.head(1))
-            saving.append(_taken(logger.flush))
-            sealing.append(_taken(logger.close))
+            saving.append(_cpu_s(logger.flush))
+            sealing.append(_cpu_s(logger.close))
     return median(sealing) * 1e6 / columns, median(saving) * 1e6 / columns
 
 
-def _taken(run: Callable[[], object]) -> float:
-    begun = process_time()
+def _cpu_s(run: Callable[[], object]) -> float:
+    start_s = process_time()
     run()
-    return process_time() - begun
+    return process_time() - start_s
 
 
 def _merge_us(columns: int, size: Size) -> float:
-    """Microseconds for each of some panes that all differ, read and merged from files."""
+    """Microseconds per pane to read and merge different panes."""
     panes = min(_PANES, max(4, size.values // columns // 64))
     files = [pp.profile(data.wide(1_000, columns, seed)).to_bytes() for seed in range(panes)]
     pp.merge(files[:4])
-    return median(_taken(lambda: pp.merge(files)) for _ in range(size.repeats)) * 1e6 / panes
+    return median(_cpu_s(lambda: pp.merge(files)) for _ in range(size.repeats)) * 1e6 / panes
 
 
 def _pane_bytes(frame: pl.DataFrame) -> float:
     sections = Sections.of_bytes(pp.profile(frame).to_bytes())
-    return sum(entry.length for entry in sections.wanted(None))
+    return sum(entry.length for entry in sections.entries(None))
 
 
 def _shapes(size: Size) -> Iterator[Line]:
-    """Bytes of a column of each kind that has seen few, more and many values."""
+    """Bytes of a column of each kind after few, more and many values."""
     for rows in (60, 1_000, size.rows):
         kinds = data.wide(rows, 4).hstack(data.more_kinds(rows).select("long string", "boolean", "datetime"))
         for column in kinds:
@@ -180,32 +195,38 @@ def _shapes(size: Size) -> Iterator[Line]:
 
 
 def _memory(size: Size) -> tuple[float, float]:
-    """Bytes of a column of an open window, and of a process that logs JSON of the largest width, windows left out."""
+    """Bytes of a column of an open window, and of a process without windows.
+
+    The process logs JSON of the largest width.
+    """
     columns = max(size.widths) // 2
-    one, many = (measured("open_windows", str(columns), str(windows), str(size.values)) for windows in (1, 9))
+    one, many = (run_step("open_windows", str(columns), str(windows), str(size.values)) for windows in (1, 9))
     each = max(0.0, many.peak_mib - one.peak_mib) * (1 << 20) / (8 * columns)
-    wide = measured("wide_json", str(max(size.widths)), str(size.values))
+    wide = run_step("wide_json", str(max(size.widths)), str(size.values))
     return each, wide.peak_mib * (1 << 20) - each * max(size.widths)
 
 
 def open_windows(columns: int, windows: int, values: int) -> int:
-    """Log frames into windows that all stay open; how many there are."""
+    """Log frames into windows that stay open; returns the number of windows."""
     rows = max(64, values // columns // 4)
     frame = data.wide(rows, columns)
     with _logger(max_out_of_orderness="1d", idle_timeout=None) as logger:
         for number in range(windows):
             logger.log_frame(frame.with_columns(at=pl.lit(data.START + timedelta(minutes=number))))
-        logger.profile  # noqa: B018 - all is profiled
+        logger.profile  # noqa: B018 - profiles all rows
     return windows
 
 
 def wide_json(columns: int, values: int) -> int:
-    """Log JSON of many columns as a stream of portions, each about what is profiled at once; how many rows it had."""
+    """Log JSON of many columns in parts; returns the number of rows.
+
+    Each part is about as large as a batch of the logger.
+    """
     rows = max(16, min(_BATCH_BYTES // (24 * columns), values // columns))
-    text = _timed(data.wide(rows, columns - 1)).write_ndjson().encode()
-    splits = max(2, values // columns // rows)
+    text = _with_times(data.wide(rows, columns - 1)).write_ndjson().encode()
+    parts = max(2, values // columns // rows)
     with _logger() as logger:
-        for _ in range(splits):
+        for _ in range(parts):
             logger.log_json(text)
         logger.flush()
-    return rows * splits
+    return rows * parts

@@ -1,4 +1,4 @@
-"""Topics and streams end to end, beside a loop of their bare clients that decodes each message with json.loads."""
+"""Topics and streams end to end, against their clients and json.loads."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from polarsprof.sources import Source
 
 _PARTITIONS: Final = 4
-_MOST_MESSAGES: Final = 60_000  # the mock of Kafka drops what is beyond 5 MB of a partition
+_MAX_MESSAGES: Final = 60_000  # the mock of Kafka drops messages beyond 5 MB per partition
 
 
 def throughput(setup: Setup) -> Iterator[Line]:
-    """Time of `Session.run`, windows written, beside a loop of the client that decodes each message."""
-    messages = [json.dumps(entry).encode() for entry in data.records(min(_MOST_MESSAGES, max(1_000, setup.rows // 20)))]
+    """Time of `Session.run` against a loop of the client that decodes each message."""
+    messages = [json.dumps(entry).encode() for entry in data.records(min(_MAX_MESSAGES, max(1_000, setup.rows // 20)))]
     for name, opened in {"KafkaSource": _kafka, "RedisSource": _redis}.items():
         against = "client and json.loads"
         what = f"{name}, {len(messages):,} messages of 10 fields"
         try:
-            with opened(messages) as (made, theirs):
-                line = paired(partial(_run, made, len(messages)), theirs, setup)
+            with opened(messages) as (factory, theirs):
+                line = paired(partial(_run, factory, len(messages)), theirs, setup)
         except Skip as reason:
             yield Line(suite="sources", what=what, against=against, skipped=str(reason))
             continue
@@ -42,9 +42,9 @@ def throughput(setup: Setup) -> Iterator[Line]:
         yield Line(suite="sources", what=f"{name}, messages of 10 fields per second", unit="", ours=speed)
 
 
-def _run(made: Callable[[], Source], messages: int) -> None:
+def _run(factory: Callable[[], Source], messages: int) -> None:
     with TemporaryDirectory() as folder, pp.Session(folder) as session:
-        counters = session.run(made(), max_records=messages)
+        counters = session.run(factory(), max_records=messages)
     assert counters["rows_profiled"] == messages
 
 

@@ -1,4 +1,4 @@
-"""Stores of many files: what it costs to list them and to read a range, once their index is there."""
+"""Stores of many files: time to list windows and to read a range with the index."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import polars as pl
 import polarsprof as pp
 from benchmarks import data
 from benchmarks.measure import Line, Setup, median_ms
-from polarsprof.windowing.tumbling import Interval, Tumbling
+from polarsprof.windowing.durations import Interval
+from polarsprof.windowing.tumbling import Tumbling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,7 +39,7 @@ def ranges(setup: Setup) -> Iterator[Line]:
 
 
 def _fill(folder: Path, profiles: Sequence[pp.Profile], interval: str, panes: int) -> None:
-    """The files that loggers would leave, without the syncs."""
+    """Write the files of loggers, without syncs."""
     tumbling = Tumbling(Interval.parse(interval))
     for number in range(panes):
         profile = profiles[number % len(profiles)]
@@ -52,9 +53,9 @@ def _lines(folder: str, what: str, repeats: int, *, column: str) -> Iterator[Lin
     pp.ProfileStore(folder).windows("clicks")  # writes the index
     hour = _START + timedelta(hours=30), _START + timedelta(hours=31)
 
-    def line(done: str, milliseconds: float, budget: float | None = None, goal: float | None = None) -> Line:
+    def line(operation: str, milliseconds: float, budget: float | None = None, goal: float | None = None) -> Line:
         seconds = milliseconds / 1e3
-        return Line(suite="store", what=f"{what}: {done}", unit="s", ours=seconds, budget=budget, goal=goal)
+        return Line(suite="store", what=f"{what}: {operation}", unit="s", ours=seconds, budget=budget, goal=goal)
 
     yield line("windows(), new process", median_ms(lambda: pp.ProfileStore(folder).windows("clicks"), repeats))
     store = pp.ProfileStore(folder)

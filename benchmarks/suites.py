@@ -1,4 +1,7 @@
-"""What is measured: each suite is a generator of lines. The budgets are bounds of ours ÷ theirs, or of the figure."""
+"""The suites: generators of lines.
+
+Budgets bound the ratio ours ÷ theirs, or the figure of a line without a peer.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from benchmarks import data, durability, peers, scaling, sources, stores
 from benchmarks.measure import Line, Setup, Skip, median_ms, paired
 from benchmarks.real import DATA_SETS
 from polarsprof.files import profile_pb2 as pb
-from polarsprof.profiles.group import write_groups
+from polarsprof.profiles.reading import write_groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -36,7 +39,7 @@ _HOURS_PER_YEAR: Final = 8_760
 
 
 def frame(setup: Setup) -> Iterator[Line]:
-    """The whole profile of the mixed frame, beside every peer."""
+    """The profile of the mixed frame against every peer."""
     mixed = data.mixed(setup.rows)
     for against, peer in peers.FRAME_PEERS.items():
         budget, goal = _FRAME_BUDGETS.get(against, (None, None))
@@ -54,7 +57,7 @@ def column(setup: Setup) -> Iterator[Line]:
         opened = partial(peers.describe, one, setup)
         yield _against(one, opened, setup, suite="column", what=what, against="Polars describe()")
         if one[name].dtype.is_numeric():
-            # A read-only array would be refused; the cast is outside of the time.
+            # The sketch needs a writable array; the cast is not timed.
             opened = partial(peers.kll_update, one[name].cast(pl.Float64).to_numpy(writable=True))
             against = "DataSketches KLL update"
             yield _against(one, opened, setup, suite="column", what=what, against=against, budget=1.5, goal=1.0)
@@ -86,7 +89,7 @@ def _logger(**options: Any) -> Iterator[pp.Logger]:
 
 
 def record(setup: Setup) -> Iterator[Line]:
-    """`log(record)` with its flush beside `json.loads` of the same records, and how long one call can take."""
+    """`log(record)` and a flush against `json.loads`, and latencies of single calls."""
     records = data.records(max(1, setup.rows // 20))
     lines = [json.dumps(entry) for entry in records]
 
@@ -109,20 +112,20 @@ def record(setup: Setup) -> Iterator[Line]:
 
 def _latencies(pace: str, records: list[dict[str, Any]], pause_every: int) -> Iterator[Line]:
     """Percentiles of single calls while the background thread profiles and publishes."""
-    taken_ns = np.empty(len(records))
+    latencies_ns = np.empty(len(records))
     with _logger(with_rotation_time="1s") as logger:
         for number, entry in enumerate(records):
             if number % pause_every == 0:
                 sleep(0.005)
-            begun = perf_counter_ns()
+            start_ns = perf_counter_ns()
             logger.log(entry)
-            taken_ns[number] = perf_counter_ns() - begun
-    for percentile, value in zip(_PERCENTILES, np.percentile(taken_ns, _PERCENTILES).tolist(), strict=True):
+            latencies_ns[number] = perf_counter_ns() - start_ns
+    for percentile, value in zip(_PERCENTILES, np.percentile(latencies_ns, _PERCENTILES).tolist(), strict=True):
         yield Line(suite="record", what=f"one log(record), p{percentile:g}, {pace}", unit="µs", ours=value / 1e3)
 
 
 def lines_of_json(setup: Setup) -> Iterator[Line]:
-    """`log_json` with its flush beside `pl.read_ndjson` of the same bytes."""
+    """`log_json` and a flush against `pl.read_ndjson` of the same bytes."""
     records = data.records(max(1, setup.rows // 10))
     text = "\n".join(map(json.dumps, records)).encode()
     with _logger() as logger:
@@ -137,7 +140,7 @@ def lines_of_json(setup: Setup) -> Iterator[Line]:
 
 
 def merge(setup: Setup) -> Iterator[Line]:
-    """A year of hourly windows of 20 columns, from the bytes of their files to one profile."""
+    """A year of hourly windows with 20 columns, from file bytes to one profile."""
     windows = 240 if setup.quick else _HOURS_PER_YEAR
     distinct = data.hourly_profiles(min(windows, 24 if setup.quick else 365), 2_000)
     year = [distinct[hour % len(distinct)] for hour in range(windows)]
@@ -147,21 +150,21 @@ def merge(setup: Setup) -> Iterator[Line]:
 
 
 def state(setup: Setup) -> Iterator[Line]:
-    """The bytes of one column of each kind, as a profile file holds it."""
+    """The bytes of one column of each kind in a profile file."""
     profile = pp.profile(data.more_kinds(setup.rows))
-    for name, kept in profile.columns.items():
+    for name, one in profile.columns.items():
         what = f"state of one column: {name}"
-        yield Line(suite="state", what=what, unit="KiB", ours=_state_bytes(kept) / 1024, budget=64.0, goal=32.0)
+        yield Line(suite="state", what=what, unit="KiB", ours=_state_bytes(one) / 1024, budget=64.0, goal=32.0)
 
 
-def _state_bytes(kept: ColumnProfile) -> int:
+def _state_bytes(column: ColumnProfile) -> int:
     message = pb.Column()
-    write_groups(kept.new_parts(message))
+    write_groups(column.add_messages(message))
     return message.ByteSize()
 
 
 def real(setup: Setup) -> Iterator[Line]:
-    """Real data sets beside SUMMARIZE."""
+    """Real data sets against SUMMARIZE."""
     for name, load in DATA_SETS.items():
         against = "DuckDB SUMMARIZE"
         try:

@@ -1,4 +1,7 @@
-"""Streaming data profiles on Polars and Apache DataSketches: micro-batches in, mergeable profiles per window out."""
+"""Streaming data profiles on Polars and Apache DataSketches.
+
+Micro-batches in, mergeable profiles per window out.
+"""
 
 from __future__ import annotations
 
@@ -7,66 +10,54 @@ from typing import TYPE_CHECKING, Any, Final
 from polarsprof._lazy import attribute
 
 if TYPE_CHECKING:
-    from polarsprof.analysis.drift import drift, drift_timeline
-    from polarsprof.engines.one_shot import profile
-    from polarsprof.kernels.spec import ProfileSpec
-    from polarsprof.profiles.column import ColumnProfile
-    from polarsprof.profiles.group import GroupProfile
-    from polarsprof.profiles.merging import merge, read
-    from polarsprof.profiles.profile import Profile
-    from polarsprof.sketches import Estimate, FrequentItem
-    from polarsprof.store import ProfileStore
-    from polarsprof.stream.logger import Logger
-    from polarsprof.stream.session import Session, get_or_create_session
-    from polarsprof.views.report import report
-    from polarsprof.views.strip import strip
-    from polarsprof.views.vega import quantile_bands
-    from polarsprof.windowing.tumbling import Window
+    from polarsprof.analysis.drift import drift as drift
+    from polarsprof.analysis.drift import drift_timeline as drift_timeline
+    from polarsprof.engines.one_shot import profile as profile
+    from polarsprof.kernels.spec import ProfileSpec as ProfileSpec
+    from polarsprof.profiles.column import ColumnProfile as ColumnProfile
+    from polarsprof.profiles.group import GroupProfile as GroupProfile
+    from polarsprof.profiles.merging import merge as merge
+    from polarsprof.profiles.merging import read as read
+    from polarsprof.profiles.profile import Profile as Profile
+    from polarsprof.sketches import Distribution as Distribution
+    from polarsprof.sketches import Estimate as Estimate
+    from polarsprof.sketches import FrequentItem as FrequentItem
+    from polarsprof.store import ProfileStore as ProfileStore
+    from polarsprof.stream.config import SessionConfig as SessionConfig
+    from polarsprof.stream.logger import Logger as Logger
+    from polarsprof.stream.options import LoggerOptions as LoggerOptions
+    from polarsprof.stream.process_session import get_or_create_session as get_or_create_session
+    from polarsprof.stream.session import Session as Session
+    from polarsprof.views.report import report as report
+    from polarsprof.views.strip import strip as strip
+    from polarsprof.views.vega import quantile_bands as quantile_bands
+    from polarsprof.windowing.tumbling import Window as Window
 
-__all__ = [
-    "ColumnProfile",
-    "Estimate",
-    "FrequentItem",
-    "GroupProfile",
-    "Logger",
-    "Profile",
-    "ProfileSpec",
-    "ProfileStore",
-    "Session",
-    "Window",
-    "drift",
-    "drift_timeline",
-    "get_or_create_session",
-    "merge",
-    "profile",
-    "quantile_bands",
-    "read",
-    "report",
-    "strip",
-]
-
-# Public name → its module, imported when the name is first used: the command line answers --help without Polars.
-_HOMES: Final = {
-    "ColumnProfile": "profiles.column",
-    "Estimate": "sketches",
-    "FrequentItem": "sketches",
-    "GroupProfile": "profiles.group",
-    "Logger": "stream.logger",
-    "Profile": "profiles.profile",
-    "ProfileSpec": "kernels.spec",
-    "ProfileStore": "store",
-    "Session": "stream.session",
-    "Window": "windowing.tumbling",
-    "drift": "analysis.drift",
-    "drift_timeline": "analysis.drift",
-    "get_or_create_session": "stream.session",
-    "merge": "profiles.merging",
-    "profile": "engines.one_shot",
-    "quantile_bands": "views.vega",
-    "read": "profiles.merging",
-    "report": "views.report",
-    "strip": "views.strip",
+# Module → its public names, imported on first use: the command line answers --help without Polars. The block above
+# repeats the table for type checkers; tests/project/test_architecture.py compares the two.
+_PUBLIC: Final = {
+    "analysis.drift": ("drift", "drift_timeline"),
+    "engines.one_shot": ("profile",),
+    "kernels.spec": ("ProfileSpec",),
+    "profiles.column": ("ColumnProfile",),
+    "profiles.group": ("GroupProfile",),
+    "profiles.merging": ("merge", "read"),
+    "profiles.profile": ("Profile",),
+    "sketches": ("Distribution", "Estimate", "FrequentItem"),
+    "store": ("ProfileStore",),
+    "stream.config": ("SessionConfig",),
+    "stream.logger": ("Logger",),
+    "stream.options": ("LoggerOptions",),
+    "stream.process_session": ("get_or_create_session",),
+    "stream.session": ("Session",),
+    "views.report": ("report",),
+    "views.strip": ("strip",),
+    "views.vega": ("quantile_bands",),
+    "windowing.tumbling": ("Window",),
 }
+_HOMES: Final = {name: module for module, names in _PUBLIC.items() for name in names}
+
+__all__ = sorted(_HOMES)  # noqa: PLE0605 - derived from the table
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""`python -m polarsprof` is the command `polarsprof`."""
+"""`python -m polarsprof` runs the command `polarsprof`."""
 
 from polarsprof.cli import main
 

@@ -1,4 +1,4 @@
-"""What is imported when it is first used: public names of a package, and what an extra brings."""
+"""Imports on first use: public names of a package, and modules of an extra."""
 
 from __future__ import annotations
 
@@ -12,12 +12,21 @@ if TYPE_CHECKING:
 
 
 def attribute(package: str, homes: Mapping[str, str], name: str) -> Any:
-    """The name from its module, kept in the package for the next time; for its `__getattr__`.
+    """Import a name from its module and store it in the package; for `__getattr__`.
+
+    Parameters
+    ----------
+    package
+        Name of the package.
+    homes
+        Public name → its module, relative to the package.
+    name
+        The public name.
 
     Raises
     ------
     AttributeError
-        For a name that has no home.
+        For an unknown name.
     """
     if name not in homes:
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
@@ -27,7 +36,7 @@ def attribute(package: str, homes: Mapping[str, str], name: str) -> Any:
 
 
 def required(module: str, extra: str, error: type[Exception]) -> ModuleType:
-    """A module that an extra brings; where it is missing, the error says what to install."""
+    """Import a module of an extra; if missing, raise `error` with the install command."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as missing:

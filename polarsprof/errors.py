@@ -1,37 +1,42 @@
-"""Every error and warning of the library; imports nothing of it.
+"""Every error and warning of the library.
 
-Two kinds of errors: wrong use raises `ArgumentError`, a `ValueError` whose text names what was got, what was expected
-and often a hint; wrong data raises one of the others. Wrong data inside a stream never raises: it is counted in the
-profile and named once per kind in a `DataWarning`.
+There are two kinds of errors. Wrong use raises `ArgumentError`, a `ValueError` whose text gives the value, the expected
+one and often a hint. Wrong data raises one of the others. Wrong data inside a stream never raises: it is counted in the
+profile, and a `DataWarning` names each kind once.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 _SHOWN_CHARACTERS = 80
 
 
 class PolarsprofError(Exception):
-    """The root of every error this library raises on purpose."""
+    """Base class of all errors that this library raises."""
 
 
 class ArgumentError(PolarsprofError, ValueError):
-    """An argument, an option or a configuration value is not what the call expects.
+    """An argument, an option or a configuration value is invalid.
 
     Attributes
     ----------
     argument
-        The name of the argument; empty where it is no single one.
+        Name of the argument; empty if there is no single one.
     """
 
     argument = ""
 
 
 class ClosedError(PolarsprofError):
-    """A closed logger or session, or one that belongs to the parent of a forked process, was asked to work."""
+    """A logger or session is used after it was closed, or in a fork of its process."""
 
 
 class CorruptProfile(PolarsprofError):
-    """Bytes that claim to be a profile are truncated, altered, foreign or break a limit."""
+    """The bytes of a profile are truncated, altered, foreign or beyond a limit."""
 
 
 class UnsupportedVersion(PolarsprofError):
@@ -39,23 +44,23 @@ class UnsupportedVersion(PolarsprofError):
 
 
 class SpecMismatch(PolarsprofError, ValueError):
-    """Two profiles track different things, so that no merge of them would be right."""
+    """Two profiles track different statistics, so that they cannot merge."""
 
 
 class StoreError(PolarsprofError, OSError):
-    """A store could not make panes durable; they are kept for another try within a bound."""
+    """A store could not make panes durable; they are kept for a retry, within a bound."""
 
 
 class SourceError(PolarsprofError, OSError):
-    """A source cannot be reached, is not there, or has not got any more what is to be read next."""
+    """A source is unreachable or missing, or no longer has the next position to read."""
 
 
 class DataWarning(UserWarning):
-    """Some data could not be profiled as it came; it is counted in the profile."""
+    """Some data could not be profiled unchanged; the profile counts it."""
 
 
 def argument_error(name: str, got: object, expected: str, hint: str = "") -> ArgumentError:
-    """The one wording for wrong use: the argument's name, what was got, what was expected, a hint."""
+    """Build the error for wrong use: argument name, value, expected value, hint."""
     shown = " ".join(repr(got).split())
     if len(shown) > _SHOWN_CHARACTERS:
         shown = f"{shown[:_SHOWN_CHARACTERS]}…"
@@ -66,29 +71,56 @@ def argument_error(name: str, got: object, expected: str, hint: str = "") -> Arg
 
 
 def plain_text(name: str, value: object, expected: str = "text") -> str:
-    """The value, where it is text that UTF-8 can say; else wrong use."""
+    """Return the value; raise `ArgumentError` unless it is text that UTF-8 can encode."""
     if not isinstance(value, str):
         raise argument_error(name, value, expected)
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise argument_error(name, value, f"{expected} that UTF-8 can say", "it holds a lone surrogate") from None
+        raise argument_error(name, value, f"{expected} that UTF-8 can encode", "it holds a lone surrogate") from None
     return value
 
 
-def raise_one(errors: list[Exception], most_wanted: type[Exception]) -> None:
-    """Raise one of the errors, if there are any: the first of the kind callers wait for, the others as its notes."""
+def raise_one(errors: list[Exception], kind: type[Exception]) -> None:
+    """Raise one of the errors, if there are any, with the others as its notes.
+
+    Parameters
+    ----------
+    errors
+        Errors in the order in which they occurred.
+    kind
+        Type that callers expect: its first error is raised, or the first of all if there is none.
+    """
     if not errors:
         return
-    chosen = next((error for error in errors if isinstance(error, most_wanted)), errors[0])
+    chosen = next((error for error in errors if isinstance(error, kind)), errors[0])
     for other in errors:
         if other is not chosen:
             chosen.add_note(f"also: {type(other).__name__}: {other}")
     raise chosen
 
 
+def run_all(callables: Iterable[Callable[[], object]], kind: type[Exception]) -> None:
+    """Call each, even after errors; then raise one of the errors, see `raise_one`.
+
+    Parameters
+    ----------
+    callables
+        Functions without arguments, called in order; their results are ignored.
+    kind
+        Type of error that callers expect.
+    """
+    errors: list[Exception] = []
+    for call in callables:
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001 - raised below
+            errors.append(error)
+    raise_one(errors, kind)
+
+
 def positive_integer(name: str, value: object) -> int:
-    """The value, where it is an integer from 1 on; else wrong use."""
+    """Return the value; raise `ArgumentError` unless it is an integer from 1 on."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise argument_error(name, value, "a positive integer")
     return value

@@ -1,14 +1,14 @@
-"""For tests of code that logs: a clock that is set, equality of profiles, named distributions."""
+"""Test tools: a settable clock, equality of profiles, named distributions."""
 
 from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from polarsprof.windowing.tumbling import utc_us
+from polarsprof.windowing.instants import utc_us
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,20 +17,22 @@ if TYPE_CHECKING:
 
     from polarsprof.profiles.group import GroupProfile
     from polarsprof.profiles.profile import Profile
-    from polarsprof.sketches import FrequentItem
+    from polarsprof.sketches.frequent import FrequentItem
+    from polarsprof.sketches.statistic import AnyStatistic
     from polarsprof.windowing.clock import Work
 
-_EXACT: Final = ("count", "min", "max", "min_ns", "max_ns")
 _ROUNDED: Final = ("mean", "variance", "skewness", "kurtosis")
 
 
 class SettableClock:
-    """A clock that stands still until it is told to move; work that is due runs then, in the caller's thread.
+    """Clock that stands still until a test moves it.
+
+    Due work then runs in the thread of the test.
 
     Parameters
     ----------
     now
-        Where it starts; without a zone: UTC.
+        Time that it starts at; UTC if it has no zone.
 
     Examples
     --------
@@ -46,21 +48,21 @@ class SettableClock:
 
     @property
     def now(self) -> datetime:
-        """The time it shows."""
+        """Current time, in UTC."""
         return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=self._now_us)
 
     def now_us(self) -> int:
-        """The time it shows in microseconds since the Unix epoch."""
+        """Current time in microseconds since the Unix epoch."""
         return self._now_us
 
     def alarm(self, work: Work) -> _SettableAlarm:
-        """Work that runs when it is woken and when the clock passes the instant it asked for."""
+        """Register work that runs when woken, and when the clock passes its due time."""
         alarm = _SettableAlarm(work, self._forget)
         self._alarms.append(alarm)
         return alarm
 
     def advance(self, by: timedelta) -> None:
-        """Move on, stopping at each instant at which work is due; a negative step sets the clock back."""
+        """Move forward and run work at each due time; a negative step moves back."""
         target_us = self._now_us + by // timedelta(microseconds=1)
         while by > timedelta(0) and (due := self._due(target_us)):
             due_us, alarm = min(due, key=lambda entry: entry[0])
@@ -69,11 +71,11 @@ class SettableClock:
         self._now_us = target_us
 
     def set(self, now: datetime) -> None:
-        """Move to an instant, see `advance`."""
+        """Move to a time, see `advance`."""
         self.advance(timedelta(microseconds=utc_us(now, "now") - self._now_us))
 
     def _forget(self, alarm: _SettableAlarm) -> None:
-        self._alarms = [kept for kept in self._alarms if kept is not alarm]
+        self._alarms = [other for other in self._alarms if other is not alarm]
 
     def _due(self, until_us: int) -> list[tuple[int, _SettableAlarm]]:
         return [(a.due_us, a) for a in self._alarms if a.due_us is not None and a.due_us <= until_us]
@@ -94,20 +96,20 @@ class _SettableAlarm:
 
 
 def assert_profile_equal(left: Profile, right: Profile, *, relative_error: float = 1e-9) -> None:
-    """Raise unless two profiles agree in every exact figure, and in floating-point ones within rounding.
+    """Raise unless two profiles agree, in floating-point figures within rounding.
 
-    Of the sketches it compares what any cut of the data must leave equal: distinct estimates, the number of values in
-    the quantile sketch, and that the bounds of frequent items overlap.
+    Of sketches it compares the figures that every split of the data leaves equal: distinct estimates and the number of
+    values in the quantile sketch. Bounds of frequent items must overlap.
 
     Parameters
     ----------
     relative_error
-        Allowed for float sums and moments, relative to the size of the values.
+        Allowed error of float sums and moments, relative to the size of the values.
 
     Raises
     ------
     AssertionError
-        Naming the first figure that differs.
+        If a figure differs; the error names the first one.
     """
     for name in ("rows", "rejected", "degraded"):
         _equal(name, getattr(left, name), getattr(right, name))
@@ -121,16 +123,14 @@ def assert_profile_equal(left: Profile, right: Profile, *, relative_error: float
 
 
 def _group_equal(where: str, left: GroupProfile, right: GroupProfile, relative_error: float) -> None:
-    for name in _EXACT:
-        _equal(f"{where}: {name}", getattr(left, name), getattr(right, name))
-    _equal(f"{where}: counters", left.counters.counts, right.counters.counts)
+    for kind in {**left.statistics, **right.statistics}:
+        _equal(f"{where}: {kind.field}", _exact(left.statistic(kind)), _exact(right.statistic(kind)))
     _close(f"{where}: sum", left.sum, right.sum, relative_error * _scale(left))
     for name in _ROUNDED:
         mine, theirs = getattr(left, name), getattr(right, name)
         _close(
             f"{where}: {name}", mine, theirs, relative_error * max(1.0, abs(mine or 0.0), _scale(left) * _scale(left))
         )
-    _equal(f"{where}: size of the quantile sketch", _size(left), _size(right))
     bounds = {item.value: item for item in _items(right)}
     for item in _items(left):
         other = bounds.get(item.value)
@@ -140,12 +140,12 @@ def _group_equal(where: str, left: GroupProfile, right: GroupProfile, relative_e
         _group_equal(f"{where}.length", left.length, right.length, relative_error)
 
 
-def _size(group: GroupProfile) -> int:
-    return 0 if group.quantile_sketch is None else group.quantile_sketch.n
+def _exact(statistic: AnyStatistic | None) -> object:
+    return None if statistic is None else statistic.exact
 
 
 def _items(group: GroupProfile) -> list[FrequentItem]:
-    """The kept values as they are stored, so that none is rounded to the microsecond."""
+    """Listed values as they are stored, not rounded to the microsecond."""
     return [] if group.item_summary is None else group.item_summary.items()
 
 
@@ -154,16 +154,16 @@ def _scale(group: GroupProfile) -> float:
     return float(max(extremes, default=0.0)) * max(group.count, 1)
 
 
-def _equal(what: str, left: Any, right: Any) -> None:
+def _equal(name: str, left: object, right: object) -> None:
     if left != right:
-        raise AssertionError(f"{what}: {left!r} against {right!r}")
+        raise AssertionError(f"{name}: {left!r} against {right!r}")
 
 
-def _close(what: str, left: float | None, right: float | None, error: float) -> None:
+def _close(name: str, left: float | None, right: float | None, error: float) -> None:
     if left is None or right is None or not (math.isfinite(left) and math.isfinite(right)):
-        _equal(what, left is None, right is None)
+        _equal(name, left is None, right is None)
     elif abs(left - right) > error:
-        raise AssertionError(f"{what}: {left!r} against {right!r}")
+        raise AssertionError(f"{name}: {left!r} against {right!r}")
 
 
 def _sawtooth(n: int, _: np.random.Generator) -> NDArray[np.float64]:

@@ -34,6 +34,9 @@ SLOW = (
     "tests/views/test_report_browser.py",
 )
 
+# Locks assert their order, here and in the processes that tests start.
+os.environ["POLARSPROF_CHECK_LOCKS"] = "1"
+
 # No time limits: they fail on slow machines and find no bug.
 settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("explore", deadline=timedelta(seconds=5))

@@ -1,4 +1,7 @@
-"""The figures of a column by name, as `timeline` and reports ask for them; None where a column has no such figure."""
+"""Figures of a column by name, as timelines and reports request them.
+
+A figure is None if the column does not have it.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from polarsprof.profiles.column import ColumnProfile
+    from polarsprof.profiles.profile import Profile
 
 COUNTS: Final[Mapping[str, Callable[[ColumnProfile], int | None]]] = {
     "count": lambda column: column.count,
@@ -23,12 +27,12 @@ COUNTS: Final[Mapping[str, Callable[[ColumnProfile], int | None]]] = {
     "nan_count": lambda column: column.nan_count,
     "infinite_count": lambda column: infinities(column, "positive") + infinities(column, "negative"),
     "true_count": lambda column: column.true_count,
-    "zeros": lambda column: _examined(column, "number", "zero"),
-    "negatives": lambda column: _examined(column, "number", "negative"),
-    "empties": lambda column: _examined(column, "string", "empty"),
+    "zeros": lambda column: _counter(column, "number", "zero"),
+    "negatives": lambda column: _counter(column, "number", "negative"),
+    "empties": lambda column: _counter(column, "string", "empty"),
 }
 NUMBERS: Final[Mapping[str, Callable[[ColumnProfile], float | None]]] = {
-    "null_share": lambda column: column.null_count / column.rows if column.rows else None,
+    "null_share": lambda column: _share(column.null_count, column.rows),
     "true_share": lambda column: _share(column.true_count, column.group("boolean").count),
     "sum": lambda column: text.double(column.sum),
     "mean": lambda column: column.mean,
@@ -43,23 +47,33 @@ NUMBERS: Final[Mapping[str, Callable[[ColumnProfile], float | None]]] = {
     "length_mean": lambda column: _length(column, "mean"),
     "length_max": lambda column: _length(column, "max"),
 }
-# Of the column's own type.
-VALUES: Final[Mapping[str, Callable[[ColumnProfile], Any]]] = {
+# Values of the type of the column.
+VALUES: Final[Mapping[str, Callable[[ColumnProfile], object]]] = {
     "min": lambda column: column.min,
     "median": lambda column: column.quantile(0.5),
     "max": lambda column: column.max,
 }
 DEFAULT: Final = ("count", "null_share", "distinct", "mean", "stddev", "min", "q05", "q25", "q50", "q75", "q95", "max")
 _QUANTILE: Final = re.compile(r"q(100|\d{1,2}(?:\.\d{1,6})?)", re.ASCII)
+_DTYPES: Final[Mapping[str, pl.DataType]] = {
+    "datetime": pl.Datetime("us"),
+    "datetime_utc": pl.Datetime("us", "UTC"),
+    "date": pl.Date(),
+    "time": pl.Time(),
+    "duration": pl.Duration("us"),
+    "number": pl.Float64(),
+    "text": pl.String(),
+}
+_CONVERSIONS: Final[Mapping[str, Callable[[Any], object]]] = {"number": text.double, "text": text.exact}
 
 
 def metric_names(metrics: Iterable[str] | None) -> tuple[str, ...]:
-    """The names of figures, each once; `DEFAULT` for None.
+    """Validate names of figures and drop duplicates; `DEFAULT` for None.
 
     Raises
     ------
     ArgumentError
-        For what is no iterable of names, and for a name that is none.
+        If `metrics` is no iterable of names, or a name is unknown.
     """
     if metrics is None:
         return DEFAULT
@@ -73,34 +87,52 @@ def metric_names(metrics: Iterable[str] | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def figure(column: ColumnProfile, name: str) -> Any:
-    """One figure by its name: a count, a double, or for min, max and quantiles a value of the column's own type."""
+def figure(column: ColumnProfile, name: str) -> object:
+    """One figure by name.
+
+    Returns
+    -------
+    object
+        An integer for counts, a float for other numbers, and a value of the type of the column for `min`, `max`,
+        `median` and quantiles. None if the column does not have the figure.
+    """
     for table in (COUNTS, NUMBERS, VALUES):
         if name in table:
             return table[name](column)
     return column.quantile(float(name[1:]) / 100)
 
 
-def figures_of(column: ColumnProfile, names: Sequence[str]) -> dict[str, Any]:
+def figures_of(column: ColumnProfile, names: Sequence[str]) -> dict[str, object]:
     """Several figures by name."""
     return {name: figure(column, name) for name in names}
 
 
-def series(name: str, values: Sequence[Any]) -> pl.Series:
-    """A figure of many profiles as a Series: counts as Int64, numbers as Float64, temporals in their own dtype.
+def figures_without_column(rows: int) -> dict[str, object]:
+    """Figures of a window of `rows` rows in which the column does not occur."""
+    return {"null_share": _share(rows, rows)}
 
-    Values of several kinds, and moments beyond the years that Python knows, come as exact text; no value as Float64.
+
+def all_null_columns(profile: Profile) -> int:
+    """Number of columns without any value that is not null."""
+    return sum(not column.count for column in profile.columns.values())
+
+
+def series(name: str, values: Sequence[object]) -> pl.Series:
+    """One figure of many profiles as a Series.
+
+    Counts are Int64, other numbers Float64, temporals have their own dtype. Mixed kinds of values become exact text,
+    and so do moments beyond the years of Python's datetime. A Series without any value is Float64.
     """
     if name in COUNTS:
         return pl.Series(name, values, pl.Int64)
     kinds = {_kind(value) for value in values if value is not None}
     kind = kinds.pop() if len(kinds) == 1 else "text" if kinds else "number"
-    if kind in _AS:
-        values = [_AS[kind](value) for value in values]
+    if kind in _CONVERSIONS:
+        values = [_CONVERSIONS[kind](value) for value in values]
     return pl.Series(name, values, _DTYPES[kind])
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     match value:
         case datetime():
             return "datetime" if value.tzinfo is None else "datetime_utc"
@@ -115,27 +147,13 @@ def _kind(value: Any) -> str:
     return "text"
 
 
-_DTYPES: Final[Mapping[str, pl.DataType]] = {
-    "datetime": pl.Datetime("us"),
-    "datetime_utc": pl.Datetime("us", "UTC"),
-    "date": pl.Date(),
-    "time": pl.Time(),
-    "duration": pl.Duration("us"),
-    "number": pl.Float64(),
-    "text": pl.String(),
-}
-
-
-_AS: Final[Mapping[str, Callable[[Any], Any]]] = {"number": text.double, "text": text.exact}
-
-
 def infinities(column: ColumnProfile, sign: str) -> int:
-    """Number of positive or negative infinities."""
+    """Number of infinities of one sign, "positive" or "negative"."""
     return column.group("number").counters[f"{sign}_infinity"]
 
 
-def _examined(column: ColumnProfile, group: str, counter: str) -> int | None:
-    """A count; None where some values came from a profile of another tool that does not know it."""
+def _counter(column: ColumnProfile, group: str, counter: str) -> int | None:
+    """A count; None if some values come from a foreign profile without it."""
     counters = column.group(group).counters
     return None if counters["unexamined"] else counters[counter]
 

@@ -1,6 +1,7 @@
-"""Histograms read off a quantile sketch: bins between two values, shares of the rows in them, places of quantiles.
+"""Histograms from quantile sketches: bins, shares, positions of quantiles.
 
-At most `bins` bins; their shares are within twice the sketch's rank error. Imports nothing of the library.
+A histogram has at most `bins` bins. The share of each bin is within twice the rank error of the sketch. Imports no
+other module of the library.
 """
 
 from __future__ import annotations
@@ -9,78 +10,88 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from math import ceil, isfinite
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from polarsprof.profiles.group import GroupProfile
 
+Kind = TypeVar("Kind")
+
 RANKS: Final = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 _US: Final = timedelta(microseconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_US: Final = 86_400_000_000
 _TAIL: Final = 0.01
-# A range that is so many times wider than its middle 98 % would show one bar: the tails are cut off then.
-_WIDE: Final = 4
-_EXACT_STEPS: Final = 2**52
+# A range this many times wider than its middle 98 % has nearly all values in one bin, so the tails are cut off.
+_MAX_RANGE_RATIO: Final = 4
+# Doubles represent whole numbers and their halves exactly below this bound.
+_MAX_EXACT: Final = 2**52
 
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """Shares of the values in bins of equal width.
+    """Shares of values in bins of equal width.
 
     Attributes
     ----------
     shares
-        One share in [0, 1] per bin; they add up to 1 unless the tails are cut.
+        One share in [0, 1] per bin. They add up to 1 unless the tails are cut off.
     start, end
-        The values at both ends, of the column's own type.
-    cut
-        Whether values lie beyond the ends: those under the 1 % and over the 99 % quantile.
+        Values at both ends, of the type of the column.
+    is_cut
+        Whether the histogram leaves out the values below the 1 % and above the 99 % quantile.
     quantiles
-        Where the quantiles at `RANKS` lie, 0 at the left end of the first bin and 1 at the right end of the last.
+        Positions of the quantiles at `RANKS`: 0 is the left end of the first bin, 1 the right end of the last bin.
     edges
-        Ends of the bins as numbers, one more than there are bins: of datetimes, times and durations in microseconds, of
-        dates in days; of whole numbers halfway between two of them. The first bin holds both its ends.
+        Edges of the bins as numbers, one more than bins: microseconds for datetimes, times and durations, days for
+        dates. Edges of whole numbers lie halfway between two of them. The first bin contains both its edges.
     """
 
     shares: list[float]
-    start: Any
-    end: Any
-    cut: bool
+    start: object
+    end: object
+    is_cut: bool
     quantiles: list[float]
     edges: list[float]
 
 
 def histogram(group: GroupProfile, bins: int = 24) -> Histogram | None:
-    """The histogram of a group; None of nothing, for groups without order and where the ends are not finite."""
-    found = group.quantiles([0.0, _TAIL, 1 - _TAIL, 1.0])
+    """The histogram of a statistics group.
+
+    Returns
+    -------
+    Histogram or None
+        None if the group is empty, has no order, or has no finite range.
+    """
+    ends = group.quantiles([0.0, _TAIL, 1 - _TAIL, 1.0])
     scale = _SCALES.get(group.name)
-    if found is None or scale is None:
+    if ends is None or scale is None:
         return None
-    numbers = [scale.number(value) for value in found]
+    numbers = [scale.number(value) for value in ends]
     if None in numbers:
         return None
     low, first, last, high = (float(number or 0) for number in numbers)
-    # The whole range may be infinite, or too wide for a double.
-    cut = (high - low > _WIDE * (last - first) or not isfinite(high - low)) and first < last
-    if cut:
+    # The whole range can be infinite, or too wide for a double.
+    is_cut = (high - low > _MAX_RANGE_RATIO * (last - first) or not isfinite(high - low)) and first < last
+    if is_cut:
         low, high = first, last
     if not isfinite(high - low):
         return None
-    # A cut histogram starts above what lies below it; else the first bin takes the smallest value in.
-    whole = _is_whole(group) and max(abs(low), abs(high)) < _EXACT_STEPS
-    edges = _edges(low, high, bins, whole=whole)
+    # A cut histogram starts above the values below it; otherwise the first bin includes the smallest value.
+    is_whole = _is_whole(group) and max(abs(low), abs(high)) < _MAX_EXACT
+    edges = _edges(low, high, bins, is_whole=is_whole)
     ranks = [group.cdf(scale.value(edge)) or 0.0 for edge in edges[1:]]
-    below = (group.cdf(scale.value(edges[0])) or 0.0) if cut else 0.0
+    below = (group.cdf(scale.value(edges[0])) or 0.0) if is_cut else 0.0
     shares = [max(0.0, right - left) for left, right in pairwise([below, *ranks])]
-    drawn = [edge + 0.5 for edge in edges] if whole and low < high else edges
-    places = [_place(scale.number(value), drawn) for value in group.quantiles(RANKS) or []]
-    return Histogram(shares, scale.value(low), scale.value(high), cut, places, drawn)
+    visible_edges = [edge + 0.5 for edge in edges] if is_whole and low < high else edges
+    positions = [_position(scale.number(value), visible_edges) for value in group.quantiles(RANKS) or []]
+    return Histogram(shares, scale.value(low), scale.value(high), is_cut, positions, visible_edges)
 
 
-def _place(number: float | None, edges: list[float]) -> float:
-    """Where a number lies between the first edge and the last, from 0 to 1."""
+def _position(number: float | None, edges: list[float]) -> float:
+    """Position of a number between the first edge (0) and the last edge (1)."""
     width = edges[-1] - edges[0]
     return min(max(((number or 0.0) - edges[0]) / width, 0.0), 1.0) if width else 0.5
 
@@ -89,11 +100,14 @@ def _is_whole(group: GroupProfile) -> bool:
     return group.name == "date" or (group.name == "number" and group.counters["integral"] == group.count)
 
 
-def _edges(low: float, high: float, bins: int, *, whole: bool) -> list[float]:
-    """Edges of equal bins from low to high; whole numbers get whole widths, so that no bin holds more of them."""
+def _edges(low: float, high: float, bins: int, *, is_whole: bool) -> list[float]:
+    """Edges of equal bins from low to high.
+
+    Bins of whole numbers have whole widths, so that every bin contains equally many of them.
+    """
     if high == low:
         return [low, high]
-    if whole:
+    if is_whole:
         width = ceil((high - low + 1) / bins)
         return [low - 1 + i * width for i in range(ceil((high - low + 1) / width) + 1)]
     return [*(low + (high - low) * (i / bins) for i in range(bins)), high]
@@ -101,14 +115,17 @@ def _edges(low: float, high: float, bins: int, *, whole: bool) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """The number of a value, None where it has none, and the value of a number."""
+    """Conversions between values and numbers; a value without a number gives None."""
 
-    number: Callable[[Any], float | None]
-    value: Callable[[float], Any]
+    number: Callable[[object], float | None]
+    value: Callable[[float], object]
 
 
-def _of(kind: type, number: Callable[[Any], float]) -> Callable[[Any], float | None]:
-    """A datetime beyond the years that Python knows comes as an integer: it has no number then."""
+def _if_instance(kind: type[Kind], number: Callable[[Kind], float]) -> Callable[[object], float | None]:
+    """Convert instances of `kind`; None for other values.
+
+    A datetime beyond the years of Python's datetime is an integer, so it has no number.
+    """
     return lambda value: number(value) if isinstance(value, kind) else None
 
 
@@ -117,12 +134,12 @@ def _us(value: datetime) -> float:
 
 
 def _duration(us: float) -> timedelta:
-    """The duration nearest to a number of microseconds; the longest ones round beyond what Python holds."""
+    """The nearest duration, limited to the range of Python's timedelta."""
     return timedelta(microseconds=min(max(round(us), timedelta.min // _US), timedelta.max // _US))
 
 
 def instant(us: float) -> datetime:
-    """The moment nearest to a number of microseconds since 1970, of those that Python can say."""
+    """The moment nearest to `us` microseconds since 1970, in the range of datetime."""
     first, last = (moment - _EPOCH for moment in (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)))
     return _EPOCH + min(max(_duration(us), first), last)
 
@@ -132,15 +149,15 @@ def _day(ordinal: float) -> date:
 
 
 def _time(us: float) -> time:
-    return instant(min(max(us, 0), 86_399_999_999)).time()
+    return instant(min(max(us, 0), _DAY_US - 1)).time()
 
 
-# Statistics group → its scale; datetimes and times in microseconds, dates in days.
+# Statistics group → scale: microseconds for datetimes, times and durations, days for dates.
 _SCALES: Final = {
-    "number": _Scale(float, lambda number: number),
-    "datetime_utc": _Scale(_of(datetime, _us), instant),
-    "datetime": _Scale(_of(datetime, _us), lambda us: instant(us).replace(tzinfo=None)),
-    "date": _Scale(_of(date, lambda day: float(day.toordinal())), _day),
-    "time": _Scale(_of(time, lambda t: _us(datetime.combine(_EPOCH, t))), _time),
-    "duration": _Scale(_of(timedelta, lambda duration: duration / _US), _duration),
+    "number": _Scale(lambda value: float(value) if isinstance(value, int | float) else None, lambda number: number),
+    "datetime_utc": _Scale(_if_instance(datetime, _us), instant),
+    "datetime": _Scale(_if_instance(datetime, _us), lambda us: instant(us).replace(tzinfo=None)),
+    "date": _Scale(_if_instance(date, lambda day: float(day.toordinal())), _day),
+    "time": _Scale(_if_instance(time, lambda t: _us(datetime.combine(_EPOCH, t))), _time),
+    "duration": _Scale(_if_instance(timedelta, lambda duration: duration / _US), _duration),
 }

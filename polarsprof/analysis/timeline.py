@@ -1,9 +1,10 @@
-"""Profiles of windows → a frame with a row per window, and per window that is missing between two others."""
+"""Figures of one column over windows, with rows for missing windows."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -12,105 +13,136 @@ from polarsprof.errors import argument_error
 from polarsprof.windowing.tumbling import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from polarsprof.profiles.profile import Profile
 
-_MOST_MISSING: Final = 1_000
+_MAX_MISSING_WINDOWS: Final = 1_000
 _TIME: Final = pl.Datetime("us", "UTC")
+_COUNTS: Final = ("panes", "rows", "late_rows", "rejected_rows")
 WINDOW_SCHEMA: Final = pl.Schema(
     {
         "window_start": _TIME,
         "window_end": _TIME,
         "newest": pl.Boolean(),
-        "panes": pl.Int64(),
-        "rows": pl.Int64(),
-        "late_rows": pl.Int64(),
-        "rejected_rows": pl.Int64(),
+        **dict.fromkeys(_COUNTS, pl.Int64()),
     }
 )
 
 
+@dataclass(frozen=True, slots=True)
+class WindowRow:
+    """One row of a timeline.
+
+    Attributes
+    ----------
+    window
+        The window [start, end).
+    panes, rows, late_rows, rejected_rows
+        Counts of the window; all are 0 if the window is missing.
+    figures
+        Figures of the column by name; a figure that is absent is null in the frame.
+    """
+
+    window: Window
+    panes: int = 0
+    rows: int = 0
+    late_rows: int = 0
+    rejected_rows: int = 0
+    figures: Mapping[str, object] = field(default_factory=dict)
+
+
 def timeline(profiles: Iterable[Profile], column: str, metrics: Sequence[str]) -> pl.DataFrame:
-    """Figures of one column over windows; the profiles come in the order of time and one window each.
+    """The frame of `ProfileStore.timeline`, which describes its columns.
 
-    Returns
-    -------
-    polars.DataFrame
-        `window_start`, `window_end`
-            The window [start, end), in UTC.
-        `newest`
-            Whether it is the last window, whose rows may still be on the way.
-        `panes`, `rows`, `late_rows`, `rejected_rows`
-            Panes, rows, rows that came after the window had been sealed, rows kept out.
-        one column per metric
-            Counts as Int64, other numbers as Float64; `min`, `max` and quantiles of temporals and text in their own
-            dtype. Null where the column has no such figure.
-
-        Windows that are missing between two others are rows with 0 panes, 0 rows and null metrics: as many as there is
-        room for windows of the length of the one before, or one for the whole gap where that is no whole number or more
-        than 1,000.
+    Parameters
+    ----------
+    profiles
+        One profile per window, in order of time. Profiles without a window are ignored.
+    column
+        Path of the column.
+    metrics
+        Names of figures, as `metric_names` returns them.
 
     Raises
     ------
     ArgumentError
-        For a column that no profile has.
+        If no profile has the column.
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[WindowRow] = []
     is_known = False
     for profile in profiles:
         is_known |= column in profile
-        rows.append(window_row(profile) | figures_of(profile.column(column), metrics))
+        if profile.window is not None:
+            rows.append(window_row(profile, profile.window, figures_of(profile.column(column), metrics)))
     if rows and not is_known:
         raise argument_error("column", column, "a column of the windows read")
     return frame(rows, metrics)
 
 
-def window_row(profile: Profile) -> dict[str, Any]:
-    """What the profile of a window says of the window itself."""
-    return {
-        "window": profile.window,
-        "panes": len(profile.panes),
-        "rows": profile.rows,
-        "late_rows": profile.late_rows,
-        "rejected_rows": profile.rejected_rows,
+def window_row(profile: Profile, window: Window, figures: Mapping[str, object]) -> WindowRow:
+    """The row of one window: counts of its profile, and figures of one column."""
+    return WindowRow(window, len(profile.panes), profile.rows, profile.late_rows, profile.rejected_rows, figures)
+
+
+def frame(rows: Sequence[WindowRow], metrics: Sequence[str]) -> pl.DataFrame:
+    """A timeline from rows in order of time, with rows inserted for missing windows."""
+    filled = list(_with_missing_windows(rows))
+    columns: dict[str, Sequence[object]] = {
+        "window_start": [row.window.start for row in filled],
+        "window_end": [row.window.end for row in filled],
+        "newest": [row is filled[-1] for row in filled],
+        **{name: [getattr(row, name) for row in filled] for name in _COUNTS},
     }
+    windows = pl.DataFrame(columns, schema=WINDOW_SCHEMA)
+    return windows.with_columns([series(name, [row.figures.get(name) for row in filled]) for name in metrics])
 
 
-def frame(rows: Sequence[dict[str, Any]], metrics: Sequence[str]) -> pl.DataFrame:
-    """The frame of `timeline` from rows of windows, each with its figures; a figure that a row lacks is null."""
-    whole = list(_with_missing(rows))
-    windows = [row["window"] for row in whole]
-    columns: dict[str, Sequence[Any]] = {
-        "window_start": [window.start for window in windows],
-        "window_end": [window.end for window in windows],
-        "newest": [row is whole[-1] for row in whole],
-        **{name: [row[name] for row in whole] for name in ("panes", "rows", "late_rows", "rejected_rows")},
-    }
-    found = pl.DataFrame(columns, schema=WINDOW_SCHEMA)
-    return found.with_columns([series(name, [row.get(name) for row in whole]) for name in metrics])
-
-
-def _with_missing(rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _with_missing_windows(rows: Sequence[WindowRow]) -> Iterator[WindowRow]:
     yield from rows[:1]
     for before, row in pairwise(rows):
-        for window in missing(before["window"], row["window"]):
-            yield {"window": window, "panes": 0, "rows": 0, "late_rows": 0, "rejected_rows": 0}
+        for window in missing_windows(before.window, row.window):
+            yield WindowRow(window)
         yield row
 
 
-def missing(before: Window, after: Window) -> list[Window]:
-    """The windows between two: of the length of the first where they fill the gap, and are 1,000 at most; else one."""
+def missing_windows(before: Window, after: Window) -> list[Window]:
+    """The windows between two windows.
+
+    They have the length of `before` if such windows fill the gap exactly and are at most 1,000. Otherwise one window
+    spans the gap.
+    """
     gap_us, length_us = after.start_us - before.end_us, before.end_us - before.start_us
     if gap_us <= 0:
         return []
     count, rest_us = divmod(gap_us, length_us)
-    if rest_us or count > _MOST_MISSING:
+    if rest_us or count > _MAX_MISSING_WINDOWS:
         return [Window(before.end_us, after.start_us)]
     starts_us = range(before.end_us, after.start_us, length_us)
     return [Window(start_us, start_us + length_us) for start_us in starts_us]
 
 
-def is_drawn(dtype: pl.DataType) -> bool:
-    """Whether a figure of that dtype can be drawn as a line."""
-    return dtype.is_numeric() or dtype.is_temporal()
+@dataclass(frozen=True, slots=True)
+class WindowMarks:
+    """Positions of the windows in a timeline that need attention.
+
+    Attributes
+    ----------
+    missing
+        Windows without a pane.
+    late
+        Windows with late rows.
+    newest
+        The last window, which can be incomplete.
+    """
+
+    missing: list[int]
+    late: list[int]
+    newest: list[int]
+
+
+def window_marks(timeline: pl.DataFrame) -> WindowMarks:
+    """Positions of missing windows, windows with late rows, and the newest window."""
+    conditions = ((timeline["panes"] == 0) & (timeline["rows"] == 0), timeline["late_rows"] > 0, timeline["newest"])
+    missing, late, newest = (condition.arg_true().to_list() for condition in conditions)
+    return WindowMarks(missing, late, newest)

@@ -1,31 +1,27 @@
-"""What all commands share: errors and warnings in one line each, progress on a terminal, facts as JSON."""
+"""The terminal: one-line errors and warnings, exit codes, progress."""
 
 from __future__ import annotations
 
 import io
-import math
 import signal
 import sys
 import warnings
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO, TypeVar
 
 import click
 
 from polarsprof.errors import ArgumentError, PolarsprofError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from rich.console import Console
     from rich.progress import Progress
 
-    from polarsprof.profiles.profile import Profile
-    from polarsprof.store import ProfileStore
-
-_PIPED_COLUMNS = 120
-# Argument of the library → the option that it came from.
-_OPTIONS = {
+_PIPED_COLUMNS: Final = 120
+_MESSAGE_CHARACTERS: Final = 1_000
+# Argument of the library → the option that sets it.
+_OPTION_OF_ARGUMENT: Final[Mapping[str, str]] = {
     "with_rotation_time": "--rotate",
     "timestamp": "--timestamp",
     "max_out_of_orderness": "--max-out-of-orderness",
@@ -50,7 +46,7 @@ _OPTIONS = {
 
 
 class CommandGroup(click.Group):
-    """A group that answers every expected failure in one line on standard error, and Ctrl-C with exit code 130."""
+    """A group that reports each expected failure in one line on standard error."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command.
@@ -58,48 +54,49 @@ class CommandGroup(click.Group):
         Raises
         ------
         SystemExit
-            With code 1 or 130, where the command fails or is interrupted.
+            With code 1 if the command fails, with code 130 after Ctrl-C.
         click.UsageError
-            Where an option does not fit.
+            If the library refuses the value of an option.
         """
-        _print_what_the_encoding_lacks_as_marks()
+        _replace_unencodable_characters()
         with warnings.catch_warnings():
             warnings.simplefilter("always", category=UserWarning)
-            warnings.showwarning = _tell_warning
+            warnings.showwarning = _print_warning
             try:
                 return super().invoke(ctx)
-            except BrokenPipeError:  # the reader has seen enough; click ends quietly
+            except BrokenPipeError:  # the reader closed the pipe; click exits quietly
                 raise
             except KeyboardInterrupt:
                 raise SystemExit(128 + signal.SIGINT) from None
             except Exception as error:
-                if isinstance(error, ArgumentError) and error.argument in _OPTIONS:
-                    raise click.UsageError(f"{_OPTIONS[error.argument]}: {error}", ctx) from None
+                if isinstance(error, ArgumentError) and error.argument in _OPTION_OF_ARGUMENT:
+                    raise click.UsageError(f"{_OPTION_OF_ARGUMENT[error.argument]}: {error}", ctx) from None
                 if not isinstance(error, (PolarsprofError, OSError, *_polars_errors())):
                     raise
-                _tell(f"error: {error}")
+                _print_line(f"error: {error}")
                 raise SystemExit(1) from None
 
 
-def _print_what_the_encoding_lacks_as_marks() -> None:
+def _replace_unencodable_characters() -> None:
+    """Print a question mark for each character that the terminal cannot encode."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 
 def _polars_errors() -> tuple[type[Exception], ...]:
-    """The errors of Polars, for files that are not what their suffix says; none where it was never imported."""
+    """The errors of Polars, such as for a corrupt file; empty before its import."""
     polars = sys.modules.get("polars")
     return () if polars is None else (polars.exceptions.PolarsError,)
 
 
-def _tell(message: str) -> None:
+def _print_line(message: str) -> None:
     from polarsprof.profiles.text import clean
 
-    click.echo(clean(message, 1_000), err=True)
+    click.echo(clean(message, _MESSAGE_CHARACTERS), err=True)
 
 
-def _tell_warning(  # noqa: PLR0917 - the signature of warnings.showwarning
+def _print_warning(  # noqa: PLR0917 - the signature of warnings.showwarning
     message: Warning | str,
     category: type[Warning],
     filename: str,
@@ -107,97 +104,58 @@ def _tell_warning(  # noqa: PLR0917 - the signature of warnings.showwarning
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    del category, filename, lineno, file, line  # where in the library it came from helps nobody here
-    _tell(f"warning: {message}")
+    del category, filename, lineno, file, line  # the position in the library does not help the user
+    _print_line(f"warning: {message}")
 
 
 def console() -> Console:
-    """Standard output, as wide as the terminal; 120 columns where it is none."""
+    """Standard output, as wide as the terminal; 120 columns without a terminal."""
     from rich.console import Console
 
-    found = Console(highlight=False)
-    return found if found.is_terminal else Console(highlight=False, width=_PIPED_COLUMNS)
+    terminal = Console(highlight=False)
+    return terminal if terminal.is_terminal else Console(highlight=False, width=_PIPED_COLUMNS)
 
 
 def progress(unit: str) -> Progress:
-    """A display of what was done and how fast, on standard error; nothing where that is no terminal."""
+    """A display of progress on standard error; disabled without a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    shown = Console(stderr=True)
+    display = Console(stderr=True)
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(bar_width=30),
         TextColumn(f"{{task.completed:,.0f}} {unit}"),
         TimeElapsedColumn(),
-        console=shown,
+        console=display,
         transient=True,
-        disable=not shown.is_terminal,
+        disable=not display.is_terminal,
     )
 
 
-def counted(parts: Iterable[Any], description: str, what: str = "rows") -> Iterator[Any]:
-    """The parts as they come, with their number, of rows for batches of them, shown as progress."""
-    with progress(what) as display:
+class _HasRows(Protocol):
+    @property
+    def rows(self) -> int: ...
+
+
+Item = TypeVar("Item")
+Batch = TypeVar("Batch", bound=_HasRows)
+
+
+def with_progress(items: Iterable[Item], description: str, unit: str) -> Iterator[Item]:
+    """The items, with the number of items so far shown as progress."""
+    with progress(unit) as display:
         task = display.add_task(description, total=None)
-        for part in parts:
-            yield part
-            display.advance(task, part.rows if what == "rows" else 1)
+        for item in items:
+            yield item
+            display.advance(task)
 
 
-def store_at(place: str) -> ProfileStore:
-    """The store at a place; a folder has to be there."""
-    from polarsprof.store import ProfileStore
-
-    if "://" not in place and not Path(place).is_dir():
-        raise FileNotFoundError(f"{place}: no such file or folder")
-    return ProfileStore(place)
-
-
-def only_dataset(store: ProfileStore) -> str:
-    """The one data set of a store; wrong use where it has none or several."""
-    names = store.datasets()
-    if len(names) != 1:
-        raise click.UsageError(f"--dataset is needed: {store.url} has {', '.join(map(repr, names)) or 'none'}")
-    return names[0]
-
-
-def profile_facts(profile: Profile) -> dict[str, Any]:
-    """A profile as plain data for JSON: facts, and the rows of its summary, where what is not finite is null."""
-    window = profile.window
-    return {
-        "dataset": profile.dataset,
-        "window": None if window is None else {"start": window.start.isoformat(), "end": window.end.isoformat()},
-        "first_event": profile.first_event and profile.first_event.isoformat(),
-        "last_event": profile.last_event and profile.last_event.isoformat(),
-        "rows": profile.rows,
-        "rejected": dict(profile.rejected),
-        "degraded": dict(profile.degraded),
-        "late_rows": profile.late_rows,
-        "untimed_rows": profile.untimed_rows,
-        "future_rows": profile.future_rows,
-        "dropped_rows": profile.dropped_rows,
-        "tags": profile.tags,
-        "metadata": profile.metadata,
-        "versions": profile.versions,
-        "incomplete": profile.incomplete,
-        "foreign": {path: {k: _finite(v) for k, v in figures.items()} for path, figures in profile.foreign.items()},
-        "columns": [{name: _finite(value) for name, value in row.items()} for row in profile.summary().to_dicts()],
-    }
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def store_facts(store: ProfileStore) -> list[dict[str, Any]]:
-    """Data set → windows with their rows, read from the headers of the files alone."""
-    return [{"dataset": name, "windows": _window_facts(store, name)} for name in store.datasets()]
-
-
-def _window_facts(store: ProfileStore, name: str) -> list[dict[str, Any]]:
-    return [
-        {"start": window.start.isoformat(), "end": window.end.isoformat(), "rows": rows}
-        for window, rows in store.rows(name).items()
-    ]
+def with_row_progress(batches: Iterable[Batch], description: str) -> Iterator[Batch]:
+    """The batches, with the number of rows so far shown as progress."""
+    with progress("rows") as display:
+        task = display.add_task(description, total=None)
+        for batch in batches:
+            yield batch
+            display.advance(task, batch.rows)

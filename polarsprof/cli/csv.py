@@ -1,33 +1,29 @@
-"""Frames → CSV that a spreadsheet shows and never computes, and → plain data for JSON.
+"""Frames → CSV whose cells a spreadsheet shows and never computes.
 
-A text that a spreadsheet would take for a formula gets an apostrophe in front; text is cleaned and cut as everywhere.
-Source: OWASP, "CSV Injection".
+Text that a spreadsheet takes for a formula gets an apostrophe in front. Control characters are removed and long text is
+cut, as in all output. Source: OWASP, "CSV Injection".
 """
 
 from __future__ import annotations
 
-from math import isfinite
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 import polars as pl
 
 from polarsprof.profiles import text
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-# Formulas begin so, also in their full-width forms; clean text has no tab and no line end.
+# First characters of formulas and their full-width forms; clean text has no tab and no line end.
 _FORMULA: Final = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 
 def csv_text(frame: pl.DataFrame) -> str:
-    """A frame as CSV with a heading; lists of frequent values as one text, moments as ISO 8601."""
+    """A frame as CSV with a header line; times are ISO 8601, frequent values one text."""
     columns = [pl.Series(harmless(series.name), [_cell(value) for value in series.to_list()]) for series in frame]
     return pl.DataFrame(columns).write_csv()
 
 
 def harmless(value: str) -> str:
-    """A text that is one short line, and no formula; numbers stay as they are."""
+    """The text as one short line that is not a formula; numbers are unchanged."""
     cleaned = text.clean(value)
     return f"'{cleaned}" if cleaned.lstrip().startswith(_FORMULA) and not _is_number(cleaned) else cleaned
 
@@ -40,7 +36,7 @@ def _is_number(value: str) -> bool:
     return value.isascii()
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: object) -> object:
     match value:
         case str():
             return harmless(value)
@@ -49,14 +45,3 @@ def _cell(value: Any) -> Any:
         case None | bool() | int() | float():
             return value
     return harmless(text.exact(value) or "")
-
-
-def plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row as JSON can say it."""
-    return {name: _plain(value) for name, value in row.items()}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float) and not isfinite(value):
-        return None
-    return value if isinstance(value, bool | int | float | str | None) else text.exact(value)

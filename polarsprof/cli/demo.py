@@ -1,6 +1,6 @@
-"""`polarsprof demo`: a month of flights becomes a stream, the stream daily files, the files one profile again.
+"""`polarsprof demo`: a month of flights → daily files → one profile, checked.
 
-Everything it shows is computed while it runs, from `polarsprof/data/flights.parquet` and nothing else.
+All figures are computed during the run, from the bundled file `polarsprof/data/flights.parquet`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import time
 from datetime import date
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+import click
 import polars as pl
 from rich import box
 from rich.console import Console
@@ -22,29 +23,32 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from polarsprof.cli.streaming import session_of
-from polarsprof.cli.tables import ACCENT, bars, facts_line, profile_table
-from polarsprof.engines.one_shot import profile
+import polarsprof as pp
+from polarsprof.cli.stream import open_session
+from polarsprof.cli.tables import ACCENT, bars, header_line, profile_table
 from polarsprof.errors import argument_error
-from polarsprof.profiles.merging import read
-from polarsprof.sketches import Estimate
-from polarsprof.store import ProfileStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from polarsprof.profiles.profile import Profile
+    from collections.abc import Sequence
 
 WIDTH: Final = 100
 DATASET: Final = "flights"
-_OPTIONS: Final[Mapping[str, Any]] = {
-    "with_rotation_time": "d",
-    "timestamp": "time_hour",
-    "max_out_of_orderness": "6h",
-}
-_HELD_BACK: Final = (pl.col("origin") == "JFK") & (pl.col("time_hour").dt.date() == date(2013, 1, 9))
+_ROTATION: Final = "d"
+_TIMESTAMP: Final = "time_hour"
+_MAX_OUT_OF_ORDERNESS: Final = "6h"
+_DELAYED: Final = (pl.col("origin") == "JFK") & (pl.col("time_hour").dt.date() == date(2013, 1, 9))
 _STEP_ROWS: Final = 500
 _RANKS: Final = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+
+
+@click.command("demo")
+@click.option("--store", type=click.Path(file_okay=False), help="Folder to keep the window files in.")
+def demo_command(store: str | None) -> None:
+    """Stream a month of flights and check the figures.
+
+    The flights go into daily windows; the windows are merged and compared with one pass over all rows. Takes seconds.
+    """
+    demo(store)
 
 
 def demo(folder: str | None = None, console: Console | None = None) -> None:
@@ -53,24 +57,29 @@ def demo(folder: str | None = None, console: Console | None = None) -> None:
     Parameters
     ----------
     folder
-        Where the window files stay; default: a temporary folder that is gone afterwards.
+        Folder for the window files; None for a temporary folder, which is removed afterwards.
     console
-        Where to print; default: standard output, 100 columns wide at the most.
+        Console to print to; None for standard output, up to 100 columns wide.
+
+    Raises
+    ------
+    ArgumentError
+        If the folder has windows of the data set already.
     """
     out = Console(highlight=False) if console is None else console
     out.width = min(out.width, WIDTH) if out.is_terminal else WIDTH
     flights = _flights()
     with tempfile.TemporaryDirectory() as temporary:
-        store = ProfileStore(folder or temporary)
+        store = pp.ProfileStore(folder or temporary)
         if store.files(DATASET):
-            raise argument_error("--store", folder, f"a folder without windows of a data set {DATASET!r}")
+            raise argument_error("--store", folder, f"a folder without windows of data set {DATASET!r}")
         _intro(out, flights)
-        counters, seconds = _streamed(store, flights)
-        _files(out, store, counters, seconds, kept=folder is not None)
+        counters, seconds = _stream(store, flights)
+        _files(out, store, counters, seconds, show_place=folder is not None)
         _days(out, store)
         merged = store.read(DATASET)
         _heading(out, "All windows merged: the month")
-        out.print(facts_line(merged))
+        out.print(header_line(merged))
         out.print(profile_table(merged))
         _check(out, len(store.windows(DATASET)), merged, flights)
         _next(out, folder)
@@ -88,45 +97,60 @@ def _heading(out: Console, text: str) -> None:
 
 def _intro(out: Console, flights: pl.DataFrame) -> None:
     out.print(Rule(Text("polarsprof", style=f"bold {ACCENT}"), align="left", style=ACCENT))
-    held_back = flights.filter(_HELD_BACK).height
+    delayed = flights.filter(_DELAYED).height
     out.print(
         f"{flights.height:,} flights, scheduled to leave New York in January 2013, are logged one by one; each day "
-        f"leaves one small file. {held_back} of them, JFK's on 9 January, are held back to the end, as from a feed "
-        "that was down: they find their day all the same, in a further file of its window.\n"
+        f"becomes one small file. {delayed} of them, from JFK on 9 January, arrive last, as from a feed that was down: "
+        "they still get into their day, as a second file of its window.\n"
     )
-    options = ",\n               ".join(f'{name}="{value}"' for name, value in _OPTIONS.items())
+    settings = {
+        "with_rotation_time": _ROTATION,
+        "timestamp": _TIMESTAMP,
+        "max_out_of_orderness": _MAX_OUT_OF_ORDERNESS,
+    }
+    options = ",\n               ".join(f'{name}="{value}"' for name, value in settings.items())
     out.print(Padding(Text(f'session.logger("{DATASET}", {options})', style=ACCENT), (0, 0, 0, 2)))
 
 
-def _streamed(store: ProfileStore, flights: pl.DataFrame) -> tuple[dict[str, int], float]:
-    """The counters of the logger once all is durable, and the seconds it took."""
+def _stream(store: pp.ProfileStore, flights: pl.DataFrame) -> tuple[dict[str, int], float]:
+    """Log all flights; return the counters and the seconds until all is durable."""
     started = time.perf_counter()
-    with _progress() as display, session_of(store) as session, session.logger(DATASET, **_OPTIONS) as logger:
+    with _progress() as display, open_session(store) as session, _open_logger(session) as logger:
         task = display.add_task("streaming", total=flights.height)
-        for part in (flights.filter(~_HELD_BACK), flights.filter(_HELD_BACK)):
+        for part in (flights.filter(~_DELAYED), flights.filter(_DELAYED)):
             for step in part.iter_slices(_STEP_ROWS):
-                for record in step.iter_rows(named=True):
-                    logger.log(record)
+                _log_each(logger, step)
                 display.advance(task, step.height)
-            logger.flush()  # what was held back comes when the rest is in files, and not in one micro-batch with it
+            logger.flush()  # so that the delayed flights share no micro-batch with the others
         logger.close()
         return logger.counters, time.perf_counter() - started
 
 
+def _open_logger(session: pp.Session) -> pp.Logger:
+    return session.logger(
+        DATASET, with_rotation_time=_ROTATION, timestamp=_TIMESTAMP, max_out_of_orderness=_MAX_OUT_OF_ORDERNESS
+    )
+
+
+def _log_each(logger: pp.Logger, flights: pl.DataFrame) -> None:
+    for record in flights.iter_rows(named=True):
+        logger.log(record)
+
+
 def _progress() -> Progress:
-    shown = Console(stderr=True)
+    display = Console(stderr=True)
     columns = (TextColumn("  {task.description}"), BarColumn(bar_width=50), TaskProgressColumn())
-    return Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal)
+    return Progress(*columns, console=display, transient=True, disable=not display.is_terminal)
 
 
-def _files(out: Console, store: ProfileStore, counters: dict[str, int], seconds: float, *, kept: bool) -> None:
+def _files(out: Console, store: pp.ProfileStore, counters: dict[str, int], seconds: float, *, show_place: bool) -> None:
     files = [Path(file) for file in store.files(DATASET)]
     _heading(out, f"{len(store.windows(DATASET))} windows in {len(files)} files")
     rate = counters["rows_logged"] / seconds
     out.print(
         f"{counters['rows_logged']:,} records in {seconds:.1f} s ({rate:,.0f} a second), {counters['rows_rejected']} "
         f"rejected, {counters['rows_late']} late. {_size(counters['bytes_written'])} in all"
-        f"{f', in {store.url}' if kept else ''}.\n",
+        f"{f', in {store.url}' if show_place else ''}.\n",
         markup=False,
     )
     table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, show_header=False)
@@ -134,7 +158,7 @@ def _files(out: Console, store: ProfileStore, counters: dict[str, int], seconds:
     table.add_column(justify="right")
     table.add_column(justify="right")
     last = -1
-    for i in _worth_listing(files):
+    for i in _listed_positions(files):
         if i > last + 1:
             table.add_row(Text(f"… {i - last - 1} more", style="dim"), "", "")
         table.add_row(*_file_cells(files[i]))
@@ -142,19 +166,19 @@ def _files(out: Console, store: ProfileStore, counters: dict[str, int], seconds:
     out.print(Padding(table, (0, 0, 0, 2)))
 
 
-def _worth_listing(files: Sequence[Path]) -> list[int]:
-    """Positions of the first three files, of the first two with late rows, and of the last."""
+def _listed_positions(files: Sequence[Path]) -> list[int]:
+    """Positions of the first three files, two files with late rows, and the last."""
     further = [i for i, file in enumerate(files) if not _is_first(file)]
     return sorted({*range(min(3, len(files))), *further[:2], len(files) - 1})
 
 
 def _is_first(file: Path) -> bool:
-    """Whether the file is the first pane of its window; only later ones carry a writer id."""
+    """Returns whether a file is the first pane; later panes have an id in the name."""
     return file.name.count(".") == 2
 
 
 def _file_cells(file: Path) -> tuple[Text, str, str]:
-    pane = read(file, columns=())
+    pane = pp.read(file, columns=())
     note = "" if _is_first(file) else "  late rows"
     return Text.assemble(file.name, (note, "yellow")), f"{pane.rows:,} rows", _size(file.stat().st_size)
 
@@ -163,7 +187,7 @@ def _size(size_bytes: int) -> str:
     return f"{size_bytes / 1024:,.0f} KiB"
 
 
-def _days(out: Console, store: ProfileStore) -> None:
+def _days(out: Console, store: pp.ProfileStore) -> None:
     windows = store.windows(DATASET)
     days = [store.read(DATASET, window.start, window.end) for window in windows]
     _heading(out, "Day by day, read back from the files")
@@ -178,16 +202,16 @@ def _days(out: Console, store: ProfileStore) -> None:
 
 
 def _strip(out: Console, label: str, values: Sequence[float], span: str, style: str) -> None:
-    """One bar of two cells per day, two lines high, its range at the end."""
+    """Print a bar per day, two cells wide and two lines high, and the range."""
     upper, lower = ("".join(2 * cell for cell in line) for line in bars(values, 2))
     out.print(Text.assemble(f"{'':13}", (upper, style)))
     out.print(Text.assemble(f"  {label:11}", (lower, style), (f"  {span}", "dim")))
 
 
-def _check(out: Console, windows: int, merged: Profile, flights: pl.DataFrame) -> None:
-    """Hold the merged windows against one pass over everything, and both against Polars on the raw rows."""
-    whole = profile(flights)
-    _heading(out, f"{windows} windows merged = one pass over everything?")
+def _check(out: Console, windows: int, merged: pp.Profile, flights: pl.DataFrame) -> None:
+    """Compare merged windows, one pass over all rows, and exact figures by Polars."""
+    whole = pp.profile(flights)
+    _heading(out, f"{windows} windows merged = one pass over all rows?")
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 3, 0, 0), pad_edge=False, border_style="dim", header_style="dim")
     for heading, right in (("", False), ("merged", True), ("one pass", True), ("Polars, exact", True), ("", False)):
         table.add_column(heading, justify="right" if right else "left", no_wrap=True)
@@ -210,7 +234,7 @@ def _check(out: Console, windows: int, merged: Profile, flights: pl.DataFrame) -
     )
 
 
-def _figures(merged: Profile, whole: Profile, flights: pl.DataFrame) -> list[tuple[str, str, str, str]]:
+def _figures(merged: pp.Profile, whole: pp.Profile, flights: pl.DataFrame) -> list[tuple[str, str, str, str]]:
     delay = flights["dep_delay"]
     return [
         ("rows", f"{merged.rows:,}", f"{whole.rows:,}", f"{flights.height:,}"),
@@ -220,25 +244,25 @@ def _figures(merged: Profile, whole: Profile, flights: pl.DataFrame) -> list[tup
     ]
 
 
-def _both(merged: Profile, whole: Profile, column: str, figure: str) -> tuple[str, str]:
+def _both(merged: pp.Profile, whole: pp.Profile, column: str, figure: str) -> tuple[str, str]:
     return f"{getattr(merged[column], figure):,}", f"{getattr(whole[column], figure):,}"
 
 
-def _text(figure: Any) -> str:
-    return f"{figure:,}"
+def _text(figure: object) -> str:
+    return format(figure, ",")
 
 
-def _aircraft(merged: Profile, whole: Profile, flights: pl.DataFrame) -> tuple[str, str, str, str, Text]:
-    """The one estimate of the table: the two must be equal, and the exact figure within its bounds."""
+def _aircraft(merged: pp.Profile, whole: pp.Profile, flights: pl.DataFrame) -> tuple[str, str, str, str, Text]:
+    """The row of the only estimate; the exact count must be within its bounds."""
     exact = flights["tailnum"].drop_nulls().n_unique()
-    one, other = (found["tailnum"].distinct or Estimate(0.0, 0.0, 0.0) for found in (merged, whole))
+    one, other = (side["tailnum"].distinct or pp.Estimate(0.0, 0.0, 0.0) for side in (merged, whole))
     within = one == other and one.lower <= exact <= one.upper
     verdict = Text("✓ within bounds", "green") if within else Text("✗ beyond bounds", "bold red")
     return ("distinct aircraft, estimated", f"{one.estimate:,.1f}", f"{other.estimate:,.1f}", f"{exact:,}", verdict)
 
 
-def _agreement(merged: Profile, whole: Profile) -> tuple[int, int]:
-    """How many exact figures of all columns agree, of how many."""
+def _agreement(merged: pp.Profile, whole: pp.Profile) -> tuple[int, int]:
+    """The number of figures that are equal in both profiles, and the number compared."""
     figures = ("count", "null_count", "types", "min", "max", "sum", "distinct")
     pairs = [
         (getattr(merged[path], figure), getattr(column, figure))
@@ -249,8 +273,8 @@ def _agreement(merged: Profile, whole: Profile) -> tuple[int, int]:
     return sum(one == other for one, other in pairs), len(pairs)
 
 
-def _rank_errors(merged: Profile, flights: pl.DataFrame) -> tuple[float, float]:
-    """The largest distance of a quantile of the merged profile from its rank in the rows, and the stated bound."""
+def _rank_errors(merged: pp.Profile, flights: pl.DataFrame) -> tuple[float, float]:
+    """The largest rank error of the merged quantiles, and the bound of the profile."""
     worst = bound = 0.0
     for series in flights.select(pl.col(pl.Int64), "time_hour").get_columns():
         group = merged[series.name].group("temporal" if series.dtype.is_temporal() else "number")
@@ -260,10 +284,10 @@ def _rank_errors(merged: Profile, flights: pl.DataFrame) -> tuple[float, float]:
     return worst, bound
 
 
-def _rank_error(series: pl.Series, rank: float, value: Any) -> float:
-    """How far `rank` lies outside the ranks that the value takes in the series."""
+def _rank_error(series: pl.Series, rank: float, value: object) -> float:
+    """The distance of `rank` from the ranks of the value; 0 if it is one of them."""
     below, at_or_below = (series < value).sum() / len(series), (series <= value).sum() / len(series)
-    return float(max(0.0, below - rank, rank - at_or_below))
+    return max(0.0, float(below) - rank, rank - float(at_or_below))
 
 
 def _next(out: Console, folder: str | None) -> None:

@@ -1,12 +1,12 @@
-"""Drift frame → a table for a terminal: two lines per column, what has drifted first.
+"""Drift frame → a table for a terminal, drifted columns first.
 
-Needs rich, so only the command line imports it. Text from the data never passes through rich's markup.
+Needs rich, so only the command line imports this module. Text from the data is never read as rich markup.
 """
 
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from rich import box
 from rich.table import Table
@@ -17,39 +17,41 @@ from polarsprof.profiles import text
 if TYPE_CHECKING:
     import polars as pl
 
+_Row: TypeAlias = "dict[str, Any]"  # a row of the drift frame, as Polars types it
+
 _NAME_CELLS: Final = 24
 _REASON_CELLS: Final = 60
 _REASONS: Final = 2
-# Metric → its heading; the others stand in the frame. The last one is left out of narrow terminals.
-_SHOWN: Final = {"ks": "ks", "psi": "psi", "total_variation": "total\nvariation"}
-_NARROW: Final = 100
-_NOTHING: Final = 1e-9
-# Bounds of small counts of distinct values, which are exact, lie within a hundredth of one value.
-_CERTAIN: Final = 0.5
+# Metric → its heading; the frame has more metrics. The last one is left out on narrow terminals.
+_HEADINGS: Final = {"ks": "ks", "psi": "psi", "total_variation": "total\nvariation"}
+_NARROW_COLUMNS: Final = 100
+_EXACT_INTERVAL: Final = 1e-9
+# Small distinct counts are exact; their bounds are less than a hundredth apart.
+_EXACT_DISTINCT: Final = 0.5
 _MARKS: Final = {True: ("● ", "bold yellow"), False: ("  ", ""), None: ("? ", "dim")}
 
 
-def drift_facts(found: pl.DataFrame) -> Text:
-    """How many columns have drifted, and how many could not be judged, in one line."""
-    drifted = found["drifted"]
+def drift_facts(comparison: pl.DataFrame) -> Text:
+    """One line with the number of drifted columns, and of columns without a verdict."""
+    drifted = comparison["drifted"]
     parts = [f"{drifted.sum():,} of {len(drifted):,} column{'' if len(drifted) == 1 else 's'} drifted"]
     if drifted.null_count():
         parts.append(f"{drifted.null_count():,} not judged")
     return Text(" · ").join([Text(parts[0], style="bold"), *map(Text, parts[1:])])
 
 
-def drift_table(found: pl.DataFrame, width: int = 120, *, limit: int = 200) -> Table:
-    """The table of the first `limit` columns for so many cells; a caption counts those left out."""
-    metrics = list(_SHOWN)[: 2 if width < _NARROW else None]
+def drift_table(comparison: pl.DataFrame, width: int = 120, *, limit: int = 200) -> Table:
+    """A table of the first `limit` columns, two lines each, `width` cells wide."""
+    metrics = list(_HEADINGS)[: 2 if width < _NARROW_COLUMNS else None]
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False, border_style="dim", header_style="dim")
-    # On a narrow terminal names and reasons give way.
+    # Only names and reasons shrink on a narrow terminal.
     table.add_column("  column", no_wrap=True, overflow="ellipsis")
     for name in metrics:
-        table.add_column(_SHOWN[name], justify="right", no_wrap=True, min_width=len("0.00–0.00"))
+        table.add_column(_HEADINGS[name], justify="right", no_wrap=True, min_width=len("0.00–0.00"))
     for heading in ("nulls", "distinct"):
         table.add_column(heading, justify="right", no_wrap=True, min_width=len(heading))
     table.add_column("why", no_wrap=True, overflow="ellipsis")
-    rows = sorted(found.iter_rows(named=True), key=lambda row: row["drifted"] is not True)
+    rows = sorted(comparison.iter_rows(named=True), key=lambda row: row["drifted"] is not True)
     for row in islice(rows, limit):
         table.add_row(_name(row), *(_metric(row, name) for name in metrics), *_facts(row), _why(row["reasons"]))
     if len(rows) > limit:
@@ -57,17 +59,17 @@ def drift_table(found: pl.DataFrame, width: int = 120, *, limit: int = 200) -> T
     return table
 
 
-def _name(row: dict[str, Any]) -> Text:
+def _name(row: _Row) -> Text:
     name = text.clean(row["column"], _NAME_CELLS - 2) or '""'
     return Text.assemble(_MARKS[row["drifted"]], (name, "bold"), "\n  ", (row["dtype_group"], "dim"))
 
 
-def _metric(row: dict[str, Any], name: str) -> Text:
-    """The figure, and below it what the sketches leave open, if they do."""
+def _metric(row: _Row, name: str) -> Text:
+    """The value, and below it the interval of an estimate."""
     value, lower, upper = row[name], row[f"{name}_lower"], row[f"{name}_upper"]
     if value is None:
         return Text("")
-    interval = "" if upper - lower < _NOTHING else f"{_figure(lower)}–{_figure(upper)}"
+    interval = "" if upper - lower < _EXACT_INTERVAL else f"{_figure(lower)}–{_figure(upper)}"
     return Text.assemble(_figure(value), "\n", (interval, "dim"))
 
 
@@ -75,22 +77,22 @@ def _figure(value: float) -> str:
     return f"{value:.2f}" if value < 10 else f"{value:.0f}"
 
 
-def _facts(row: dict[str, Any]) -> list[Text]:
-    """Shares of nulls and distinct values: of the reference, and below of the current profile."""
-    return [Text("\n".join(fact(row, which) for which in ("reference", "current"))) for fact in (_nulls, _distinct)]
+def _facts(row: _Row) -> list[Text]:
+    """Null share and distinct count, of the reference above the current profile."""
+    return [Text("\n".join(fact(row, side) for side in ("reference", "current"))) for fact in (_nulls, _distinct)]
 
 
-def _nulls(row: dict[str, Any], which: str) -> str:
-    share = row[f"null_share_{which}"]
+def _nulls(row: _Row, side: str) -> str:
+    share = row[f"null_share_{side}"]
     return "" if share is None else text.share(share, 1)
 
 
-def _distinct(row: dict[str, Any], which: str) -> str:
-    """The number, after ≈ where it is an estimate."""
-    estimate, lower, upper = (row[f"distinct_{which}{bound}"] for bound in ("", "_lower", "_upper"))
+def _distinct(row: _Row, side: str) -> str:
+    """The count; an estimate starts with ≈."""
+    estimate, lower, upper = (row[f"distinct_{side}{bound}"] for bound in ("", "_lower", "_upper"))
     if estimate is None:
         return ""
-    return f"{'' if upper - lower < _CERTAIN else '≈'}{text.number(round(estimate))}"
+    return f"{'' if upper - lower < _EXACT_DISTINCT else '≈'}{text.number(round(estimate))}"
 
 
 def _why(reasons: list[str]) -> Text:

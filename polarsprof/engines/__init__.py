@@ -1,1 +1,1 @@
-"""Profiles computed by engines that people already run; each needs its engine, and nothing else here imports one."""
+"""Profiles computed by other engines; only the module of an engine imports it."""

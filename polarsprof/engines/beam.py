@@ -1,8 +1,8 @@
-"""Apache Beam: a `CombineFn`, a profile per window and firing, and panes in a store in which every row counts once.
+"""Apache Beam: a `CombineFn`, a profile per window and firing, panes in a store.
 
-Beam says which window a row belongs to, when a window is given out and what is late; the rows of one firing become one
-pane. Its id follows from the run, the data set, the window and the number of the firing, so a bundle that is tried
-again writes what lies there already. Imports Apache Beam, which nothing else here does.
+Beam assigns rows to windows, triggers firings and decides which rows are late. The rows of one firing become one pane.
+The id of a pane follows from the run, the data set, the window and the number of the firing, so a retried bundle writes
+the same pane again and every row counts once. Only this module imports Apache Beam.
 """
 
 import hashlib
@@ -24,34 +24,34 @@ from polarsprof.errors import argument_error, plain_text
 from polarsprof.kernels.spec import ProfileSpec, checked_spec
 from polarsprof.profiles.header import dataset_text, text_pairs
 from polarsprof.profiles.profile import Profile
-from polarsprof.store import Pane, ProfileStore
-from polarsprof.store.names import label_of
+from polarsprof.store.names import Pane, label_of
+from polarsprof.store.profile_store import ProfileStore
 from polarsprof.windowing.tumbling import Window
 
 __all__ = ["ProfileCoder", "ProfileFn", "ProfileWindows", "WritePanes"]
 
-_Timed = tuple[int, Any]  # microseconds since the Unix epoch, and an element
+_Timed = tuple[int, Any]  # event time in microseconds since the Unix epoch, and an element
 
 
 class _BytesCoder(Coder):
-    """What `to_bytes` and `from_bytes` of a class say."""
+    """Encodes with `to_bytes` and decodes with `from_bytes` of a class."""
 
     coded: type[Profile | BundleProfiler]
 
     def encode(self, value: Profile | BundleProfiler) -> bytes:
-        """The bytes of the file."""
+        """The value as the bytes of a profile file."""
         return value.to_bytes()
 
-    def decode(self, encoded: bytes) -> Any:
-        """What the bytes are, else `CorruptProfile` or `UnsupportedVersion`."""
+    def decode(self, encoded: bytes) -> Profile | BundleProfiler:
+        """The value; raises `CorruptProfile` or `UnsupportedVersion`."""
         return self.coded.from_bytes(encoded)
 
     def is_deterministic(self) -> bool:
-        """Equal values are equal bytes, so that they can be keys."""
+        """True: equal values have equal bytes, so that they can be keys."""
         return True
 
-    def to_type_hint(self) -> type[Any]:
-        """What is encoded."""
+    def to_type_hint(self) -> type[Profile | BundleProfiler]:
+        """The class of the values."""
         return self.coded
 
     def __eq__(self, other: object) -> bool:
@@ -62,10 +62,10 @@ class _BytesCoder(Coder):
 
 
 class ProfileCoder(_BytesCoder):
-    """Profiles as the bytes of profile files; equal profiles are equal bytes.
+    """Profiles as the bytes of profile files; equal profiles have equal bytes.
 
-    Registered for `Profile` by the import of this module. Decoding bytes that are no profile raises `CorruptProfile`,
-    of a newer major version `UnsupportedVersion`.
+    Importing this module registers the coder for `Profile`. Decoding raises `CorruptProfile` for bytes that are not a
+    profile, and `UnsupportedVersion` for a newer major version.
     """
 
     coded = Profile
@@ -82,58 +82,58 @@ registry.register_coder(Profile, ProfileCoder)
 
 @beam.typehints.with_output_types(Profile)
 class ProfileFn(beam.CombineFn):
-    """The profile of elements: for `CombineGlobally`, `CombinePerKey` and `CombineValues`.
+    """The profile of elements, for `CombineGlobally` and `CombinePerKey`.
 
-    Elements are records (mappings, named tuples, `beam.Row`), bytes or text of JSON lines, or tables: Polars frames and
-    anything with an Arrow C stream. Whatever else comes is a row in `Profile.rejected`; it never fails a bundle. Of no
-    elements, an empty profile.
+    Also for `CombineValues`. Elements are records (mappings, named tuples, `beam.Row`), bytes or text of JSON lines, or
+    tables: Polars frames and objects with an Arrow C stream. Any other element counts as one row in `Profile.rejected`
+    and never fails a bundle. The profile of no elements is empty.
 
-    They are profiled in batches: up to 16,384 records or lines, 65,536 rows of tables, or 8 MiB of either wait in each
-    accumulator until it is sent or looked at.
+    Elements are profiled in batches: up to 16,384 records or lines, 65,536 rows of tables, or 8 MiB of either wait in
+    each accumulator until it is sent or read.
 
     Parameters
     ----------
     spec
-        What to track; default `ProfileSpec()`.
+        Statistics and columns to track; default `ProfileSpec()`.
 
     Raises
     ------
     ArgumentError
-        For a spec that is none.
+        If the spec is not a `ProfileSpec`.
     """
 
     def __init__(self, spec: ProfileSpec | None = None) -> None:
         self._spec = checked_spec(spec)
 
     def create_accumulator(self) -> BundleProfiler:
-        """An accumulator of no rows."""
+        """An empty accumulator."""
         return BundleProfiler(Profile(self._spec))
 
     def add_input(self, mutable_accumulator: BundleProfiler, element: Any) -> BundleProfiler:
-        """Add an element, and return the accumulator."""
+        """Add an element; return the accumulator."""
         mutable_accumulator.add(_plain(element))
         return mutable_accumulator
 
     def merge_accumulators(self, accumulators: Iterable[BundleProfiler]) -> BundleProfiler:
-        """What all of them hold; they stay as they are."""
-        return BundleProfiler.merged(self._spec, accumulators)
+        """A new accumulator with the rows of all others, which are unchanged."""
+        return BundleProfiler.merge(self._spec, accumulators)
 
     def compact(self, accumulator: BundleProfiler) -> BundleProfiler:
-        """Have all rows profiled, and return the accumulator."""
+        """Profile all waiting rows; return the accumulator."""
         accumulator.profile()
         return accumulator
 
     def extract_output(self, accumulator: BundleProfiler) -> Profile:
-        """The profile of all rows, which does not grow with the accumulator."""
+        """A copy of the profile of all rows."""
         return accumulator.profile().copy()
 
     def get_accumulator_coder(self) -> AccumulatorCoder:
-        """How accumulators travel."""
+        """The coder of accumulators."""
         return AccumulatorCoder()
 
 
 class _TimedProfileFn(ProfileFn):
-    """The same of elements with their event times."""
+    """A `ProfileFn` of elements with event times."""
 
     def add_input(self, mutable_accumulator: BundleProfiler, element: _Timed) -> BundleProfiler:
         time_us, row = element
@@ -141,37 +141,39 @@ class _TimedProfileFn(ProfileFn):
         return mutable_accumulator
 
 
-def _plain(element: Any) -> Any:
+def _plain(element: Any) -> object:
     return element.as_dict() if isinstance(element, beam.Row) else element
 
 
 class ProfileWindows(beam.PTransform):
-    """One profile per data set, window and firing of the trigger; a firing without new rows gives none.
+    """One profile per data set, window and firing of the trigger.
 
-    The windows are those of the input, of any kind; the global window stands as `Profile.window` None. With each
-    profile come its data set and window, the earliest and latest timestamp of its elements, and in `late_rows` what a
-    late firing holds. Under `AccumulationMode.DISCARDING`, which the default trigger has, it is a pane of its own with
-    an id, to be merged with others and to be written. Under `ACCUMULATING` each firing holds again what those before it
-    held; it is for a look, and carries no id.
+    The windows are those of the input, of any kind; the global window is `Profile.window` None. A firing without new
+    rows has no profile. Each profile has its data set and window, the earliest and latest timestamp of its elements,
+    and the rows of a late firing in `late_rows`.
+
+    Under `AccumulationMode.DISCARDING`, the mode of the default trigger, each firing is a pane with an id, which can be
+    merged and written. Under `ACCUMULATING`, each firing repeats the rows of earlier firings; its profile has no id and
+    is only for display.
 
     Parameters
     ----------
     dataset_name
-        Name of the data set, or a function of an element that says it, for segments that are kept apart.
+        Name of the data set, or a function from an element to the name, for separate segments.
     spec
-        What to track; default `ProfileSpec()`.
+        Statistics and columns to track; default `ProfileSpec()`.
     tags, metadata
         Text to keep with each profile.
     run
-        What tells the panes of this run from those of others: text of its own for each run of a pipeline over new data,
-        the same text where the same data is profiled again and must not count again. Default: random, made when the
-        pipeline is built. A pipeline that is built once and run often, such as a classic template of Dataflow, has the
-        same each time: from its second run on it needs data of other windows.
+        Text that identifies the panes of this run: different for each run over new data, the same if the same data is
+        profiled again and must not count twice. Default: random, chosen when the pipeline is built. A pipeline that is
+        built once and run often, such as a classic Dataflow template, has the same text in each run; its second run
+        needs data of other windows.
 
     Raises
     ------
     ArgumentError
-        For an argument that does not fit.
+        If an argument does not fit.
     """
 
     def __init__(
@@ -199,7 +201,7 @@ class ProfileWindows(beam.PTransform):
 
 
 class _Time(beam.DoFn):
-    """Elements → (data set, (event time, element))."""
+    """Elements → (data set name, (event time, element))."""
 
     def __init__(self, dataset_name: str | Callable[[Any], str]) -> None:
         self._name_of = dataset_name
@@ -211,7 +213,7 @@ class _Time(beam.DoFn):
 
 
 class _Seal(beam.DoFn):
-    """(data set, profile) → the profile of a firing; with an id where there is a run."""
+    """(data set name, profile) → the profile of a firing; with a run, it has an id."""
 
     def __init__(self, tags: Mapping[str, str], metadata: Mapping[str, str], run: str | None) -> None:
         self._tags, self._metadata, self._run = tags, metadata, run
@@ -222,7 +224,7 @@ class _Seal(beam.DoFn):
         window: Any = beam.DoFn.WindowParam,
         firing: Any = beam.DoFn.PaneInfoParam,
     ) -> Iterator[Profile]:
-        profile = element[1]  # of which nobody else knows
+        profile = element[1]  # nobody else has a reference, so it can change
         if not profile.rows + profile.rejected_rows:
             return
         profile.dataset, profile.window = element[0], _window_of(window)
@@ -239,75 +241,76 @@ def _window_of(window: Any) -> Window | None:
 
 
 def _writer_id(run: str, profile: Profile) -> str:
-    """One for all firings of a window in a run."""
+    """The same id for all firings of a window in a run."""
     window = profile.window
-    known = (run, profile.dataset, None if window is None else (window.start_us, window.end_us))
-    return hashlib.sha256(repr(known).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    key = (run, profile.dataset, None if window is None else (window.start_us, window.end_us))
+    return hashlib.sha256(repr(key).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def _checked_name(name: Any) -> str:
+def _checked_name(name: object) -> str:
     if not isinstance(name, str) or not name:
-        raise argument_error("dataset_name", name, "text of one character or more, or a function that returns such")
-    return _known_name(name)
+        raise argument_error("dataset_name", name, "text of one character or more, or a function that returns it")
+    return _checked_text(name)
 
 
 @lru_cache(maxsize=4_096)
-def _known_name(name: str) -> str:
+def _checked_text(name: str) -> str:
     return dataset_text("dataset_name", name)
 
 
 class WritePanes(beam.PTransform):
-    """Write each profile of `ProfileWindows` into a store, as an immutable pane; out come the names of the files.
+    """Write each profile of `ProfileWindows` to a store, as an immutable pane.
 
-    Every row counts once. The bytes of a pane and its id are settled before a `Reshuffle`; a bundle that is tried again
-    finds its pane in the store. That needs windows that do not overlap and firings that do not repeat what earlier ones
-    held: sliding windows and `AccumulationMode.ACCUMULATING` are refused, and so is the global window, which no time
-    belongs to. Counts what it writes in the metrics `panes_written`, `rows_written`, `rows_rejected` and `rows_late` of
-    the namespace "polarsprof".
+    The output is the names of the files. Every row counts once: the bytes and the id of a pane are fixed before a
+    `Reshuffle`, so a retried bundle finds its pane in the store. This requires windows that do not overlap and firings
+    that do not repeat rows. So sliding windows, `AccumulationMode.ACCUMULATING` and the global window are refused.
+
+    The metrics `panes_written`, `rows_written`, `rows_rejected` and `rows_late` in the namespace "polarsprof" count the
+    output.
 
     Parameters
     ----------
     store_url
-        The folder or the URL of the object store, as of `ProfileStore`; every worker has to reach it.
+        Folder or URL of the object store, as in `ProfileStore`; every worker needs access.
     options
-        Those of `ProfileStore`.
+        Options of `ProfileStore`.
 
     Raises
     ------
     ArgumentError
-        For a place that is none and for windows or a trigger of which panes cannot be made, when the pipeline is built;
-        in the pipeline for a profile that has no pane's id.
+        When the pipeline is built, if the store does not fit, or the windows or trigger are refused; in the pipeline,
+        if a profile has no pane id.
     OSError
-        In the pipeline, where the store does not take a pane, or has one of this id that is of other rows.
+        In the pipeline, if the store cannot write a pane or has a pane of the same id with other rows.
     """
 
     def __init__(self, store_url: str | os.PathLike[str], **options: Any) -> None:
         super().__init__()
-        ProfileStore(store_url, **options)  # wrong use is told here
+        ProfileStore(store_url, **options)  # raises wrong use when the pipeline is built
         self._put = _Put(store_url, options)
 
     def expand(self, pcoll: beam.PCollection[Profile]) -> beam.PCollection[str]:
         """The names of the files."""
         _check_windowing(pcoll.windowing)
         panes = pcoll | "Encode" >> beam.ParDo(_Encode()).with_output_types(Pane)
-        # In windows of their own, late ones would be dropped by the Reshuffle of the runner for tests of streams.
-        settled = panes | beam.WindowInto(GlobalWindows()) | beam.Reshuffle()
-        return settled | "Put" >> beam.ParDo(self._put).with_output_types(str)
+        # The Reshuffle of the runner for streaming tests drops late panes in other windows.
+        reshuffled = panes | beam.WindowInto(GlobalWindows()) | beam.Reshuffle()
+        return reshuffled | "Put" >> beam.ParDo(self._put).with_output_types(str)
 
 
 def _check_windowing(windowing: Any) -> None:
     kind = windowing.windowfn
     if windowing.accumulation_mode == AccumulationMode.ACCUMULATING:
-        hint = "each firing would hold the rows of those before it, which would count again"
+        hint = "each firing repeats the rows of earlier firings, which would count twice"
         raise argument_error("accumulation_mode", "ACCUMULATING", "AccumulationMode.DISCARDING", hint)
     if isinstance(kind, SlidingWindows) and kind.period < kind.size:
-        raise argument_error("windowing", kind, "windows that do not overlap", "a row of two windows would count twice")
+        raise argument_error("windowing", kind, "windows that do not overlap", "a row in two windows would count twice")
     if isinstance(kind, GlobalWindows):
         raise argument_error("windowing", kind, "windows with an end", "such as beam.WindowInto(FixedWindows(3600))")
 
 
 class _Encode(beam.DoFn):
-    """Profiles → panes as they will lie in the store."""
+    """Profiles → encoded panes."""
 
     def __init__(self) -> None:
         self._late, self._rejected = map(_counter, ("rows_late", "rows_rejected"))
@@ -315,7 +318,7 @@ class _Encode(beam.DoFn):
     def process(self, element: Profile) -> Iterator[Pane]:
         window, ids = element.window, element.panes
         if window is None or len(ids) != 1:
-            expected = "profiles of ProfileWindows, of one firing each, of windows with an end, and discarding"
+            expected = "profiles of ProfileWindows, each of one discarding firing of a window with an end"
             raise argument_error("input of WritePanes", f"a profile of {window} with {len(ids)} panes", expected)
         ((writer_id, number),) = ids
         self._late.inc(element.late_rows)
@@ -324,7 +327,7 @@ class _Encode(beam.DoFn):
 
 
 class _Put(beam.DoFn):
-    """Panes → names of their files, once they are durable."""
+    """Panes → names of their files, after they are durable."""
 
     def __init__(self, store_url: str | os.PathLike[str], options: Mapping[str, Any]) -> None:
         self._url, self._options = store_url, options

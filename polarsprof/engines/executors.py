@@ -1,8 +1,8 @@
-"""Work spread over an executor of any kind, and its results merged as a tree; imports errors alone.
+"""`spread`: work on an executor of any kind, results merged as a tree.
 
-Results merge in groups of 16 neighbours, these groups again, and so on: in one order, whatever is done first and
-whichever executor does it, so that equal results give equal ones to the last digit. At most 256 results are under way
-or wait at a time, or 4,096 where they stay with the executor.
+Results merge in groups of 16 neighbors, then groups of groups. This order is the same for all executors and timings,
+so equal results merge to equal bits. At most 256 results are in flight, or 4,096 if they stay with the executor.
+Imports only errors.
 """
 
 from __future__ import annotations
@@ -12,186 +12,220 @@ from collections import deque
 from functools import partial
 from itertools import islice
 from multiprocessing.reduction import ForkingPickler
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, cast
 
 from polarsprof.errors import PolarsprofError, argument_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-_MERGED_TOGETHER: Final = 16
-_UNDER_WAY: Final = 256
-_UNDER_WAY_ELSEWHERE: Final = 4_096
+Split = TypeVar("Split")
+Result = TypeVar("Result")
+Result_co = TypeVar("Result_co", covariant=True)
+Node = TypeVar("Node")
+
+_FAN_IN: Final = 16
+_MAX_IN_FLIGHT: Final = 256
+_MAX_IN_FLIGHT_REMOTE: Final = 4_096  # results that stay with the executor take no memory here
+_EXPECTED: Final = "an executor with submit or map, such as a ProcessPoolExecutor, a Client of Dask or a Pool"
+
+
+class Future(Protocol[Result_co]):
+    """A future of an executor."""
+
+    def result(self) -> Result_co:
+        """The result, or the error of the work."""
+
+    def exception(self) -> BaseException | None:
+        """Wait for the work; the error, None if there is none."""
+
+    def cancel(self) -> object:
+        """Cancel the work if it has not started."""
 
 
 class Submits(Protocol):
-    """An executor as those of `concurrent.futures`: `submit` gives a future at once.
+    """An executor whose `submit` returns a future, as in `concurrent.futures`.
 
-    Of a future `result`, `exception` and `cancel` are called. Where an attribute `takes_futures` of the executor is
-    true, futures become arguments of further work, and results never come to the caller; so it is with a `Client` of
-    Dask, which needs no attribute.
+    If it has a true attribute `takes_futures`, futures can be arguments of further work, and only the final result
+    comes to the caller. A `Client` of Dask does not need the attribute.
     """
 
-    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Any:
-        """A future of what the function returns."""
+    def submit(self, function: Callable[..., Result], /, *arguments: Any) -> Future[Result]:
+        """A future of the result of the function."""
 
 
 class Maps(Protocol):
-    """An executor as `multiprocessing.Pool`: `map` gives all results in order."""
+    """An executor whose `map` returns all results in order, as `multiprocessing.Pool`."""
 
-    def map(self, function: Callable[[Any], Any], arguments: Any, /) -> Iterable[Any]:
-        """What the function returns for each argument."""
+    def map(self, function: Callable[[Any], Result], arguments: Any, /) -> Iterable[Result]:
+        """The result of the function for each argument."""
 
 
 Executor = Submits | Maps
 
 
 def spread(
-    executor: Executor, work: Callable[[Any], Any], splits: Iterable[Any], merge: Callable[..., Any]
-) -> Any | None:
-    """What `merge` makes of the results of all portions; None where there are none.
+    executor: Executor,
+    work: Callable[[Split], Result],
+    splits: Iterable[Split],
+    merge: Callable[..., Result],
+) -> Result | None:
+    """The merged results of the work on all splits; None if there are no splits.
 
     Parameters
     ----------
     executor
-        One with `submit` or, failing that, with `map`.
-    work, merge
-        Functions that can be pickled: of a portion, and of some results in the order of their portions. Of a single
-        portion the result stays as it is.
-    portions
-        Taken one by one as others are done.
+        An executor with `submit`, or else with `map`.
+    work
+        A function of a split. It must be picklable.
+    splits
+        Consumed one by one as work completes.
+    merge
+        A function of several results, in the order of their splits. It must be picklable. A single result is not
+        merged.
 
     Raises
     ------
     ArgumentError
-        For an object that is no such executor.
+        If the object is not such an executor.
     BrokenExecutor
-        Where one of `concurrent.futures` lost a process.
+        If an executor of `concurrent.futures` lost a process.
     PolarsprofError
-        In place of an error of `work` that cannot come from another process; all others come as they are. What was not
-        begun then is cancelled.
+        In place of an error of `work` that cannot be sent between processes. All other errors are raised unchanged.
+        Work that has not started is then canceled.
     """
     if isinstance(executor, type):
-        raise argument_error("executor", executor, _EXPECTED, "this is a class and no object of it")
+        raise argument_error("executor", executor, _EXPECTED, "this is a class, not an instance")
     if getattr(executor, "asynchronous", False):
-        raise argument_error("executor", executor, _EXPECTED, "an asynchronous one cannot be waited for here")
+        raise argument_error("executor", executor, _EXPECTED, "an asynchronous executor cannot be waited for here")
+    portable_work, portable_merge = partial(_call_portably, work), partial(_call_portably, merge)
     if callable(getattr(executor, "submit", None)):
-        return _submitted(executor, partial(_carried, work), splits, partial(_carried, merge))
+        return _spread_with_submit(cast("Submits", executor), portable_work, splits, portable_merge)
     if callable(getattr(executor, "map", None)):
-        return _mapped(executor, partial(_carried, work), splits, partial(_carried, merge))
+        return _spread_with_map(cast("Maps", executor), portable_work, splits, portable_merge)
     raise argument_error("executor", executor, _EXPECTED)
 
 
-_EXPECTED: Final = "an executor with submit or map, such as a ProcessPoolExecutor, a Client of Dask or a Pool"
+class _Tree(Generic[Node]):
+    """Merges nodes as they come, in order; only incomplete groups are kept.
 
+    Parameters
+    ----------
+    merge
+        A function of the nodes of a group.
+    """
 
-class _Tree:
-    """Nodes in order → one; only those that do not fill a group wait."""
+    def __init__(self, merge: Callable[[list[Node]], Node]) -> None:
+        self._merge = merge
+        self._levels: list[list[Node]] = []
 
-    def __init__(self, merged: Callable[[list[Any]], Any]) -> None:
-        self._merged = merged
-        self._levels: list[list[Any]] = []
-
-    def add(self, node: Any, level: int = 0) -> None:
-        """Take the next node of a level."""
+    def add(self, node: Node, level: int = 0) -> None:
+        """Add the next node of a level."""
         if level == len(self._levels):
             self._levels.append([])
         self._levels[level].append(node)
-        if len(self._levels[level]) == _MERGED_TOGETHER:
+        if len(self._levels[level]) == _FAN_IN:
             group, self._levels[level] = self._levels[level], []
-            self.add(self._merged(group), level + 1)
+            self.add(self._merge(group), level + 1)
 
-    def root(self) -> Any | None:
-        """What all are merged into; None where there was no node."""
-        rest: list[Any] = []
+    def root(self) -> Node | None:
+        """All nodes merged; None if there are none."""
+        rest: list[Node] = []
         for level in self._levels:
             nodes = level + rest
-            rest = [self._merged(nodes)] if len(nodes) > 1 else nodes
+            rest = [self._merge(nodes)] if len(nodes) > 1 else nodes
         return rest[0] if rest else None
 
 
-def _submitted(executor: Any, work: Any, splits: Iterable[Any], merge: Any) -> Any | None:
-    submit, elsewhere = _submit_of(executor)
+def _spread_with_submit(
+    executor: Submits, work: Callable[[Split], Result], splits: Iterable[Split], merge: Callable[..., Result]
+) -> Result | None:
+    submit, takes_futures = _submit_of(executor)
+    max_in_flight = _MAX_IN_FLIGHT_REMOTE if takes_futures else _MAX_IN_FLIGHT
 
-    def merged(futures: list[Any]) -> Any:
-        return submit(merge, *(futures if elsewhere else [future.result() for future in futures]))
+    def merge_futures(futures: list[Future[Result]]) -> Future[Result]:
+        return submit(merge, *(futures if takes_futures else [future.result() for future in futures]))
 
-    tree = _Tree(merged)
-    under_way: deque[Any] = deque()
+    tree = _Tree(merge_futures)
+    in_flight: deque[Future[Result]] = deque()
     try:
         for split in splits:
-            if len(under_way) == (_UNDER_WAY_ELSEWHERE if elsewhere else _UNDER_WAY):
-                _wait(under_way[0])
-                tree.add(under_way.popleft())
-            under_way.append(submit(work, split))
-        while under_way:
-            _wait(under_way[0])
-            tree.add(under_way.popleft())
+            if len(in_flight) == max_in_flight:
+                _wait(in_flight[0])
+                tree.add(in_flight.popleft())
+            in_flight.append(submit(work, split))
+        while in_flight:
+            _wait(in_flight[0])
+            tree.add(in_flight.popleft())
         root = tree.root()
         return None if root is None else root.result()
     finally:
-        for future in under_way:
+        for future in in_flight:
             future.cancel()
 
 
-def _submit_of(executor: Any) -> tuple[Callable[..., Any], bool]:
-    """How work is submitted, and whether futures may be its arguments."""
+def _submit_of(executor: Submits) -> tuple[Callable[..., Future[Any]], bool]:
+    """The function that submits work, and whether futures can be its arguments."""
+    submit: Callable[..., Future[Any]] = executor.submit
     if type(executor).__module__.partition(".")[0] == "distributed":
-        # Else Dask answers with what it knows of the same call, such as the error of a file that was mended since.
-        return partial(executor.submit, pure=False), True
-    return executor.submit, bool(getattr(executor, "takes_futures", False))
+        # A pure call can get the cached result of an equal call, such as the error for a file that is fixed since.
+        return partial(submit, pure=False), True
+    return submit, bool(getattr(executor, "takes_futures", False))
 
 
-def _wait(future: Any) -> None:
-    """Wait without fetching the result; what went wrong is raised."""
+def _wait(future: Future[object]) -> None:
+    """Wait without fetching the result; raise the error, if there is one."""
     error = future.exception()
     if error is not None:
         raise error
 
 
-def _mapped(executor: Any, work: Any, splits: Iterable[Any], merge: Any) -> Any | None:
-    def merged(groups: list[list[Any]]) -> list[Any]:
-        return list(executor.map(partial(_starred, merge), groups))
+def _spread_with_map(
+    executor: Maps, work: Callable[[Split], Result], splits: Iterable[Split], merge: Callable[..., Result]
+) -> Result | None:
+    def merge_groups(groups: list[list[Result]]) -> list[Result]:
+        return list(executor.map(partial(_merge_group, merge), groups))
 
-    tree = _Tree(lambda nodes: merged([nodes])[0])
-    waiting = iter(splits)
-    while some := list(islice(waiting, _UNDER_WAY)):
-        nodes = list(executor.map(work, some))
+    tree: _Tree[Result] = _Tree(lambda nodes: merge_groups([nodes])[0])
+    remaining = iter(splits)
+    while chunk := list(islice(remaining, _MAX_IN_FLIGHT)):
+        nodes = list(executor.map(work, chunk))
         while len(nodes) > 1:
-            nodes = merged(list(_groups(nodes)))
+            nodes = merge_groups(list(_groups(nodes)))
         tree.add(nodes[0])
     return tree.root()
 
 
-def _groups(nodes: list[Any]) -> Iterator[list[Any]]:
-    for start in range(0, len(nodes), _MERGED_TOGETHER):
-        yield nodes[start : start + _MERGED_TOGETHER]
+def _groups(nodes: list[Result]) -> Iterator[list[Result]]:
+    for start in range(0, len(nodes), _FAN_IN):
+        yield nodes[start : start + _FAN_IN]
 
 
-def _starred(merge: Callable[..., Any], nodes: list[Any]) -> Any:
+def _merge_group(merge: Callable[..., Result], nodes: list[Result]) -> Result:
     return merge(*nodes) if len(nodes) > 1 else nodes[0]
 
 
-def _carried(function: Callable[..., Any], *arguments: Any) -> Any:
-    """What the function returns; an error that would not come through is told in one that does.
+def _call_portably(function: Callable[..., Result], *arguments: object) -> Result:
+    """Call a function; replace an error that cannot be sent between processes.
 
-    A `multiprocessing.Pool` waits forever for a panic of Polars, which is no `Exception`, and for an error that cannot
-    be made anew from its pickle.
+    A `multiprocessing.Pool` waits forever for a panic of Polars, which is not an `Exception`, and for an error that
+    cannot be unpickled.
     """
     try:
         return function(*arguments)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:
-        if isinstance(error, Exception) and _comes_through(error):
+        if isinstance(error, Exception) and _is_portable(error):
             raise
         msg = f"{type(error).__name__}: {error}"
         raise PolarsprofError(msg) from None
 
 
-def _comes_through(error: Exception) -> bool:
+def _is_portable(error: Exception) -> bool:
+    """Returns whether an error survives pickling."""
     try:
         ForkingPickler.dumps(error)
-        return type(copy.copy(error)) is type(error)  # made anew as from its pickle
-    except Exception:  # noqa: BLE001 - whatever the error of somebody else does when it is made anew
+        return type(copy.copy(error)) is type(error)  # calls the class as unpickling does
+    except Exception:  # noqa: BLE001 - foreign errors can raise anything while they are copied
         return False

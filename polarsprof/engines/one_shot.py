@@ -1,10 +1,10 @@
-"""`profile`: one call over data that is all there, by this process or by those of an executor."""
+"""`profile`: bounded data in one call, by this process or by an executor."""
 
 from __future__ import annotations
 
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from polarsprof.engines.executors import spread
 from polarsprof.engines.splits import splits_of
@@ -28,7 +28,7 @@ _BATCH_RECORDS: Final = 32_768
 
 
 def profile(
-    data: Any,
+    data: object,
     *,
     spec: ProfileSpec | None = None,
     tags: Mapping[str, str] | None = None,
@@ -40,30 +40,30 @@ def profile(
     Parameters
     ----------
     data
-        A Polars frame or lazy frame; anything with an Arrow C stream (pandas, pyarrow, DuckDB, narwhals, …); a cursor
-        of ADBC, a file or data set of pyarrow; the path of a Parquet, CSV, NDJSON or Arrow IPC file, a shell pattern,
-        a folder of such; or an iterable of any of these, or of records (mappings).
+        A Polars frame or lazy frame; an object with an Arrow C stream (pandas, pyarrow, DuckDB, narwhals, …); a cursor
+        of ADBC; a file or data set of pyarrow; the path of a Parquet, CSV, NDJSON or Arrow IPC file, of a folder of
+        them, or a shell pattern; or an iterable of any of these, or of records (mappings).
     spec
-        What to track; default `ProfileSpec()`.
+        Statistics and columns to track; default `ProfileSpec()`.
     tags, metadata
         Text to keep with the profile.
     executor
-        Who does the work, for paths alone: anything with `submit` (pools of `concurrent.futures`, a `Client` of Dask)
-        or with `map` (`multiprocessing.Pool`). Portions of some 16 MiB are profiled apart and merged as a tree, both by
-        the executor, which has to find the files under the same paths. Figures are those without it, floats within
-        rounding. Default: this process, on all cores.
+        An executor for the work, only for paths: an object with `submit` (pools of `concurrent.futures`, a `Client` of
+        Dask) or with `map` (`multiprocessing.Pool`). It profiles splits of about 16 MiB and merges the results as a
+        tree; it must find the files under the same paths. All figures are equal to those without an executor, floats
+        within rounding. Default: this process, on all cores.
 
     Returns
     -------
     Profile
-        Its `window` is None. Rows that could not be profiled are counted in `rejected`.
+        The profile; its `window` is None. Rows that cannot be profiled are counted in `rejected`.
 
     Raises
     ------
     ArgumentError
-        For anything else.
+        If the data is of another type, or is not a path while an executor is given.
     ClosedError
-        By an executor that forks, see `docs/executors.md`.
+        If the executor forks, see `docs/executors.md`.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def profile(
     (2, 1, 9.5, 10.75)
     """
     if executor is not None:
-        return _spread_profile(data, executor, Profile(spec, tags=tags, metadata=metadata))
+        return _profile_with(executor, data, Profile(spec, tags=tags, metadata=metadata))
     return profile_of(_batches(data), spec=spec, tags=tags, metadata=metadata)
 
 
@@ -85,31 +85,31 @@ def profile_of(
     tags: Mapping[str, str] | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> Profile:
-    """Profile rows that come in batches; for the rest see `profile`."""
+    """Profile batches of rows; for the other parameters see `profile`."""
     result = Profile(spec, tags=tags, metadata=metadata)
     result.update_all(batch.columns() for batch in batches)
     return result
 
 
-def _spread_profile(data: Any, executor: Executor, result: Profile) -> Profile:
-    file = spread(executor, partial(_split_file, spec=result.spec), splits_of(data), merged_file)
+def _profile_with(executor: Executor, data: object, result: Profile) -> Profile:
+    file = spread(executor, partial(_profile_split, spec=result.spec), splits_of(data), merged_file)
     if file is not None:
         result.merge(Profile.from_bytes(file))
     return result
 
 
-def _split_file(split: Split, spec: ProfileSpec) -> bytes:
+def _profile_split(split: Split, spec: ProfileSpec) -> bytes:
     refuse_forked()
     return profile_of(split.batches(), spec=spec).to_bytes()
 
 
-def _batches(data: Any) -> Iterator[RowBatch]:
+def _batches(data: object) -> Iterator[RowBatch]:
     if is_tabular(data):
         yield from row_batches(data)
         return
     if isinstance(data, dict | bytes) or not hasattr(data, "__iter__"):
         raise argument_error("data", data, "a table, a path, or an iterable of tables, paths or records")
-    parts = iter(data)
-    for first in parts:
-        everything = chain([first], parts)
-        yield from row_batches(everything) if is_tabular(first) else record_batches(everything, _BATCH_RECORDS)
+    items = iter(data)
+    for first in items:
+        all_items = chain([first], items)
+        yield from row_batches(all_items) if is_tabular(first) else record_batches(all_items, _BATCH_RECORDS)

@@ -1,7 +1,7 @@
-"""Profiles of data sets of Ray: each block is profiled where it lies, and only profiles travel.
+"""Profiles of Ray data sets: each block is profiled in place, only profiles move.
 
-Figures are those of one process, floats within rounding. Tasks of Ray merge the profiles of blocks as a tree, and what
-arrives is merged already. Ray is imported when it is used.
+All figures are equal to those of one process, floats within rounding. Ray tasks merge the profiles of blocks as a tree,
+and only the merged profiles arrive. Ray is imported on first use.
 """
 
 from __future__ import annotations
@@ -30,53 +30,59 @@ if TYPE_CHECKING:
 
 
 @overload
-def profile_dataset(ds: Any, by: None = None, *, spec: ProfileSpec | None = None) -> Profile: ...
+def profile_dataset(ds: object, by: None = None, *, spec: ProfileSpec | None = None) -> Profile: ...
 @overload
-def profile_dataset(ds: Any, by: str | Sequence[str], *, spec: ProfileSpec | None = None) -> dict[Any, Profile]: ...
+def profile_dataset(ds: object, by: str | Sequence[str], *, spec: ProfileSpec | None = None) -> dict[Any, Profile]: ...
 def profile_dataset(
-    ds: Any, by: str | Sequence[str] | None = None, *, spec: ProfileSpec | None = None
+    ds: object, by: str | Sequence[str] | None = None, *, spec: ProfileSpec | None = None
 ) -> Profile | dict[Any, Profile]:
-    """Profile a data set of Ray, whole or by groups.
+    """Profile a Ray data set, whole or by groups.
 
     Parameters
     ----------
     ds
-        A `ray.data.Dataset`; it is executed. Blocks may have different columns.
+        A `ray.data.Dataset`; it is executed. Blocks can have different columns.
     by
-        A column whose values make groups, or several. A block without the column has nulls there.
+        Name of a column to group by, or several names. A block without the column has nulls in it.
     spec
-        What to track; default `ProfileSpec()`.
+        Statistics and columns to track; default `ProfileSpec()`.
 
     Returns
     -------
     Profile or dict
-        Without `by` one profile. With a name, value → profile of the rows with that value; with a list of names, tuples
-        of values. Null is `None`, NaN is `math.nan`, equal numbers are one key. An empty data set has no groups.
+        Without `by`, one profile. With a name, value → profile of the rows with that value; with a list of names, the
+        keys are tuples of values. Null is `None`, NaN is `math.nan`, equal numbers are one key. An empty data set has
+        no groups.
 
     Raises
     ------
     ArgumentError
-        For what is no data set, for a column that is not there or is nested.
+        If the object is not a Ray data set, or a column is missing or nested.
     ImportError
-        Where Ray is missing.
+        If Ray is not installed.
 
     Notes
     -----
-    All profiles of groups come to the caller, some 10 KiB a column: a few thousand groups are fine, a profile of each
-    user is not. Ray hands out blocks as they are done, so that the last digit of sums of floats may differ from run to
-    run, unless `preserve_order` is set among the `execution_options` of its `DataContext`.
+    The profiles of all groups come to the caller, about 10 KiB per column: a few thousand groups are fine, one profile
+    per user is not. Ray returns blocks as they complete, so the last digit of float sums can differ between runs,
+    unless `preserve_order` is set in the `execution_options` of its `DataContext`.
     """
     ray = _ray()
     if not isinstance(ds, ray.data.Dataset):
         raise argument_error("ds", ds, "a ray.data.Dataset", "tables, files and records go to polarsprof.profile")
     if by is None:
         return _groups(ds, [], checked_spec(spec)).get((), Profile(spec))
-    groups = _groups(ds, _names(ds, by), checked_spec(spec))
-    return {key[0]: found for key, found in groups.items()} if isinstance(by, str) else groups
+    groups = _groups(ds, _checked_names(ds, by), checked_spec(spec))
+    return {key[0]: group for key, group in groups.items()} if isinstance(by, str) else groups
 
 
 class RayExecutor:
-    """Tasks of Ray as an executor for `polarsprof.profile`; results stay in the object store of Ray.
+    """Ray tasks as an executor for `polarsprof.profile`; results stay in Ray.
+
+    Raises
+    ------
+    ImportError
+        If Ray is not installed.
 
     Examples
     --------
@@ -88,14 +94,14 @@ class RayExecutor:
     def __init__(self) -> None:
         _ray()
 
-    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> RayFuture:
-        """A future of what the function returns; futures among the arguments stand for their results."""
-        known = [argument.ref if isinstance(argument, RayFuture) else argument for argument in arguments]
-        return RayFuture(_task().remote(function, *known))
+    def submit(self, function: Callable[..., Any], /, *arguments: object) -> RayFuture:
+        """A future of the result; a future as argument stands for its result."""
+        references = [argument.ref if isinstance(argument, RayFuture) else argument for argument in arguments]
+        return RayFuture(_task().remote(function, *references))
 
 
 class RayFuture:
-    """What a task of Ray will return.
+    """The future result of a Ray task.
 
     Attributes
     ----------
@@ -103,11 +109,11 @@ class RayFuture:
         The `ray.ObjectRef`.
     """
 
-    def __init__(self, ref: Any) -> None:
+    def __init__(self, ref: object) -> None:
         self.ref = ref
 
     def result(self) -> Any:
-        """What it returned; the error it raised is raised."""
+        """Wait for the task; its result, or its error raised."""
         ray = _ray()
         try:
             return ray.get(self.ref)
@@ -115,49 +121,49 @@ class RayFuture:
             raise error.cause from None
 
     def exception(self) -> None:
-        """Wait until it is done; an error comes with `result`, so that nothing is fetched here."""
+        """Wait for the task without fetching the result; `result` raises an error."""
         _ray().wait([self.ref], fetch_local=False)
 
     def cancel(self) -> None:
-        """Do not begin it, if that is still possible."""
+        """Cancel the task if it has not started."""
         _ray().cancel(self.ref)
 
 
 def _groups(ds: Any, names: list[str], spec: ProfileSpec) -> dict[tuple[Any, ...], Profile]:
-    """The values of the named columns → profile of their rows; without a name, no value → profile of all rows."""
-    blocks = ds.map_batches(partial(_profiled, names=names, spec=spec), batch_format="pyarrow").to_arrow_refs()
-    table = spread(RayExecutor(), _merged_tables, map(RayFuture, blocks), _merged_tables)
-    found: dict[tuple[Any, ...], Profile] = {}
+    """Values of the named columns → profile of the rows; () → all rows without names."""
+    blocks = ds.map_batches(partial(_profile_block, names=names, spec=spec), batch_format="pyarrow").to_arrow_refs()
+    table: pa.Table | None = spread(RayExecutor(), _merge_tables, map(RayFuture, blocks), _merge_tables)
+    profiles: dict[tuple[Any, ...], Profile] = {}
     for row in [] if table is None else table.to_pylist():
-        found.setdefault(_values_of(row["key"]), Profile(spec)).merge(Profile.from_bytes(row["profile"]))
-    return dict(sorted(found.items(), key=lambda item: [_place(value) for value in item[0]]))
+        profiles.setdefault(_values_of(row["key"]), Profile(spec)).merge(Profile.from_bytes(row["profile"]))
+    return dict(sorted(profiles.items(), key=lambda item: [_sort_key(value) for value in item[0]]))
 
 
-def _profiled(block: pa.Table, names: list[str], spec: ProfileSpec) -> pa.Table:
-    """A row per group of the block: its key, and the profile of its rows."""
+def _profile_block(block: pa.Table, names: list[str], spec: ProfileSpec) -> pa.Table:
+    """A table with a row per group of the block: its key and its profile."""
     if not names:
         return _table({b"": profile(block, spec=spec).to_bytes()})
-    found: dict[bytes, Profile] = {}
+    profiles: dict[bytes, Profile] = {}
     for frame in frames(block):
-        for key, rows in _cut(frame, names):
-            found.setdefault(key, Profile(spec)).update(typed_columns(rows))
-    return _table({key: of_group.to_bytes() for key, of_group in found.items()})
+        for key, rows in _rows_by_key(frame, names):
+            profiles.setdefault(key, Profile(spec)).update(typed_columns(rows))
+    return _table({key: group.to_bytes() for key, group in profiles.items()})
 
 
-def _cut(frame: pl.DataFrame, names: list[str]) -> Iterator[tuple[bytes, pl.DataFrame]]:
-    """The rows of each group, with its key."""
+def _rows_by_key(frame: pl.DataFrame, names: list[str]) -> Iterator[tuple[bytes, pl.DataFrame]]:
+    """The key and the rows of each group."""
     keys = frame.select(_key_column(frame, name).alias(f"{at}") for at, name in enumerate(names))
     for rows in keys.with_row_index("row").group_by(keys.columns, maintain_order=True).agg("row")["row"]:
         yield _key_of(keys[rows[:1]]), frame[rows]
 
 
-def _merged_tables(*tables: pa.Table) -> pa.Table:
-    found: dict[bytes, list[bytes]] = {}
+def _merge_tables(*tables: pa.Table) -> pa.Table:
+    files_by_key: dict[bytes, list[bytes]] = {}
     for table in tables:
-        if table.num_rows:  # of a block without rows Ray makes one without columns
+        if table.num_rows:  # Ray makes a table without columns of a block without rows
             for key, file in zip(table["key"].to_pylist(), table["profile"].to_pylist(), strict=True):
-                found.setdefault(key, []).append(file)
-    return _table({key: merged_file(*files) for key, files in found.items()})
+                files_by_key.setdefault(key, []).append(file)
+    return _table({key: merged_file(*files) for key, files in files_by_key.items()})
 
 
 def _table(files: dict[bytes, bytes]) -> pa.Table:
@@ -165,20 +171,20 @@ def _table(files: dict[bytes, bytes]) -> pa.Table:
     return pa.table({"key": pa.array(list(files), kind), "profile": pa.array(list(files.values()), kind)})
 
 
-def _names(ds: Any, by: object) -> list[str]:
+def _checked_names(ds: Any, by: object) -> list[str]:
     names = [by] if isinstance(by, str) else by
     if not isinstance(names, list | tuple) or not names or not all(isinstance(name, str) for name in names):
-        raise argument_error("by", by, "the name of a column, or a list of some")
+        raise argument_error("by", by, "the name of a column, or a list of names")
     if len(set(names)) < len(names):
-        raise argument_error("by", by, "names that differ")
+        raise argument_error("by", by, "different names")
     schema = ds.schema()
-    if schema is not None:  # it has rows
+    if schema is not None:  # None if the data set is empty
         columns = dict(zip(schema.names, schema.types, strict=True))
         for name in names:
             if name not in columns:
                 raise argument_error("by", name, f"one of the columns {', '.join(map(repr, list(columns)[:20]))}")
             if isinstance(columns[name], pa.DataType) and pa.types.is_nested(columns[name]):
-                raise argument_error("by", name, "a column of plain values", f"it is of the type {columns[name]}")
+                raise argument_error("by", name, "a column of plain values", f"it has type {columns[name]}")
     return list(names)
 
 
@@ -187,12 +193,12 @@ def _key_column(frame: pl.DataFrame, name: str) -> pl.Series:
         return pl.repeat(None, frame.height, dtype=pl.Null, eager=True)
     column = frame[name]
     if column.dtype.is_nested() or column.dtype == pl.Object or isinstance(column.dtype, pl.Extension):
-        raise argument_error("by", name, "a column of plain values", f"it is of the type {column.dtype}")
+        raise argument_error("by", name, "a column of plain values", f"it has type {column.dtype}")
     return column
 
 
 def _key_of(row: pl.DataFrame) -> bytes:
-    """A key as a file of one row, since the dtypes of blocks may differ; equal ones become one by their values."""
+    """A key as an IPC file of one row, because the dtypes of blocks can differ."""
     return row.write_ipc(None).getvalue()
 
 
@@ -201,12 +207,12 @@ def _values_of(key: bytes) -> tuple[Any, ...]:
     return tuple(math.nan if _is_nan(value) else value for value in values)
 
 
-def _is_nan(value: Any) -> bool:
+def _is_nan(value: object) -> bool:
     return isinstance(value, float) and math.isnan(value)
 
 
-def _place(value: Any) -> tuple[int, Any]:
-    """Where a value stands among keys: numbers, then others by their text, NaN, null."""
+def _sort_key(value: object) -> tuple[int, Any]:
+    """The order of keys: numbers, other values by their text, NaN, null."""
     if value is None or _is_nan(value):
         return (3 if value is None else 2), 0
     return (0, value) if isinstance(value, int | float | Decimal) else (1, str(value))
@@ -226,5 +232,5 @@ def _task() -> Any:
     return _ray().remote(_call)
 
 
-def _call(function: Callable[..., Any], *arguments: Any) -> Any:
+def _call(function: Callable[..., object], *arguments: object) -> object:
     return function(*arguments)

@@ -1,6 +1,6 @@
-"""Files → portions that can be profiled apart, of up to some 16 MiB: small files together, large Parquet files cut.
+"""Files → splits of about 16 MiB: small files in groups, large ones in spans.
 
-What is a portion depends on the files alone, never on who works at it.
+Only Parquet files are cut, into spans of rows. The splits depend only on the files, not on the executor.
 """
 
 from __future__ import annotations
@@ -23,20 +23,21 @@ if TYPE_CHECKING:
 
     from polarsprof.kernels.batch import RowBatch
 
-_BYTES: Final = 16 << 20  # some tenths of a second of work on one core, against milliseconds for what comes back
-_FILES: Final = 32  # because a file has a price of its own, some milliseconds
+_SPLIT_BYTES: Final = 16 << 20  # tenths of a second of work on one core, against milliseconds to send the result
+_SPLIT_FILES: Final = 32  # opening a file costs some milliseconds
+_EXPECTED: Final = "with an executor, a path or an iterable of paths"
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Whole files, or a span of the rows of one.
+    """Whole files, or a span of rows of one file.
 
     Attributes
     ----------
     files
         Absolute paths, in order.
     span
-        First row and number of rows; None for all.
+        First row and number of rows; None for all rows.
     """
 
     files: tuple[str, ...]
@@ -50,75 +51,72 @@ class Split:
 
 
 def splits_of(data: object) -> Iterator[Split]:
-    """The portions of a path or shell pattern, or of an iterable of such, in order.
+    """The splits of a path or shell pattern, or of an iterable of them, in order.
 
     Raises
     ------
     ArgumentError
-        For anything else, and for a path that matches nothing.
+        If the data is of another type, or a path matches no file.
     """
-    together: list[str] = []
-    size_bytes = 0
+    group: list[str] = []
+    group_bytes = 0
     for file in _files(data):
         file_bytes = _size_bytes(file)
-        if together and (size_bytes + file_bytes > _BYTES or len(together) == _FILES):
-            yield Split(tuple(together))
-            together, size_bytes = [], 0
-        if file_bytes > _BYTES and file.suffix.lower() == ".parquet":
-            yield from _cut(file, file_bytes)
+        if group and (group_bytes + file_bytes > _SPLIT_BYTES or len(group) == _SPLIT_FILES):
+            yield Split(tuple(group))
+            group, group_bytes = [], 0
+        if file_bytes > _SPLIT_BYTES and file.suffix.lower() == ".parquet":
+            yield from _row_splits(file, file_bytes)
         else:
-            together.append(str(file))
-            size_bytes += file_bytes
-    if together:
-        yield Split(tuple(together))
+            group.append(str(file))
+            group_bytes += file_bytes
+    if group:
+        yield Split(tuple(group))
 
 
 def _files(data: object) -> Iterator[Path]:
     if isinstance(data, str | os.PathLike):
         return (path.absolute() for path in paths(data))
     if hasattr(data, "__iter__") and not isinstance(data, dict | bytes):
-        return chain.from_iterable(map(_files_of_part, data))
+        return chain.from_iterable(map(_files_of_item, data))
     raise argument_error("data", data, _EXPECTED)
 
 
-def _files_of_part(part: object) -> Iterator[Path]:
-    if not isinstance(part, str | os.PathLike):
-        raise argument_error("data", part, _EXPECTED)
-    return _files(part)
-
-
-_EXPECTED: Final = "with an executor, a path or an iterable of paths"
+def _files_of_item(item: object) -> Iterator[Path]:
+    if not isinstance(item, str | os.PathLike):
+        raise argument_error("data", item, _EXPECTED)
+    return _files(item)
 
 
 def _size_bytes(file: Path) -> int:
     try:
         return file.stat().st_size
-    except OSError:  # whoever reads it says what is wrong
+    except OSError:  # reading the file raises the error
         return 0
 
 
-def _cut(file: Path, file_bytes: int) -> Iterator[Split]:
-    """Spans of whole row groups, since a part of one costs as much to read."""
+def _row_splits(file: Path, file_bytes: int) -> Iterator[Split]:
+    """Spans of whole row groups, because reading a part of one costs as much."""
     try:
-        groups = _rows_of_groups(file)
-    except (pa.ArrowException, OSError):  # whoever reads it says what is wrong
-        groups = []
-    wanted = -(-file_bytes // _BYTES)
-    least_rows = -(-sum(groups) // wanted)
-    spans = list(_spans(groups, least_rows))
+        group_rows = _rows_per_group(file)
+    except (pa.ArrowException, OSError):  # reading the file raises the error
+        group_rows = []
+    number = -(-file_bytes // _SPLIT_BYTES)
+    min_rows = -(-sum(group_rows) // number)
+    spans = list(_spans(group_rows, min_rows))
     yield from [Split((str(file),), span) for span in spans] or [Split((str(file),))]
 
 
-def _rows_of_groups(file: Path) -> list[int]:
+def _rows_per_group(file: Path) -> list[int]:
     metadata = pq.read_metadata(file)
     return [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
 
 
-def _spans(groups: Iterable[int], least_rows: int) -> Iterator[tuple[int, int]]:
+def _spans(group_rows: Iterable[int], min_rows: int) -> Iterator[tuple[int, int]]:
     first = rows = 0
-    for more in groups:
-        rows += more
-        if rows >= least_rows:
+    for number in group_rows:
+        rows += number
+        if rows >= min_rows:
             yield first, rows
             first, rows = first + rows, 0
     if rows:

@@ -1,8 +1,8 @@
-"""Bytes ⇄ header and column messages: magic, version, limits, checksums. docs/file-format.md describes the layout.
+"""Bytes ⇄ header and column messages: magic, version, limits, checksums.
 
-A prefix of 28 bytes and the header it announces are covered by one CRC-32, every column by its own, and the columns
-lie one behind the other to the end of the file, so that no byte is left unchecked and one column of many is read and
-verified alone. Profile bytes are hostile until they are parsed: nothing is allocated before its size was checked.
+One CRC-32 covers the prefix of 28 bytes and the header; every column has its own. The columns follow one another to the
+end of the file. So every byte is checked, and one column of many is read and verified alone. Profile bytes are hostile
+until they are parsed: nothing is allocated before its size was checked. docs/file-format.md describes the layout.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 MAGIC: Final = b"POLPROF\n"
 MAJOR_VERSION: Final = 1
 MINOR_VERSION: Final = 1
-MAX_HEADER_BYTES: Final = 1 << 26
-MAX_COLUMN_BYTES: Final = 1 << 27  # every group at the largest knobs takes some 95 MB
+MAX_HEADER_BYTES: Final = 1 << 26  # two million panes, or 100,000 columns with long paths
+MAX_COLUMN_BYTES: Final = 1 << 27  # a column with every group at the largest knobs takes some 95 MB
 MAX_COLUMNS: Final = 100_000
 MAX_FILE_BYTES: Final = 1 << 32
-# What a writer may put into a header, so that its parts together stay within its limit.
+# Limits of a writer for parts of a header, so that all parts together stay within MAX_HEADER_BYTES.
 MAX_PATHS_BYTES: Final = 48 << 20
 MAX_TEXT_BYTES: Final = 1 << 20
 MAX_DATASET_CHARACTERS: Final = 65_536
 _MAX_GROUPS: Final = 64  # this version knows 12
-# A field of a header that comes often takes more: a column 14 bytes, a pane some 26, of the shortest writer id 6.
-_BYTES_OF_A_FIELD: Final = 6
-_SMALL_HEADER_BYTES: Final = 1 << 12
-_WRITERS: Final = 20  # the field whose messages hold repeated ones themselves
+# Frequent fields of a header take at least this: a column 14 bytes, a pane some 26, or 6 with the shortest writer id.
+_MIN_FIELD_BYTES: Final = 6
+_SMALL_HEADER_BYTES: Final = 1 << 12  # parsed without a count of its fields: at most 2,048 empty ones, some 550 KB
+_WRITERS: Final = 20  # the number of the field whose messages have repeated fields themselves
 
-# Panes as they mostly are: a writer id of 12 characters, and a number of no byte to three.
+# Most panes: a writer id of 12 characters, and a number of up to three bytes.
 _PANES: Final = re.compile(
     rb"(?:\x6a(?:\x0e\x0a\x0c.{12}|"
     rb"\x10\x0a\x0c.{12}\x10[\x00-\x7f]|"
@@ -48,12 +48,12 @@ _PANES: Final = re.compile(
     rb"\x12\x0a\x0c.{12}\x10[\x80-\xff]{2}[\x00-\x7f]))++",
     re.DOTALL,
 )
-_SHORTEST_PANE_BYTES: Final = 16
+_MIN_PANE_BYTES: Final = 16
 
 _PATH_OF: Final = attrgetter("path")
 _ELEMENTS: Final = re.compile(re.escape("[]"))
 
-# Magic, major, minor, header bytes, file bytes; then the CRC-32 of those and the header.
+# Magic, major, minor, header bytes, file bytes; then the CRC-32 of these and the header.
 _PREFIX: Final = struct.Struct("<8sHHIQ")
 _CRC: Final = struct.Struct("<I")
 PREFIX_BYTES: Final = _PREFIX.size + _CRC.size
@@ -62,12 +62,13 @@ _AnyMessage = TypeVar("_AnyMessage", bound=Message)
 
 
 def encode(header: pb.Header, columns: Iterable[tuple[str, pb.Column]]) -> bytes:
-    """The bytes of a profile file; `header.columns` is filled in here, in the order of the paths.
+    """The bytes of a profile file; fills in `header.columns`, sorted by path.
 
     Raises
     ------
     PolarsprofError
-        For what no reader would take: a merge of very many profiles whose tags, sources or panes all differ.
+        If a part is larger than readers accept: after a merge of very many profiles whose tags, sources or panes all
+        differ.
     """
     bodies = []
     offset = 0
@@ -89,75 +90,83 @@ def encode(header: pb.Header, columns: Iterable[tuple[str, pb.Column]]) -> bytes
 
 
 def _minor_version(column: pb.Column) -> int:
-    """The lowest one that has every field in use: what was never another tool's is the file it always was."""
+    """The lowest minor version with every field in use; keeps bytes of old columns."""
     newer = any(group.counters.unexamined or group.moments.rounded for group in column.groups)
     return MINOR_VERSION if newer else 0
 
 
-def _check_size(what: str, size_bytes: int, most_bytes: int) -> None:
-    if size_bytes > most_bytes:
-        msg = f"the profile fits no file: {what} has {size_bytes:,} bytes, more than {most_bytes:,}"
+def _check_size(part: str, size_bytes: int, max_bytes: int) -> None:
+    if size_bytes > max_bytes:
+        msg = f"the profile fits no file: {part} has {size_bytes:,} bytes, more than {max_bytes:,}"
         raise PolarsprofError(msg)
 
 
 class Sections:
-    """A profile file whose header has been read and checked; columns are read and checked when asked for.
+    """A profile file with a verified header; columns are read and verified on request.
 
     Parameters
     ----------
     read
-        (offset, length) → that part of the file, shorter where the file ends.
+        (offset, length) → that part of the file; shorter at the end of the file.
     file_bytes
         Size of the file.
     name
-        What errors call the file by; empty where it has no name.
+        Name of the file in errors; empty if it has none.
 
     Attributes
     ----------
     header
-        What the whole file says.
+        The header message.
 
     Raises
     ------
     CorruptProfile
-        For bytes that are truncated, altered, foreign or beyond a limit.
+        If the bytes are truncated, altered, foreign or beyond a limit.
     UnsupportedVersion
-        For a newer major version.
+        If the major version is newer.
     """
 
     def __init__(self, read: Callable[[int, int], bytes], file_bytes: int, name: str = "") -> None:
         self.name = name
         self._read = read
-        self._kept: dict[str, bytes] | None = None
+        self._bodies: dict[str, bytes] | None = None
         prefix = read(0, PREFIX_BYTES)
         head_bytes = _check_prefix(prefix, file_bytes)
         head = read(PREFIX_BYTES, head_bytes)
         if zlib.crc32(head, zlib.crc32(prefix[: _PREFIX.size])) != _CRC.unpack_from(prefix, _PREFIX.size)[0]:
             raise CorruptProfile(_text("the checksum of the header does not match"))
         _check_header(head)
-        self.header = parsed(pb.Header, head)
+        self.header = parse(pb.Header, head)
         self._body = PREFIX_BYTES + head_bytes
         self._body_bytes = file_bytes - self._body
         self._entries: Sequence[pb.ColumnEntry] = self.header.columns
         self._all_checked = False
-        self._asked: object = None
+        self._loaded_columns: object = None
         if len(self._entries) > MAX_COLUMNS:
             raise CorruptProfile(_text(f"it has {len(self._entries)} columns, more than {MAX_COLUMNS}"))
 
     @classmethod
     def of_bytes(cls, data: bytes) -> Sections:
-        """The sections of a file held in memory."""
+        """The sections of a file in memory."""
         return cls(lambda offset, length: bytes(data[offset : offset + length]), len(data))
 
-    def wanted(self, columns: Iterable[str] | None) -> list[pb.ColumnEntry]:
-        """The columns that are asked for, all for None, and those that say how many rows they have; checked alone."""
+    def entries(self, columns: Iterable[str] | None) -> list[pb.ColumnEntry]:
+        """The header entries of some columns, and of the lists around them; None is all.
+
+        The lists around a column count its rows; see `lists_around`. Only the returned entries are verified.
+
+        Raises
+        ------
+        CorruptProfile
+            If an entry is out of order, or its bytes lie outside the file.
+        """
         if columns is None:
             return self._all()
-        if columns is self._asked:  # nothing else was kept
+        if columns is self._loaded_columns:  # only these were loaded
             return list(self._entries)
         paths = set(columns)
         paths |= {lists for path in paths if "[]" in path for lists in lists_around(path)}
-        return [entry for path in sorted(paths) for entry in self._found(path)]
+        return [entry for path in sorted(paths) for entry in self._find(path)]
 
     def _all(self) -> list[pb.ColumnEntry]:
         if not self._all_checked:
@@ -165,19 +174,22 @@ class Sections:
             self._all_checked = True
         return list(self._entries)
 
-    def _found(self, path: str) -> Iterator[pb.ColumnEntry]:
-        """The column of this path, if there is one; of many, most are not looked at."""
+    def _find(self, path: str) -> Iterator[pb.ColumnEntry]:
+        """The entry of this path, if any, by binary search."""
         at = bisect_left(self._entries, path, key=_PATH_OF)
         if at < len(self._entries) and (entry := self._entries[at]).path == path:
             if entry.length > min(MAX_COLUMN_BYTES, self._body_bytes - entry.offset):
                 raise CorruptProfile(_text(f"column {path!r:.80} lies at the wrong place"))
             yield entry
 
-    def keep(self, columns: Iterable[str] | None) -> None:
-        """Read what is `wanted` now, so that the file may be closed before it is parsed; there is nothing else then."""
-        entries = self.wanted(columns)
-        self._asked = columns
-        self._kept = {entry.path: self._bytes_of(entry) for entry in entries}
+    def load(self, columns: Iterable[str] | None) -> None:
+        """Read the bytes of some columns, as `entries`, so that the file can be closed.
+
+        Afterwards no other column can be read.
+        """
+        entries = self.entries(columns)
+        self._loaded_columns = columns
+        self._bodies = {entry.path: self._bytes_of(entry) for entry in entries}
         self._entries, self._all_checked = entries, True
         del self._read
 
@@ -185,17 +197,23 @@ class Sections:
         return self._read(self._body + entry.offset, entry.length)
 
     def column(self, entry: pb.ColumnEntry) -> pb.Column:
-        """The message of one column of the file."""
-        body = self._bytes_of(entry) if self._kept is None else self._kept[entry.path]
+        """The message of one column.
+
+        Raises
+        ------
+        CorruptProfile
+            If its checksum does not match, or the bytes do not parse.
+        """
+        body = self._bytes_of(entry) if self._bodies is None else self._bodies[entry.path]
         if zlib.crc32(body) != entry.crc32:
             raise CorruptProfile(_text(f"the checksum of column {entry.path!r:.80} does not match"))
         check_fields(body, _MAX_GROUPS, "a column")
-        return parsed(pb.Column, body)
+        return parse(pb.Column, body)
 
 
 def lists_around(path: str) -> list[str]:
-    """The columns whose elements are the rows of this one: `a` and `a[].b` of `a[].b[]`."""
-    return [path[: found.start()] for found in _ELEMENTS.finditer(path)]
+    """The columns whose elements are rows of this one: `a`, `a[].b` for `a[].b[]`."""
+    return [path[: match.start()] for match in _ELEMENTS.finditer(path)]
 
 
 def _check_prefix(prefix: bytes, file_bytes: int) -> int:
@@ -219,7 +237,7 @@ def _check_prefix(prefix: bytes, file_bytes: int) -> int:
 def _check_entries(entries: Iterable[pb.ColumnEntry], body_bytes: int) -> None:
     offset = 0
     previous = None
-    for entry in entries:  # each look at a field has its price, in thousands of files
+    for entry in entries:  # each access to a field costs time, in thousands of files
         path, length = entry.path, entry.length
         if entry.offset != offset or length > MAX_COLUMN_BYTES:
             raise CorruptProfile(_text(f"column {path!r:.80} lies at the wrong place"))
@@ -232,23 +250,26 @@ def _check_entries(entries: Iterable[pb.ColumnEntry], body_bytes: int) -> None:
 
 
 def _check_header(head: bytes) -> None:
-    """Refuse very many small fields before they are parsed: an empty pane takes two bytes in a file, 270 in memory."""
+    """Refuse very many small fields before the header is parsed.
+
+    An empty pane takes 2 bytes in a file, and 270 in memory.
+    """
     if len(head) <= _SMALL_HEADER_BYTES:
         return
-    found = 0
+    total = 0
     for fields, end in _ends(head):
-        found += fields
-        if found > (_SMALL_HEADER_BYTES + end) // _BYTES_OF_A_FIELD:
-            raise CorruptProfile(_text(f"a header with {found:,} fields in {end:,} bytes"))
+        total += fields
+        if total > (_SMALL_HEADER_BYTES + end) // _MIN_FIELD_BYTES:
+            raise CorruptProfile(_text(f"a header with {total:,} fields in {end:,} bytes"))
 
 
 def _ends(head: bytes) -> Iterator[tuple[int, int]]:
-    """How many fields come next, no fewer than there are, and where they end; those within writers among them."""
+    """Upper bounds of the number of next fields, with fields of writers; their ends."""
     end = 0
     while end < len(head):
-        if panes := _PANES.match(head, end):  # a million of them, in the files of many writers
+        if panes := _PANES.match(head, end):  # up to a million in the files of many writers
             start, end = panes.span()
-            yield -(-(end - start) // _SHORTEST_PANE_BYTES), end
+            yield -(-(end - start) // _MIN_PANE_BYTES), end
             continue
         number, start, end = next(_fields(head, end, len(head)))
         if number == _WRITERS:
@@ -256,14 +277,31 @@ def _ends(head: bytes) -> Iterator[tuple[int, int]]:
         yield 1, end
 
 
-def check_fields(body: bytes, most: int, what: str) -> None:
-    """Refuse many fields before they are parsed: an empty message takes two bytes in a file and a hundred in memory."""
-    if sum(1 for _ in islice(_fields(body, 0, len(body)), most + 1)) > most:
-        raise CorruptProfile(_text(f"{what} of more than {most:,} fields"))
+def check_fields(body: bytes, max_fields: int, part: str) -> None:
+    """Refuse a message with too many fields before it is parsed.
+
+    An empty message takes 2 bytes in a file, and 100 in memory.
+
+    Parameters
+    ----------
+    body
+        The bytes of the message.
+    max_fields
+        The most fields to accept.
+    part
+        Name of the message in errors.
+
+    Raises
+    ------
+    CorruptProfile
+        If the message has more fields.
+    """
+    if sum(1 for _ in islice(_fields(body, 0, len(body)), max_fields + 1)) > max_fields:
+        raise CorruptProfile(_text(f"{part} of more than {max_fields:,} fields"))
 
 
 def _fields(body: bytes, offset: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Number of each field between two offsets of a message, and where its content lies."""
+    """The number of each field between two offsets, and the bounds of its content."""
     while offset < end:
         tag, offset = _varint(body, offset)
         start = offset
@@ -278,7 +316,7 @@ def _fields(body: bytes, offset: int, end: int) -> Iterator[tuple[int, int, int]
 
 
 def _varint(body: bytes, offset: int) -> tuple[int, int]:
-    """The number at the offset, and where it ends; the parser refuses what this one passes over."""
+    """The number at an offset, and its end; the parser refuses bad numbers later."""
     if offset < len(body) and body[offset] < 128:
         return body[offset], offset + 1
     number = shift = 0
@@ -290,22 +328,22 @@ def _varint(body: bytes, offset: int) -> tuple[int, int]:
     return 0, len(body)
 
 
-def parsed(kind: type[_AnyMessage], data: bytes) -> _AnyMessage:
-    """The message that the bytes are.
+def parse(kind: type[_AnyMessage], data: bytes) -> _AnyMessage:
+    """The message of some bytes.
 
     Raises
     ------
     CorruptProfile
-        For bytes that do not parse.
+        If the bytes do not parse.
     """
     message = kind()
     try:
         message.ParseFromString(data)
     except DecodeError as error:
         raise CorruptProfile(_text("a message does not parse")) from error
-    # What a newer minor version wrote beyond our fields stays in this message, of which only our fields are taken.
+    # Unknown fields of a newer minor version stay in this message; only known fields are read from it.
     return message
 
 
-def _text(what: str) -> str:
-    return f"not a readable profile: {what}"
+def _text(problem: str) -> str:
+    return f"not a readable profile: {problem}"

@@ -1,1 +1,1 @@
-"""Records, lines and tables in, typed columns out."""
+"""Records, JSON lines, tables and files in, `TypedColumns` out."""

@@ -1,7 +1,7 @@
-"""Batches of foreign Arrow tables → Polars frames, whatever types they have; imports errors alone.
+"""Batches of foreign Arrow tables → Polars frames, for all Arrow types.
 
-Polars panics on some Arrow types and misreads others. Those are brought to a type of the same meaning before Polars
-sees them; a column for which there is none becomes one of Python objects, which is counted and otherwise left alone.
+Polars panics on some Arrow types and misreads others. Such a column is cast to a type of the same meaning before Polars
+sees it. If no such type exists, it becomes a column of Python objects, whose values are only counted.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 from collections import Counter
 from contextlib import suppress
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeGuard, cast
 
 import polars as pl
 import pyarrow as pa
@@ -26,29 +26,65 @@ if TYPE_CHECKING:
 STREAM_SUFFIX: Final = ".arrows"
 _CONTINUATION: Final = b"\xff\xff\xff\xff"  # before each message of a stream
 _DECIMAL_DIGITS: Final = 38  # of 128 bits
+_METHODS: Final = ("__arrow_c_stream__", "__arrow_c_array__", "fetch_record_batch")
 
 
-def has_batches(data: object) -> bool:
-    """Whether `batches` takes the data, which is not touched."""
-    ways = ("__arrow_c_stream__", "__arrow_c_array__", "fetch_record_batch")
-    return any(hasattr(data, way) for way in ways) or isinstance(data, pa.RecordBatchFileReader) or _is_dataset(data)
+class ArrowStream(Protocol):
+    """An object with an Arrow C stream."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
+
+
+class ArrowArray(Protocol):
+    """An object with an Arrow C array of structs."""
+
+    def __arrow_c_array__(self, requested_schema: object = None) -> object: ...
+
+
+class ArrowCursor(Protocol):
+    """A cursor of ADBC."""
+
+    def fetch_record_batch(self) -> pa.RecordBatchReader:
+        """The reader of the result."""
+
+
+class ArrowDataset(Protocol):
+    """A data set of pyarrow; a scanner has only `to_reader`."""
+
+    def scanner(self) -> ArrowDataset:
+        """The scanner of all rows."""
+
+    def to_reader(self) -> pa.RecordBatchReader:
+        """The reader of a scanner."""
+
+
+ArrowTable: TypeAlias = ArrowStream | ArrowArray | ArrowCursor | ArrowDataset | pa.RecordBatchFileReader
+"""All objects that `batches` accepts."""
+
+
+def has_batches(data: object) -> TypeGuard[ArrowTable]:
+    """Whether `batches` accepts the data; reads nothing from it."""
+    has_method = any(hasattr(data, method) for method in _METHODS)
+    return has_method or isinstance(data, pa.RecordBatchFileReader) or _is_dataset(data)
 
 
 def _is_dataset(data: object) -> bool:
     return type(data).__module__ == "pyarrow._dataset" and (hasattr(data, "scanner") or hasattr(data, "to_reader"))
 
 
-def batches(data: Any) -> pa.RecordBatchReader:
-    """The batches of what has an Arrow C stream or array of rows, of a cursor of ADBC, a file or data set of pyarrow.
+def batches(data: ArrowTable) -> pa.RecordBatchReader:
+    """The batches of a foreign Arrow table.
+
+    Accepts an Arrow C stream or array, an ADBC cursor, or a pyarrow file or data set.
 
     Raises
     ------
     ArgumentError
-        For data that Arrow cannot say, and for column names that come twice.
+        If Arrow cannot represent the data, or a column name repeats.
     """
     try:
         reader = _reader(data)
-    except (pa.ArrowException, TypeError, ValueError) as error:  # pandas raises the last for a name that comes twice
+    except (pa.ArrowException, TypeError, ValueError) as error:  # ValueError: pandas, for a repeated name
         hint = f"Arrow says: {error}; records of mixed types go through log_records"
         expected = "a table whose columns have one type each and names of their own"
         raise argument_error("data", data, expected, hint) from error
@@ -58,7 +94,7 @@ def batches(data: Any) -> pa.RecordBatchReader:
     return reader
 
 
-def _reader(data: Any) -> pa.RecordBatchReader:
+def _reader(data: ArrowTable) -> pa.RecordBatchReader:
     if hasattr(data, "__arrow_c_stream__"):
         return pa.RecordBatchReader.from_stream(data)
     if hasattr(data, "__arrow_c_array__"):
@@ -68,11 +104,12 @@ def _reader(data: Any) -> pa.RecordBatchReader:
         return data.fetch_record_batch()
     if isinstance(data, pa.RecordBatchFileReader):
         return pa.RecordBatchReader.from_batches(data.schema, map(data.get_batch, range(data.num_record_batches)))
-    return (data if hasattr(data, "to_reader") else data.scanner()).to_reader()
+    dataset = cast("ArrowDataset", data)
+    return (dataset if hasattr(dataset, "to_reader") else dataset.scanner()).to_reader()
 
 
 def is_stream_file(path: Path) -> bool:
-    """Whether a file is an IPC stream, which has no footer, told by its suffix or by its first bytes."""
+    """Whether a file is an IPC stream, by its suffix or its first bytes."""
     if path.suffix.lower() == STREAM_SUFFIX:
         return True
     with path.open("rb") as file:
@@ -85,84 +122,90 @@ def stream_file_batches(path: Path) -> Iterator[pa.RecordBatch]:
     Raises
     ------
     ArgumentError
-        For a file that is none, or that ends before it should.
+        If the file is no stream or is truncated.
     """
     try:
         with pa.OSFile(os.fspath(path)) as file:
             yield from batches(pa.ipc.open_stream(file))
     except (pa.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:  # of the system, not of what lies there
+        if isinstance(error, OSError) and error.errno is not None:  # of the operating system, not of the content
             raise
         raise argument_error("path", os.fspath(path), "an Arrow IPC stream", f"Arrow says: {error}") from error
 
 
 def frame_of(batch: pa.RecordBatch) -> pl.DataFrame:
-    """The rows of a batch as Polars holds them."""
+    """The rows of a batch as a Polars frame."""
     columns = [_series(name, array) for name, array in zip(batch.schema.names, batch.columns, strict=True)]
     return pl.DataFrame(columns) if columns else pl.DataFrame(height=batch.num_rows)
 
 
 def _series(name: str, array: pa.Array) -> pl.Series:
-    with suppress(pa.ArrowException, PolarsError, PanicException):  # Polars', for types newer than this module
-        return pl.DataFrame(pa.RecordBatch.from_arrays([_plain(array)], names=[name])).to_series()
+    with suppress(pa.ArrowException, PolarsError, PanicException):  # of Polars: types newer than this module
+        return pl.DataFrame(pa.RecordBatch.from_arrays([_readable(array)], names=[name])).to_series()
     return pl.Series(name, [None if null else ... for null in array.is_null().to_pylist()], dtype=pl.Object)
 
 
-def _plain(array: pa.Array) -> pa.Array:
-    """The array as a type that Polars takes; an error of Arrow where there is none of the same meaning."""
+def _readable(array: pa.Array) -> pa.Array:
+    """The array in a type of the same meaning that Polars reads correctly.
+
+    Raises an ArrowException if there is no such type.
+    """
     kind = array.type
     if isinstance(kind, pa.BaseExtensionType):
-        return array.cast(pa.bool_()) if str(kind) == "extension<arrow.bool8>" else _plain(array.storage)
+        return array.cast(pa.bool_()) if str(kind) == "extension<arrow.bool8>" else _readable(array.storage)
     if pa.types.is_run_end_encoded(kind):
-        return _plain(pc.run_end_decode(array))
+        return _readable(pc.run_end_decode(array))
     if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
-        return _plain(_lists(array))
+        return _readable(_lists(array))
     if pa.types.is_decimal(kind) and kind.precision > _DECIMAL_DIGITS:
         return array.cast(pa.string()).cast(pa.float64())  # a direct cast does not give the nearest double
-    wanted = _plain_type(kind)
-    return array if wanted == kind else array.cast(wanted)
+    target = _readable_type(kind)
+    return array if target == kind else array.cast(target)
 
 
 def _lists(views: pa.Array) -> pa.Array:
-    """The lists of list views; Arrow 26 casts them to lists whose last one ends somewhere in memory."""
+    """The lists of list views.
+
+    Not by a cast, because in Arrow 26 the last list of its result has a wrong end.
+    """
     ends = pc.cumulative_sum(pc.fill_null(pc.list_value_length(views), 0).cast(pa.int64()))
     offsets = pa.concat_arrays([pa.array([0], pa.int64()), ends])
     return pa.LargeListArray.from_arrays(offsets, views.flatten(), mask=views.is_null())
 
 
-def _plain_type(kind: pa.DataType) -> pa.DataType:
-    """The type of the same meaning that Polars takes, the type itself where it does."""
+def _readable_type(kind: pa.DataType) -> pa.DataType:
+    """The type of the same meaning that Polars reads; `kind` itself if possible."""
     types = pa.types
     if types.is_interval(kind) or types.is_run_end_encoded(kind):
         raise pa.ArrowNotImplementedError(str(kind))
     if types.is_decimal(kind):
-        return _plain_decimal(kind)
-    if types.is_timestamp(kind) and kind.tz is not None:  # zones that Polars does not know, the same instants
+        return _readable_decimal(kind)
+    if types.is_timestamp(kind) and kind.tz is not None:  # the same instants; Polars does not know all zones
         return pa.timestamp(kind.unit, "UTC")
-    return _plain_nested(kind)
+    return _readable_nested(kind)
 
 
-def _plain_nested(kind: pa.DataType) -> pa.DataType:
+def _readable_nested(kind: pa.DataType) -> pa.DataType:
     types = pa.types
     if types.is_dictionary(kind):
-        values = _plain_type(kind.value_type)
+        values = _readable_type(kind.value_type)
         return kind if values == kind.value_type else values
     if types.is_map(kind):
-        return pa.map_(_plain_type(kind.key_type), _plain_type(kind.item_type))
+        return pa.map_(_readable_type(kind.key_type), _readable_type(kind.item_type))
     if types.is_struct(kind) and len({field.name for field in kind}) == kind.num_fields:
-        return pa.struct([field.with_type(_plain_type(field.type)) for field in kind])
+        return pa.struct([field.with_type(_readable_type(field.type)) for field in kind])
     if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
-        # Polars panics on a slice of lists of fixed size where one is null.
+        # Polars panics on a slice of fixed-size lists with a null.
         lists = pa.large_list if types.is_large_list(kind) else pa.list_
-        return lists(kind.value_field.with_type(_plain_type(kind.value_type)))
+        return lists(kind.value_field.with_type(_readable_type(kind.value_type)))
     if types.is_nested(kind):
         raise pa.ArrowNotImplementedError(str(kind))
     return kind
 
 
-def _plain_decimal(kind: pa.DataType) -> pa.DataType:
+def _readable_decimal(kind: pa.DataType) -> pa.DataType:
     digits = kind.precision - min(kind.scale, 0)
     if digits > _DECIMAL_DIGITS:
         return pa.float64()
-    # Polars panics on 256 bits and on scales below 0, and reads 32 and 64 bits as if they were 128.
+    # Polars panics on 256 bits and on negative scales, and reads 32 and 64 bits as 128.
     return pa.decimal128(digits, max(kind.scale, 0))

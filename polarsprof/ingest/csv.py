@@ -1,13 +1,14 @@
-"""CSV files → frames in two passes of bounded memory: one finds the type that holds a whole column, one reads.
+"""CSV files → frames, in two passes of bounded memory.
 
-A column gets the narrowest of boolean, integer, float and text that holds every cell of the file, so that no cell
-changes. A line that is no row of the table is rejected and keeps no other out. Imports errors alone.
+The first pass finds the type of each column, the second one reads the values. A column gets the narrowest of boolean,
+integer, float and text that represents every cell of the file, so no cell changes. A line with a wrong number of fields
+or invalid UTF-8 is rejected; other lines are kept. Imports only errors.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 import pyarrow as pa
@@ -21,25 +22,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     Parser = Callable[[pl.Series], pl.Series]
-    """Text → values, null where the text says none."""
+    """Text → values; null if the text represents no value of the type."""
 
-# A frame of this one column holds rows that were rejected; its text is the reason.
+# dtype of the only column of a frame of rejected rows; its text is the reason.
 REJECTED: Final = pl.Extension("polarsprof.rejected", pl.String)
 WRONG_FIELDS: Final = "too few or too many fields"
 NO_UTF8: Final = "no UTF-8"
 
-# Some thirty blocks are in memory at a time, and no row may be longer than one; the large are for files of long rows.
+# Some thirty blocks are in memory at a time, and a row must fit into one; large blocks are for files with long rows.
 _BLOCK_BYTES: Final = 4 << 20
 _LARGE_BLOCK_BYTES: Final = 64 << 20
 
 
 def csv_frames(path: Path) -> Iterator[pl.DataFrame]:
-    """The rows of a CSV file with a header; rejected ones in frames of `REJECTED`.
+    """The rows of a CSV file with a header.
+
+    Rejected rows are in frames with one column of dtype `REJECTED`.
 
     Raises
     ------
     ArgumentError
-        For a file that is no CSV, or has a row of more than 64 MiB.
+        If the file is no CSV file, or has a row of more than 64 MiB.
     """
     try:
         file = _File(path, _BLOCK_BYTES)
@@ -51,14 +54,14 @@ def csv_frames(path: Path) -> Iterator[pl.DataFrame]:
             file = _File(path, _LARGE_BLOCK_BYTES)
             parsers = _parsers(file)
         for cells, rejected in file.blocks():
-            yield pl.DataFrame([_parsed(held, series) for held, series in zip(parsers, cells, strict=True)])
+            yield pl.DataFrame([_parse(candidates, series) for candidates, series in zip(parsers, cells, strict=True)])
             yield pl.DataFrame([pl.Series("", list(rejected.elements()), pl.String).ext.to(REJECTED)])
     except (pa.ArrowException, UnicodeError) as error:
         raise argument_error("path", str(path), "a CSV file in UTF-8 with a header", str(error)) from error
 
 
 class _File:
-    """A CSV file, to be read several times."""
+    """A CSV file that is read several times."""
 
     def __init__(self, path: Path, block_bytes: int) -> None:
         self._path = path
@@ -66,29 +69,32 @@ class _File:
         self._empty_lines = False
         self._names: list[str] = []
         self._names = self._header()
-        if len(self._names) == 1:  # empty lines are nulls then
+        if len(self._names) == 1:  # then an empty line is a null
             self._empty_lines = True
             self._names = self._header()
         self.columns = _unique(self._names)
 
     def blocks(self) -> Iterator[tuple[pl.DataFrame, Counter[str]]]:
-        """The cells of the readable rows as text, null where nothing stands, and reason → rows that were rejected."""
-        wrong: Counter[str] = Counter()
+        """The cells of the readable rows as text, and the rejected rows by reason.
+
+        An empty cell is null.
+        """
+        rejected: Counter[str] = Counter()
 
         def skip(_: object) -> str:
-            wrong[WRONG_FIELDS] += 1
+            rejected[WRONG_FIELDS] += 1
             return "skip"
 
         for batch in self._reader(skip) if self._names else ():
             cells = pl.DataFrame(pa.RecordBatch.from_arrays(batch.columns, names=self.columns))
-            readable = _decoded(cells)
-            wrong[NO_UTF8] += cells.height - readable.height
-            yield readable, wrong.copy()
-            wrong.clear()
-        yield pl.DataFrame(schema=dict.fromkeys(self.columns, pl.String)), wrong
+            readable = _decode(cells)
+            rejected[NO_UTF8] += cells.height - readable.height
+            yield readable, rejected.copy()
+            rejected.clear()
+        yield pl.DataFrame(schema=dict.fromkeys(self.columns, pl.String)), rejected
 
     def _header(self) -> list[str]:
-        """The names as they stand in the file; empty where it has no row."""
+        """The names in the file; empty if it has no row."""
         try:
             return list(self._reader(lambda _: "skip").schema.names)
         except pa.ArrowInvalid as error:
@@ -96,7 +102,7 @@ class _File:
                 return []
             raise
 
-    def _reader(self, on_wrong_fields: Callable[[Any], str]) -> Any:
+    def _reader(self, on_wrong_fields: Callable[[object], str]) -> pa.RecordBatchReader:
         return csv.open_csv(
             self._path,
             read_options=csv.ReadOptions(block_size=self._block_bytes),
@@ -116,7 +122,7 @@ class _File:
 
 
 def _unique(names: Sequence[str]) -> list[str]:
-    """The names, those that come again with a number, as Polars does it."""
+    """The names; a repeated one gets a number, as in Polars."""
     seen: Counter[str] = Counter()
     unique = []
     for name in names:
@@ -125,7 +131,7 @@ def _unique(names: Sequence[str]) -> list[str]:
     return unique
 
 
-def _decoded(cells: pl.DataFrame) -> pl.DataFrame:
+def _decode(cells: pl.DataFrame) -> pl.DataFrame:
     """The rows whose cells are all UTF-8, as text."""
     try:
         return cells.cast(pl.String)
@@ -147,7 +153,7 @@ def _as_boolean(cells: pl.Series) -> pl.Series:
     return pl.select(pl.when(lower.is_in(["true", "false"])).then(lower == "true")).to_series()
 
 
-# Booleans, then numbers, each holding what those before it hold.
+# Booleans, then numbers; each type of numbers includes the one before it.
 _PARSERS: Final[Sequence[Parser]] = (
     _as_boolean,
     lambda cells: cells.cast(pl.Int64, strict=False),
@@ -157,26 +163,32 @@ _PARSERS: Final[Sequence[Parser]] = (
 
 
 def _parsers(file: _File) -> list[Sequence[Parser]]:
-    """Column → the parsers that hold all of it, the narrowest first; none: it is text."""
+    """The parsers that suit all cells of each column; empty for text.
+
+    The narrowest parser is the first.
+    """
     parsers: list[Sequence[Parser]] = [_PARSERS] * len(file.columns)
     for cells, _ in file.blocks():
-        parsers = [_holding(held, series) for held, series in zip(parsers, cells, strict=True)]
+        parsers = [_suitable(candidates, series) for candidates, series in zip(parsers, cells, strict=True)]
     return parsers
 
 
-def _holding(parsers: Sequence[Parser], cells: pl.Series) -> Sequence[Parser]:
-    """Those of the parsers, narrowest first, that hold all the cells too."""
+def _suitable(parsers: Sequence[Parser], cells: pl.Series) -> Sequence[Parser]:
+    """The parsers, narrowest first, that also represent all of these cells."""
     if cells.null_count() == len(cells):
         return parsers
-    first = next((i for i, parse in enumerate(parsers) if _holds(parse, cells)), len(parsers))
+    first = next((i for i, parse in enumerate(parsers) if _suits(parse, cells)), len(parsers))
     return parsers[:1] if parsers[first : first + 1] == (_as_boolean,) else parsers[first:]
 
 
-def _holds(parse: Parser, cells: pl.Series) -> bool:
+def _suits(parse: Parser, cells: pl.Series) -> bool:
     return parse(cells).null_count() == cells.null_count()
 
 
-def _parsed(parsers: Sequence[Parser], cells: pl.Series) -> pl.Series:
-    """The cells by the narrowest parser; as text where one of them changed since it was found to hold."""
+def _parse(parsers: Sequence[Parser], cells: pl.Series) -> pl.Series:
+    """The values by the narrowest parser.
+
+    Returns the text if a cell has changed since the first pass.
+    """
     values = parsers[0](cells) if parsers else cells
     return (values if values.null_count() == cells.null_count() else cells).alias(cells.name)

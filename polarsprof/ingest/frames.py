@@ -1,7 +1,7 @@
 """Anything tabular → Polars frames in bounded batches → typed columns.
 
 Files and lazy frames stream through Polars' engine, foreign tables through the Arrow C stream, batch by batch; memory
-does not grow with the rows. Frames in, `TypedColumns` out; imports nothing above the narrow waist.
+does not grow with the rows. Frames in, `TypedColumns` out.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import warnings
 from collections import Counter
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Protocol, TypeGuard
 
 import polars as pl
 from polars.exceptions import PolarsError
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
 BATCH_ROWS: Final = 262_144
 MAX_DEPTH: Final = 32
-# Rows of a file that Polars may have read ahead: without a bound, 4 million rows took 100 MiB more and as long.
+# Rows of a file that Polars can read ahead. Without a bound, 4 million rows took 100 MiB more and the same time.
 _SPAN_ROWS: Final = 2 * BATCH_ROWS
 
-# Files that are no tables: Polars' reader would make strings of mixed kinds. See `jsonlines`.
+# Not read by Polars' reader, which turns values of mixed kinds into strings; see `json_lines`.
 JSON_LINES: Final = (".ndjson", ".jsonl")
 
-# Suffix of a file → how Polars scans it.
+# Suffix of a file → the function of Polars that scans it.
 _SCANS: Final[Mapping[str, Callable[[Path], pl.LazyFrame]]] = {
     ".parquet": partial(pl.scan_parquet, glob=False),
     ".arrow": partial(pl.scan_ipc, glob=False),
@@ -58,7 +58,10 @@ class FrameBatch:
         self.rows = frame.height
 
     def times_us(self, path: str, unit: str | None) -> pl.Series:
-        """Event times of the rows in microseconds, null where the column is missing or says none."""
+        """Event times of the rows in microseconds.
+
+        Null if the column is missing or holds no time.
+        """
         series = _series_at(self._frame, path)
         return pl.Series([None] * self.rows, dtype=pl.Int64) if series is None else event_times(series, unit)
 
@@ -68,67 +71,82 @@ class FrameBatch:
 
 
 def is_tabular(data: object) -> bool:
-    """Whether `frames` takes the data, as against records."""
+    """Whether the data is a table for `frames`, not an iterable of records."""
     known = isinstance(data, pl.DataFrame | pl.LazyFrame | pl.Series | str | os.PathLike)
     return known or arrow.has_batches(data) or _is_lazy_narwhals(data)
 
 
-def _is_lazy_narwhals(data: object) -> bool:
-    """Whether it is a frame of narwhals without an Arrow stream, which its own one mostly has."""
+class _NarwhalsFrame(Protocol):
+    def to_native(self) -> object: ...
+
+
+def _is_lazy_narwhals(data: object) -> TypeGuard[_NarwhalsFrame]:
+    """Whether the data is a frame of narwhals.
+
+    Most frames of narwhals have an Arrow stream and are accepted by it.
+    """
     return type(data).__module__.partition(".")[0] == "narwhals" and hasattr(data, "to_native")
 
 
-def frames(data: Any) -> Iterator[pl.DataFrame]:
+def frames(data: object) -> Iterator[pl.DataFrame]:
     """Cut tabular data into frames of at most `BATCH_ROWS` rows.
 
     Parameters
     ----------
     data
         A Polars frame, lazy frame or series; anything with an Arrow C stream (pyarrow, pandas, DuckDB, narwhals, …); a
-        cursor of ADBC; a file or data set of pyarrow; a path or shell pattern of Parquet, CSV and Arrow IPC files,
-        streams among them; or an iterable of any of these.
+        cursor of ADBC; a file or data set of pyarrow; a path or shell pattern of Parquet, CSV and Arrow IPC files or
+        streams; or an iterable of any of these.
 
     Yields
     ------
     polars.DataFrame
-        Frames in the order of the data, those of rejected rows among them; none for data without rows.
+        Frames in the order of the data, including frames of rejected rows; none if the data has no rows.
 
     Raises
     ------
     ArgumentError
-        For anything else, for a path that matches nothing or whose suffix is unknown.
+        If the data is none of these, or a path matches no file or has an unknown suffix.
     """
     for frame in _frames(data):
         yield from frame.iter_slices(BATCH_ROWS) if frame.height > BATCH_ROWS else [frame] * bool(frame.height)
 
 
 def typed_columns(frame: pl.DataFrame) -> TypedColumns:
-    """The typed columns of a frame: structs flattened to dotted paths, lists to lengths and elements `name[]`."""
+    """The typed columns of a frame.
+
+    Structs become columns with dotted paths, lists become lengths and elements `name[]`.
+    """
     if frame.dtypes == [REJECTED]:
         return TypedColumns(0, rejected=Counter(frame.to_series().ext.storage()))
     columns = TypedColumns(frame.height)
-    _Rows(columns).add([(series.name, series) for series in frame.get_columns()], 0)
+    _RowSpace(columns).add([(series.name, series) for series in frame.get_columns()], 0)
     return columns
 
 
 def paths(pattern: str | os.PathLike[str]) -> list[Path]:
-    """The files that a path or shell pattern names, sorted; of a folder those that can be read, by their suffix.
+    """The files that match a path or shell pattern, sorted.
+
+    A folder stands for its files with a known suffix.
 
     Raises
     ------
     ArgumentError
-        Where there is none.
+        If no file matches.
     """
     text = os.fspath(pattern)
-    found = [text] if Path(text).exists() else sorted(glob.glob(text, recursive=True))  # noqa: PTH207 - a pattern may be absolute
-    files = [file for name in found for file in (_files_of(Path(name)) if Path(name).is_dir() else [Path(name)])]
+    names = [text] if Path(text).exists() else sorted(glob.glob(text, recursive=True))  # noqa: PTH207 - a pattern may be absolute
+    files = [file for name in names for file in (_files_of(Path(name)) if Path(name).is_dir() else [Path(name)])]
     if not files:
         raise argument_error("path", text, "an existing file or a pattern that matches one")
     return files
 
 
 def _files_of(folder: Path) -> list[Path]:
-    """The files that can be read; what else lies there is named in a warning, unless its name hides it."""
+    """The files of a folder with a known suffix.
+
+    Other entries are listed in a warning, unless they are hidden.
+    """
     entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith((".", "_")))
     known = [entry for entry in entries if entry.suffix.lower() in SUFFIXES and entry.is_file()]
     others = [entry.name for entry in entries if entry not in known]
@@ -143,14 +161,14 @@ def _files_of(folder: Path) -> list[Path]:
 
 
 def scan(path: Path) -> pl.LazyFrame:
-    """The lazy frame over one file, chosen by its suffix."""
+    """The lazy frame over one file, scanned by its suffix."""
     suffix = path.suffix.lower()
     if suffix not in _SCANS:
         raise argument_error("path", os.fspath(path), f"a file that ends in one of {', '.join(SUFFIXES)}")
     return _SCANS[suffix](path)
 
 
-def _frames(data: Any) -> Iterator[pl.DataFrame]:
+def _frames(data: object) -> Iterator[pl.DataFrame]:
     match data:
         case pl.DataFrame():
             yield data
@@ -178,10 +196,10 @@ def _file_frames(path: Path) -> Iterator[pl.DataFrame]:
         return csv_frames(path)
     if suffix in _IPC and arrow.is_stream_file(path):
         return _foreign_frames(arrow.stream_file_batches(path))
-    return _scanned(path)
+    return _scan_frames(path)
 
 
-def _scanned(path: Path) -> Iterator[pl.DataFrame]:
+def _scan_frames(path: Path) -> Iterator[pl.DataFrame]:
     try:
         rows = scan(path).select(pl.len()).collect().item()
     except PolarsError as error:
@@ -190,7 +208,7 @@ def _scanned(path: Path) -> Iterator[pl.DataFrame]:
 
 
 def span_frames(path: Path, first: int, rows: int) -> Iterator[pl.DataFrame]:
-    """The frames of some rows of a file that Polars scans, from the given one on."""
+    """The frames of `rows` rows of a scanned file, from row number `first` on."""
     try:
         whole = scan(path)
         for offset in range(0, rows, _SPAN_ROWS):
@@ -206,7 +224,10 @@ def _foreign_frames(batches: Iterable[pa.RecordBatch]) -> Iterator[pl.DataFrame]
 
 
 def _series_at(frame: pl.DataFrame, path: str) -> pl.Series | None:
-    """The column of a dotted path, through structs; a column of that very name comes first."""
+    """The column of a dotted path through structs; None if missing.
+
+    A column with that exact name has precedence.
+    """
     if path in frame.columns:
         return frame[path]
     head, dot, rest = path.partition(".")
@@ -218,32 +239,33 @@ def _series_at(frame: pl.DataFrame, path: str) -> pl.Series | None:
     return None
 
 
-class _Rows:
-    """The columns of one row space, the rows of a frame or the elements of a list, as they get their places.
+class _RowSpace:
+    """The columns of one row space: the rows of a frame, or the elements of a list.
 
-    Where one path comes twice in a row, such as by a column `a.b` and a field `b` of a column `a`, the value of fewer
-    levels stays, at equal levels the first. A null gives way, because in a frame it is the same as an absent key.
+    A path can repeat in a row, for example as a column `a.b` and as a field `b` of a column `a`. Then the value with
+    fewer levels stays; with equal levels, the first one. A null yields, because in a frame it equals an absent key.
     """
 
     def __init__(self, columns: TypedColumns) -> None:
         self._columns = columns
-        self._placed: dict[str, list[pl.Series]] = {}
+        self._by_path: dict[str, list[pl.Series]] = {}
 
     def add(self, level: list[tuple[str, pl.Series]], depth: int) -> None:
-        """Give the series and all that is nested in them their places, level by level."""
+        """Add the series and everything nested in them, level by level."""
         while level:
-            claimed = [(path, self._claimed(path, series)) for path, series in level]
-            level = [found for path, series in claimed for found in self._below(path, series, depth)]
+            unique = [(path, self._claim(path, series)) for path, series in level]
+            level = [inner for path, series in unique for inner in self._add_series(path, series, depth)]
             depth += 1
 
-    def _claimed(self, path: str, series: pl.Series) -> pl.Series:
-        """The series, null in the rows in which its path is taken."""
-        free = self._given_way(path, series)
-        self._placed.setdefault(path, []).append(free)
-        return free
+    def _claim(self, path: str, series: pl.Series) -> pl.Series:
+        """Register the series at its path; null in rows that have a value there."""
+        series = self._without_duplicates(path, series)
+        self._by_path.setdefault(path, []).append(series)
+        return series
 
-    def _given_way(self, path: str, series: pl.Series) -> pl.Series:
-        for earlier in self._placed.get(path, ()):
+    def _without_duplicates(self, path: str, series: pl.Series) -> pl.Series:
+        """The series, null in rows that have a value at its path."""
+        for earlier in self._by_path.get(path, ()):
             free = earlier.is_null()
             twice = int((~free & series.is_not_null()).sum())
             if twice:
@@ -251,11 +273,11 @@ class _Rows:
                 series = pl.select(pl.when(free).then(series)).to_series()
         return series
 
-    def _below(self, path: str, series: pl.Series, depth: int) -> list[tuple[str, pl.Series]]:
-        """Place a series; the fields of structs have places of their own, a level below."""
+    def _add_series(self, path: str, series: pl.Series, depth: int) -> list[tuple[str, pl.Series]]:
+        """Add a series; returns the fields of a struct, which belong a level below."""
         dtype = series.dtype
         if isinstance(dtype, pl.Extension):
-            return self._below(path, series.ext.storage(), depth)
+            return self._add_series(path, series.ext.storage(), depth)
         nested = dtype.is_nested()
         if dtype in (pl.Object, pl.Unknown) or (nested and depth >= MAX_DEPTH):
             count = len(series) - series.null_count()
@@ -264,9 +286,9 @@ class _Rows:
             self._columns.structs[path] += len(series) - series.null_count()
             return [(f"{path}.{field}", series.struct.field(field)) for field in series.struct.fields]
         elif isinstance(dtype, pl.List | pl.Array):
-            self._add_lists(path, self._given_way(f"{path}[]", series), depth)
+            self._add_lists(path, self._without_duplicates(f"{path}[]", series), depth)
         elif nested:
-            return self._below(path, series.to_physical(), depth + 1)
+            return self._add_series(path, series.to_physical(), depth + 1)
         else:
             self._columns.leaves.append((path, series))
         return []
@@ -274,4 +296,4 @@ class _Rows:
     def _add_lists(self, path: str, series: pl.Series, depth: int) -> None:
         lists = series.drop_nulls() if isinstance(series.dtype, pl.List) else series.drop_nulls().arr.to_list()
         self._columns.lists.append((path, lists.list.len().cast(pl.Int64)))
-        _Rows(self._columns).add([(f"{path}[]", lists.explode(empty_as_null=False))], depth + 1)
+        _RowSpace(self._columns).add([(f"{path}[]", lists.explode(empty_as_null=False))], depth + 1)

@@ -1,1 +1,1 @@
-"""Formats of others, a module each."""
+"""Formats and services of other projects, one module each."""

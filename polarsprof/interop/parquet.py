@@ -1,14 +1,14 @@
-"""Profiles → Parquet for a warehouse, which adds up the figures and unions the sketches in SQL.
+"""Profiles as Parquet, for sums of figures and unions of sketches in SQL.
 
-Each figure stands in one row only, so that sums over any rows count nothing twice; a sketch is the bytes that Apache
-DataSketches writes. Memory does not grow with the number of profiles.
+Each figure is in exactly one row, so a sum over any rows counts nothing twice. A sketch is an image of Apache
+DataSketches. Memory does not grow with the number of profiles.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 import pyarrow.parquet as pq
@@ -54,36 +54,37 @@ SCHEMA: Final = pl.Schema(
 
 
 def sketch_rows(profile: Profile) -> pl.DataFrame:
-    """The figures and sketches of a profile, in rows for a warehouse.
+    """The figures and sketches of a profile as rows for a warehouse.
 
     Returns
     -------
     polars.DataFrame
         `dataset`, `window_start`, `window_end`
-            Of the profile; the window [start, end) in UTC, null where it has none.
+            Of the profile; the window [start, end) in UTC, null if it has none.
         `column`, `group`
-            Path of the column; statistics group of its values, such as number or string, null in a row that speaks of
-            all. The lengths of strings, binary values and lists are a group of their own, such as string.length.
+            Path of the column; statistics group of its values, such as number or string. The group is null in a row
+            about all values. The lengths of strings, binary values and lists are a group of their own, such as
+            string.length.
         `statistic`
-            What the row says. `rows`: of a column `rows` and `null_count`. `figures`: of a group the figures.
-            `kll_doubles`, `hll`, `frequent_strings`: of a group the `sketch` of that kind, where it has one.
+            The content of the row. `rows`: `rows` and `null_count` of a column. `figures`: the figures of a group.
+            `kll_doubles`, `hll`, `frequent_strings`: the `sketch` of that kind, if the group has one.
         `rows`, `null_count`, `count`, `nan_count`, `infinite_count`, `true_count`, `zeros`, `negatives`, `empties`
             As in `Profile.summary`; null in rows of another statistic.
         `min`, `max`, `sum`, `mean`, `stddev`
             Of numbers and lengths, as doubles; the last three of the finite ones.
         `min_text`, `max_text`
-            Of strings as they are, to 128 characters; of temporals in ISO 8601.
+            Strings, up to 128 characters; temporals in ISO 8601.
         `sketch`
             Image of Apache DataSketches, see `GroupProfile.images`.
     """
-    head: dict[str, Any] = {"dataset": profile.dataset}
+    head: dict[str, object] = {"dataset": profile.dataset}
     if profile.window is not None:
         head |= {"window_start": profile.window.start, "window_end": profile.window.end}
     rows = [head | row for path, column in profile.columns.items() for row in _rows_of(path, column)]
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
-def _rows_of(path: str, column: ColumnProfile) -> Iterator[dict[str, Any]]:
+def _rows_of(path: str, column: ColumnProfile) -> Iterator[dict[str, object]]:
     yield {"column": path, "statistic": "rows", "rows": column.rows, "null_count": column.null_count}
     for name in column.groups:
         group = column.group(name)
@@ -92,15 +93,15 @@ def _rows_of(path: str, column: ColumnProfile) -> Iterator[dict[str, Any]]:
             yield from _rows_of_group({"column": path, "group": f"{name}.length"}, group.length)
 
 
-def _rows_of_group(head: dict[str, Any], group: GroupProfile) -> Iterator[dict[str, Any]]:
+def _rows_of_group(head: dict[str, object], group: GroupProfile) -> Iterator[dict[str, object]]:
     yield head | {"statistic": "figures"} | _figures(group)
     for name, image in group.images().items():
         yield head | {"statistic": name, "sketch": image}
 
 
-def _figures(group: GroupProfile) -> dict[str, Any]:
+def _figures(group: GroupProfile) -> dict[str, object]:
     counts = group.counters
-    figures: dict[str, Any] = {"count": group.count}
+    figures: dict[str, object] = {"count": group.count}
     if group.name == "number":
         figures |= {"min": text.double(group.min), "max": text.double(group.max), "sum": text.double(group.sum)}
         figures |= {"mean": group.mean, "stddev": group.stddev, "nan_count": counts["nan"]}
@@ -117,14 +118,14 @@ def _figures(group: GroupProfile) -> dict[str, Any]:
 
 
 def write_parquet(profiles: Iterable[Profile], path: str | os.PathLike[str]) -> int:
-    """Write the figures and sketches of profiles to a Parquet file, replacing it whole or not at all.
+    """Write the figures and sketches of profiles to a Parquet file, atomically.
 
     Parameters
     ----------
     profiles
-        Each is asked for when it is written, so that an iterator of many needs little memory.
+        The profiles. Each is written before the next one is read, so an iterator of many needs little memory.
     path
-        The file. Its rows are those of `sketch_rows`, profile after profile.
+        The file, which is replaced or left unchanged. It contains the rows of `sketch_rows`, profile after profile.
 
     Returns
     -------
@@ -134,7 +135,7 @@ def write_parquet(profiles: Iterable[Profile], path: str | os.PathLike[str]) -> 
     Raises
     ------
     OSError
-        Where the file cannot be written.
+        If the file cannot be written.
     """
     if not isinstance(path, str | os.PathLike) or not Path(path).name:
         raise argument_error("path", path, "the path of a file")
@@ -143,7 +144,7 @@ def write_parquet(profiles: Iterable[Profile], path: str | os.PathLike[str]) -> 
         with replacing(target) as temporary:
             return _write(profiles, temporary)
     except OSError as error:
-        if error.filename != os.fspath(temporary):  # what the user knows nothing of
+        if error.filename != os.fspath(temporary):  # the user does not know the temporary file
             raise
         raise OSError(error.errno, error.strerror, os.fspath(target)) from error
 
@@ -161,12 +162,12 @@ def _write(profiles: Iterable[Profile], path: Path) -> int:
 
 
 def _row_groups(parts: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """The parts put together, so that a row group holds many small ones."""
-    waiting: list[pl.DataFrame] = []
+    """Concatenate small frames, so that a row group contains many of them."""
+    pending: list[pl.DataFrame] = []
     for part in parts:
-        waiting.append(part)
-        if sum(frame.estimated_size() for frame in waiting) >= _ROW_GROUP_BYTES:
-            yield pl.concat(waiting)
-            waiting.clear()
-    if waiting:
-        yield pl.concat(waiting)
+        pending.append(part)
+        if sum(frame.estimated_size() for frame in pending) >= _ROW_GROUP_BYTES:
+            yield pl.concat(pending)
+            pending.clear()
+    if pending:
+        yield pl.concat(pending)

@@ -1,9 +1,8 @@
-"""Pure kernels: the typed columns of one micro-batch → one `ColumnBatch` per column and statistics group.
+"""Pure kernels: typed columns → one `ColumnBatch` per column and group.
 
-No value is visited one by one in Python except those that 64 bits do not hold. A piece is counted once, by the cheapest
-way its look suggests (`groups`), and all figures come from those counts. Long columns are spread over the cores: what
-costs is in Polars and numpy, which let go of the interpreter lock. Imports nothing above the narrow
-waist.
+Only integers beyond 64 bits are visited one by one in Python. A piece is counted once, by the method that suits a
+sample of it (`value_counts`), and all figures come from those counts. Long columns are spread over the cores: the
+expensive steps are in Polars and numpy, which release the interpreter lock.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from polarsprof.kernels import forks as process  # noqa: F401 - it has to watch forks from the first use of Polars on
+from polarsprof.kernels import forks  # noqa: F401 - it must watch forks from the first use of Polars
 from polarsprof.kernels.batch import ColumnBatch
 from polarsprof.kernels.dtypes import Cut, Piece, cuts_of, pieces_of
 from polarsprof.kernels.numbers import groups_batch, number_batch, wide_integer_batch
@@ -30,37 +29,37 @@ if TYPE_CHECKING:
     from polarsprof.kernels.batch import TypedColumns
     from polarsprof.kernels.spec import ProfileSpec
 
-# Values of a column, on average. Of fewer, threads spend their time handing the interpreter lock to each other: 1,000
-# columns of 750 took 1.2 s on two cores and 0.5 s on one, 10 of 32,768 took 28 ms and 33 ms.
+# Average values per column. With fewer, threads spend their time on the interpreter lock: 1,000 columns of 750 values
+# took 1.2 s on two cores and 0.5 s on one, 10 columns of 32,768 values took 28 ms and 33 ms.
 _WORTH_THREADS: Final = 50_000
 
 
 def column_batches(
     columns: TypedColumns, spec_of: Callable[[str], ProfileSpec], floor_of: Callable[[str, str], int] = lambda *_: 0
 ) -> Iterator[ColumnBatch]:
-    """What each column of a micro-batch adds to its statistics.
+    """The batches by which the statistics of each column are updated.
 
     Parameters
     ----------
     columns
         Typed columns of any number of rows.
     spec_of
-        The spec of a column by its path: what it does not track is not computed.
+        Path → spec of the column; statistics that it does not track are not computed.
     floor_of
-        By path and group: how many leading zeros a hash needs to matter, see `Distinct.floor`. Others are left out.
+        Path and group → leading zeros that a hash needs to matter, see `Distinct.floor`. Other hashes are left out.
 
     Returns
     -------
     iterator of ColumnBatch
-        None for a column without a value; several for one of mixed types or of many rows. Long columns are at work on
-        other threads when this returns.
+        No batch for a column without values; several for a column of mixed types or many rows. Other threads are
+        working on long columns when this returns.
     """
 
     def batches_of(cut: Cut) -> list[ColumnBatch]:
         spec = spec_of(cut.path)
         return [_batch(piece, spec, floor_of(cut.path, piece.group)) for piece in pieces_of(cut)]
 
-    return chain(chain.from_iterable(_mapped(batches_of, cuts_of(columns))), _rare_kinds(columns, spec_of))
+    return chain(chain.from_iterable(_map(batches_of, cuts_of(columns))), _rare_kinds(columns, spec_of))
 
 
 def _rare_kinds(columns: TypedColumns, spec_of: Callable[[str], ProfileSpec]) -> Iterator[ColumnBatch]:
@@ -73,9 +72,9 @@ def _rare_kinds(columns: TypedColumns, spec_of: Callable[[str], ProfileSpec]) ->
         yield ColumnBatch(path, "object", {"count": count})
 
 
-def _mapped(batches_of: Callable[[Cut], list[ColumnBatch]], cuts: list[Cut]) -> Iterator[list[ColumnBatch]]:
+def _map(batches_of: Callable[[Cut], list[ColumnBatch]], cuts: list[Cut]) -> Iterator[list[ColumnBatch]]:
     if sum(len(cut.values) for cut in cuts) >= _WORTH_THREADS * len(cuts):
-        with suppress(RuntimeError):  # an exiting interpreter takes no more work, but loggers are closed then
+        with suppress(RuntimeError):  # an exiting interpreter accepts no more work
             return _threads().map(batches_of, cuts)
     return map(batches_of, cuts)
 
@@ -87,8 +86,8 @@ def _batch(piece: Piece, spec: ProfileSpec, floor: int) -> ColumnBatch:
         return batch
     if piece.group == "boolean":
         return ColumnBatch(piece.path, "boolean", {"count": len(piece.values), "true": int(piece.values.sum())})
-    of_dtype = text_batch if piece.values.dtype in (pl.String, pl.Binary) else number_batch
-    return of_dtype(piece, spec, floor)
+    batch_of = text_batch if piece.values.dtype in (pl.String, pl.Binary) else number_batch
+    return batch_of(piece, spec, floor)
 
 
 @cache

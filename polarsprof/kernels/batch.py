@@ -1,6 +1,7 @@
-"""The narrow waist: what sources hand to kernels (`TypedColumns`) and what kernels hand to sketches (`ColumnBatch`).
+"""Plain data between the stages, `TypedColumns` and `ColumnBatch`.
 
-Plain data without behaviour, so that a new source or a new statistic touches one side only. Imports nothing above.
+`TypedColumns` goes from ingest to kernels, `ColumnBatch` from kernels to sketches. The records have no behavior, so a
+new source or a new statistic touches only one side. Imports nothing above.
 """
 
 from __future__ import annotations
@@ -19,30 +20,29 @@ if TYPE_CHECKING:
 class TypedColumns:
     """The flat, typed columns of one micro-batch.
 
-    A path may stand in several lists, and several times in `leaves`, once per dtype: a column of mixed types is one
-    series per type. Nulls may stand in a series or be left out; both mean the same, because the nulls of a column are
-    the rows it has no value in. A column of nothing but nulls stands in `leaves` all the same.
+    A path can be in several lists, and several times in `leaves`, once per dtype: a column of mixed types is one series
+    per type. Nulls can be in a series or be left out; both mean the same, because the nulls of a column are the rows
+    without a value. A column with only nulls is in `leaves` too.
 
     Attributes
     ----------
     rows
-        Number of rows in the batch that are profiled; rejected rows are not among them.
+        Number of rows in the batch that are profiled, without rejected rows.
     leaves
-        (path, series) of any dtype but List, Array, Struct and Object. The series' own name is ignored.
+        (path, series) of any dtype except List, Array, Struct and Object. The name of the series is ignored.
     lists
         (path, lengths) of list values: an Int64 series without nulls, one length per list. The elements of path `a`
         are the leaves of path `a[]`.
     structs
-        path → number of mappings met there; their fields are columns `path.field`.
+        Path → number of mappings; their fields are columns `path.field`.
     integers
-        path → integers that 128 bits do not hold, all within the range of a double.
+        Path → integers beyond 128 bits, all within the range of a double.
     objects
-        path → number of values that no dtype holds; they are counted and otherwise left alone.
+        Path → number of values that no dtype holds; they are only counted.
     rejected
-        reason → rows that were kept out.
+        Reason → number of rejected rows.
     degraded
-        reason → values that were changed or kept out of the figures they cannot join, such as text with lone
-        surrogates.
+        Reason → number of values that were changed, such as text with lone surrogates, or left out of figures.
     """
 
     rows: int
@@ -55,22 +55,22 @@ class TypedColumns:
     degraded: Counter[str] = field(default_factory=Counter)
 
 
-# A distinct value as the sketches keep it: numbers by value, temporals as integers, text and bytes as they are.
+# A distinct value in a sketch: numbers by value, temporals as integers, text and bytes unchanged.
 Item = int | float | str | bytes
 
 
 @dataclass(frozen=True, slots=True)
 class EvenRanks:
-    """Ordered values, or those at even ranks that stand for many.
+    """Ordered values, or a sample at even ranks that represents them.
 
     Attributes
     ----------
     level
-        Each of `values` stands for 2^level values, each of `rest` for itself.
+        Each of `values` represents 2^level values, each of `rest` one.
     values, rest
         float64 in ascending order, without NaN.
     minimum, maximum
-        The extremes of all the values they stand for.
+        The extremes of all represented values.
     """
 
     level: int
@@ -82,32 +82,32 @@ class EvenRanks:
 
 @dataclass(slots=True)
 class ColumnBatch:
-    """What a kernel found in one column of one batch, for one statistics group.
+    """The figures of one column of one micro-batch, for one statistics group.
 
-    Only the fields that the group's statistics read are set; arrays are never views of user data.
+    Only the fields that the statistics of the group read are set; arrays are never views of user data.
 
     Attributes
     ----------
     group
-        The statistics group, one of `polarsprof.profiles.group.STATISTICS`.
+        The statistics group, one of `polarsprof.profiles.value_groups.GROUPS`.
     counters
-        name → count: `count` (values that are not null, NaN included) and those of `sketches.counters`.
+        Name → count: `count` (values that are not null, including NaN) and the counters of `sketches.counters`.
     minimum, maximum
-        Extremes over the values that are not NaN; None where there are none.
+        Extremes of the values that are not NaN; None if there are none.
     integer_sum, float_sum
         The exact sum of the integral values; the sum of the finite fractional ones.
     moments
         (n, mean, m2, m3, m4) of the finite values, the last three as sums of powers of deviations from the mean.
     even_ranks
-        What the quantile sketch takes in.
+        Input of the quantile sketch.
     hashes
-        (h1, h2), the two uint64 halves of MurmurHash3 of every value that may be new; of h2 at least the leading one.
+        (h1, h2), the two uint64 halves of MurmurHash3 of every value that can be new; of h2 at least the leading one.
     items, weights
-        Distinct values and the number of times each came, at least those that may be frequent.
+        Distinct values and their counts, at least for the values that can be frequent.
     items_offset
-        How often a value that is not among `items` may have come at the most.
+        Upper bound of the count of a value that is not in `items`.
     length
-        The batch of the lengths of these values, group "number".
+        The batch of the lengths of the values, in group "number".
     """
 
     path: str
@@ -132,7 +132,7 @@ class RowBatch(Protocol):
     rows: int
 
     def times_us(self, path: str, unit: str | None) -> pl.Series:
-        """Event times in microseconds, one per row, null where a row has no usable one."""
+        """Event times in microseconds, one per row; null if a row has no usable one."""
 
     def columns(self, positions: NDArray[np.intp] | None = None) -> TypedColumns:
         """The typed columns of the rows at the given positions; of all rows by default."""

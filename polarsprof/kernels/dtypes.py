@@ -1,4 +1,7 @@
-"""Typed columns → pieces: one path, one statistics group, no nulls, the one dtype its kernel knows."""
+"""Typed columns → pieces, each in the dtype that its kernel accepts.
+
+A piece has one path, one statistics group and no nulls.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,12 @@ if TYPE_CHECKING:
 
     from polarsprof.kernels.batch import TypedColumns
 
-# Fewer make the fixed price of a piece felt, about half a millisecond; more leave cores idle at the end.
+# With fewer rows, the fixed cost of a piece of about 0.5 ms counts; with more, cores are idle at the end.
 PIECE_ROWS: Final = 262_144
-LONGEST_KEPT_TEXT: Final = 16_384  # characters of a string that are hashed and compared
+_MAX_TEXT_CHARACTERS: Final = 16_384  # characters of a string that are hashed and compared
 
 _LOW_32_BITS: Final = np.uint64(2**32 - 1)
-_LONGEST_INLINE: Final = 12  # bytes of a value that stands in its view
+_MAX_INLINE_BYTES: Final = 12  # of a value inside of its view
 INT64: Final = (-(2**63), 2**63 - 1)
 _US_PER: Final = {"ms": 1_000, "us": 1}
 _NS_PER_US: Final = 1_000
@@ -29,7 +32,7 @@ _SMALL_INTEGERS: Final = (pl.Int8, pl.Int16, pl.Int32, pl.UInt8, pl.UInt16, pl.U
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """At most `PIECE_ROWS` rows of a leaf, or lengths of lists, of any dtype and with nulls."""
+    """At most `PIECE_ROWS` rows of a leaf, or lengths of lists; any dtype, with nulls."""
 
     path: str
     values: pl.Series
@@ -40,8 +43,8 @@ class Cut:
 class Piece:
     """A column in the one dtype of its group, without nulls.
 
-    Numbers are Float64 or Int64, or the wider integers that Int64 does not hold, alone; dates are days, other temporals
-    nanoseconds, both as integers; strings carry their lengths where they were cut.
+    Numbers are Float64 or Int64; integers beyond Int64 are in a piece of their own, in a wider dtype. Dates are days,
+    other temporals nanoseconds, both as integers. Strings have their lengths in `lengths` if they were cut.
     """
 
     path: str
@@ -51,14 +54,17 @@ class Piece:
 
 
 def cuts_of(columns: TypedColumns) -> list[Cut]:
-    """All columns in cuts, strings first: they take longest, and no core should wait for another at the end."""
+    """All columns in cuts, strings first.
+
+    Strings take longest, so no core is idle at the end.
+    """
     cuts = [Cut(path, part) for path, series in columns.leaves for part in _slices(series)]
     cuts += [Cut(path, part, are_lengths=True) for path, lengths in columns.lists for part in _slices(lengths)]
     return sorted(cuts, key=lambda cut: cut.values.dtype not in (pl.String, pl.Binary))
 
 
 def pieces_of(cut: Cut) -> Iterator[Piece]:
-    """The pieces of a cut; none where it has no value."""
+    """The pieces of a cut; none if it has no value."""
     values = (cut.values.drop_nulls() if cut.values.null_count() else cut.values).rechunk()
     if not len(values):
         return
@@ -91,17 +97,18 @@ def _canonical(path: str, values: pl.Series) -> Iterator[Piece]:
 
 
 def _text(path: str, values: pl.Series) -> Piece:
-    if byte_lengths(text_words(values)).max() > LONGEST_KEPT_TEXT:
+    if byte_lengths(text_words(values)).max() > _MAX_TEXT_CHARACTERS:
         lengths = values.str.len_chars().cast(pl.Int64)
-        return Piece(path, "string", values.str.head(LONGEST_KEPT_TEXT), lengths)
+        return Piece(path, "string", values.str.head(_MAX_TEXT_CHARACTERS), lengths)
     return Piece(path, "string", values)
 
 
 def text_words(values: pl.Series) -> NDArray[np.uint64]:
-    """(n, 2): the views of String or Binary values in one chunk, which are not copied.
+    """The views of String or Binary values in one chunk, without a copy.
 
-    The low 32 bits of a view are the length in bytes. Up to 12 bytes the value itself is the rest, padded with zeros;
-    else its start and where it lies. Source: the Arrow columnar format, "Variable-size Binary View Layout".
+    The array has the shape (n, 2). The low 32 bits of a view are the length in bytes. The rest is the value itself up
+    to 12 bytes, padded with zeros; for a longer value, its start and its position. Source: the Arrow columnar format,
+    "Variable-size Binary View Layout".
     """
     array = values.alias("").to_arrow(compat_level=pl.CompatLevel.newest())  # a NUL in a name makes Polars panic
     words = np.frombuffer(array.buffers()[1], dtype=np.uint64, count=2 * (array.offset + len(array)))
@@ -114,12 +121,12 @@ def byte_lengths(words: NDArray[np.uint64]) -> NDArray[np.int64]:
 
 
 def are_inline(words: NDArray[np.uint64]) -> bool:
-    """Whether every value stands in its view."""
-    return bool(byte_lengths(words).max() <= _LONGEST_INLINE)
+    """Whether every value is inside of its view."""
+    return bool(byte_lengths(words).max() <= _MAX_INLINE_BYTES)
 
 
 def _integers(path: str, values: pl.Series) -> Iterator[Piece]:
-    """Int64 where it holds them; the rest apart, at its own width."""
+    """One piece of the values within Int64, and one of the others at their own width."""
     if values.dtype == pl.Int64 or values.dtype in _SMALL_INTEGERS:
         yield Piece(path, "number", values.cast(pl.Int64))
         return
@@ -132,7 +139,7 @@ def _integers(path: str, values: pl.Series) -> Iterator[Piece]:
 
 
 def _temporals(path: str, values: pl.Series) -> Iterator[Piece]:
-    """Dates as days, all others as nanoseconds: Int64 where it holds them, Int128 beyond."""
+    """Dates as days, all others as nanoseconds; Int128 for values beyond Int64."""
     dtype = values.dtype
     ticks = values.to_physical().cast(pl.Int64)
     if dtype == pl.Date:

@@ -1,10 +1,11 @@
-"""MurmurHash3_x64_128 in bulk, seed 9001, bit for bit what Apache DataSketches computes; imports nothing above.
+"""MurmurHash3_x64_128 in bulk, with the same bits as Apache DataSketches.
 
-Numbers hash by value: integral ones within int64 as eight little-endian bytes of an int64, all others as the bytes of
-a double with -0.0 as 0.0 and one NaN. Text hashes as UTF-8. So a distinct count merges with those of every engine that
-embeds DataSketches. Source of the algorithm: Austin Appleby's MurmurHash3 (public domain), smhasher revision 150+.
+The seed is 9001. Numbers hash by value: integral ones within int64 as eight little-endian bytes of an int64, all others
+as the bytes of a double with -0.0 as 0.0 and one NaN. Text hashes as UTF-8. So a distinct count merges with the counts
+of every engine that embeds DataSketches. Source of the algorithm: Austin Appleby's MurmurHash3 (public domain),
+smhasher revision 150+.
 
-Text goes through the polars-hash plugin where it is installed and through numpy elsewhere; both give the same bits.
+Text is hashed by the polars-hash plugin if it is installed, otherwise by numpy; both return the same bits.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import pyarrow as pa
 polars_hash: ModuleType | None
 try:
     import polars_hash
-except ImportError:  # a platform without a wheel: `_murmur_of_bytes` gives the same bits, several times slower
+except ImportError:  # a platform without a wheel: `_murmur_of_bytes` returns the same bits, several times slower
     polars_hash = None
 
 if TYPE_CHECKING:
@@ -43,7 +44,10 @@ _CANONICAL_NAN: Final = np.uint64(0x7FF8000000000000)
 
 
 def number_keys(values: NDArray[np.float64]) -> NDArray[np.uint64]:
-    """The eight bytes that stand for each double: an int64 where the value is integral and fits, else the double."""
+    """The eight bytes that are hashed for each double.
+
+    An int64 if the value is integral and fits, otherwise the double.
+    """
     keys = values.view(np.uint64)
     with np.errstate(invalid="ignore"):
         integral = np.floor(values) == values
@@ -69,8 +73,8 @@ def hash_numbers(values: NDArray[np.float64]) -> Hashes:
 def hash_keys(keys: NDArray[np.uint64]) -> Hashes:
     """Both hash halves of eight-byte keys.
 
-    In blocks that stay in the caches of the processor, yet so long that threads hand the interpreter lock over rarely;
-    every step runs in place.
+    Works in place, in blocks that fit into the caches of the processor and are so long that threads rarely exchange the
+    interpreter lock.
     """
     first, second = np.empty_like(keys), np.empty_like(keys)
     spare = np.empty(min(_BLOCK_KEYS, keys.size), np.uint64)
@@ -99,14 +103,14 @@ def _hash_block(
 
 
 def hash_text(values: pl.Series) -> Hashes:
-    """Both hash halves of String or Binary values without nulls; the empty value has a hash like any other.
+    """Both hash halves of String or Binary values without nulls.
 
-    Of the second half only the leading one is kept, which is all that a HyperLogLog looks at. DataSketches skips empty
-    strings on update; counting them as a value is the one place where this library departs.
+    The empty value has a hash like any other. The second half has only its leading one, the only bit that a HyperLogLog
+    reads. DataSketches skips empty strings on update; this library counts them as a value, its only difference.
     """
     if polars_hash is None:
         return _murmur_of_bytes(values)
-    # One step after the other: to wake threads for two would take longer than the steps do, of all but large pieces.
+    # One step after the other: except for large pieces, waking threads for two steps takes longer than the steps.
     hashes = values.to_frame("text").select_seq(_TEXT_HASH)
     zeros = hashes.select_seq(_LEADING_ZEROS).to_series().to_numpy()
     low = hashes.to_series().cast(pl.UInt64, wrap_numerical=True).to_numpy()
@@ -115,7 +119,7 @@ def hash_text(values: pl.Series) -> Hashes:
 
 
 def rare(hashes: Hashes, floor: int) -> Hashes:
-    """The hashes whose second half begins with at least so many zeros: one in 2^floor."""
+    """The hashes whose second half begins with at least `floor` zeros: one in 2^floor."""
     if not floor:
         return hashes
     first, second = hashes
@@ -151,7 +155,10 @@ def _finish(first: NDArray[np.uint64], second: NDArray[np.uint64], lengths: NDAr
 
 
 def _murmur_of_bytes(values: pl.Series) -> Hashes:
-    """The same hash over byte strings of any length, block by block over all values that are still that long."""
+    """The same hash of byte strings of any length.
+
+    Each step hashes one block of all values that are long enough.
+    """
     offsets, data = _bytes_of(values)
     starts, lengths = offsets[:-1], np.diff(offsets)
     first = np.full(lengths.size, SEED, dtype=np.uint64)

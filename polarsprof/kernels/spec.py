@@ -1,4 +1,4 @@
-"""`ProfileSpec`: every knob of a profile, frozen. Imports errors alone."""
+"""`ProfileSpec`: the frozen configuration of a profile; imports only errors."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from typing import Any, Final
 from polarsprof.errors import CorruptProfile, argument_error
 
 _RANGES: Final = MappingProxyType({"k": (8, 65_535), "lg_k": (4, 21), "lg_items": (3, 16), "max_columns": (1, 100_000)})
-_MOST_CHARACTERS: Final = 1 << 20  # of a spec in the header of a file
-_MOST_OVERRIDES: Final = 1_000  # each is compared with each column
+_MAX_CHARACTERS: Final = 1 << 20  # of a spec in the header of a file
+_MAX_OVERRIDES: Final = 1_000  # each is compared with each column
 _SWITCHES: Final = ("quantiles", "distinct", "frequent_items")
-_NOTHING: Final[frozenset[str]] = frozenset()
+_ALL_TRACKED: Final[frozenset[str]] = frozenset()
 _PER_COLUMN: Final = ("k", "lg_k", "lg_items", *_SWITCHES)
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileSpec:
-    """What a profile tracks and how closely.
+    """The statistics that a profile tracks, and their precision.
 
     Parameters
     ----------
@@ -32,20 +32,21 @@ class ProfileSpec:
         Size of the distinct count sketch (HLL), as a power of two: 10 / 12 / 14 → 1 / 4 / 16 KiB → 3.25 / 1.6 / 0.8 %
         relative standard error. Up to 384 values at 12 the count is exact.
     lg_items
-        Size of the frequent items summary: it keeps ¾ · 2^lg_items values, and no count is off by more than one part
-        in so many of the rows: 8 / 9 / 10 → 192 / 384 / 768 values → 0.52 / 0.26 / 0.13 % of the rows.
+        Size of the frequent items summary, as a power of two. It holds ¾ · 2^lg_items values, and the error of a count
+        is at most the number of rows divided by this number of values: 8 / 9 / 10 → 192 / 384 / 768 values → 0.52 /
+        0.26 / 0.13 % of the rows.
     quantiles, distinct, frequent_items
-        Whether to track each at all.
+        Whether to track each of these statistics.
     columns
-        Overrides per column: a name or shell pattern → the knobs that differ, such as
-        ``{"*email*": {"frequent_items": False}}``. A later entry wins over an earlier one.
+        Overrides per column: a name or shell pattern → the parameters that differ, such as
+        ``{"*email*": {"frequent_items": False}}``. A later entry has precedence over an earlier one.
     max_columns
-        Columns kept per profile; values of further ones are only counted.
+        Columns per profile; values of further columns are only counted.
 
     Raises
     ------
     ArgumentError
-        For a knob out of its range, or an unknown one in `columns`.
+        If a parameter is out of its range, or `columns` names an unknown one.
     """
 
     k: int = 200
@@ -67,15 +68,18 @@ class ProfileSpec:
                 raise argument_error(name, getattr(self, name), "True or False")
         if not isinstance(self.columns, Mapping):
             raise argument_error("columns", self.columns, "a mapping of column name or pattern → mapping of knobs")
-        if len(self.columns) > _MOST_OVERRIDES:
-            raise argument_error("columns", f"{len(self.columns):,} entries", f"at most {_MOST_OVERRIDES:,}")
+        if len(self.columns) > _MAX_OVERRIDES:
+            raise argument_error("columns", f"{len(self.columns):,} entries", f"at most {_MAX_OVERRIDES:,}")
         for pattern, knobs in self.columns.items():
             _check_override(pattern, knobs)
-        if self.columns and len(self.to_json()) > _MOST_CHARACTERS:
-            raise argument_error("columns", self.columns, f"at most {_MOST_CHARACTERS:,} characters as JSON")
+        if self.columns and len(self.to_json()) > _MAX_CHARACTERS:
+            raise argument_error("columns", self.columns, f"at most {_MAX_CHARACTERS:,} characters as JSON")
 
     def for_column(self, path: str) -> ProfileSpec:
-        """The spec of one column: this one with the overrides that match its path, and no overrides left."""
+        """The spec of one column.
+
+        It has the overrides that match the path, and no `columns`.
+        """
         knobs: dict[str, Any] = {"columns": {}}
         for pattern, overrides in self.columns.items():
             if pattern == path or fnmatch.fnmatchcase(path, pattern):
@@ -84,14 +88,14 @@ class ProfileSpec:
 
     @property
     def max_items(self) -> int:
-        """Number of values that the frequent items summary keeps."""
+        """Number of values that the frequent items summary holds."""
         return (3 << self.lg_items) // 4
 
     @property
     def untracked(self) -> frozenset[str]:
-        """What is not tracked of quantiles, distinct and frequent_items."""
+        """The names among quantiles, distinct and frequent_items that are not tracked."""
         if self.quantiles and self.distinct and self.frequent_items:
-            return _NOTHING
+            return _ALL_TRACKED
         return frozenset(name for name in _SWITCHES if not getattr(self, name))
 
     def to_json(self) -> str:
@@ -100,14 +104,14 @@ class ProfileSpec:
 
     @classmethod
     def from_json(cls, text: str) -> ProfileSpec:
-        """The spec written by `to_json`; knobs of a newer version are left out.
+        """The spec written by `to_json`; parameters of a newer version are ignored.
 
         Raises
         ------
         CorruptProfile
-            Where the text is not a valid spec.
+            If the text is not a valid spec.
         """
-        if len(text) > _MOST_CHARACTERS:
+        if len(text) > _MAX_CHARACTERS:
             msg = f"the spec of the profile is not valid: {len(text):,} characters"
             raise CorruptProfile(msg)
         try:
@@ -119,7 +123,13 @@ class ProfileSpec:
 
 
 def checked_spec(spec: object) -> ProfileSpec:
-    """The spec, the default one for None; wrong use for anything else."""
+    """The given spec, or the default one for None.
+
+    Raises
+    ------
+    ArgumentError
+        If `spec` is neither None nor a `ProfileSpec`.
+    """
     if spec is not None and not isinstance(spec, ProfileSpec):
         raise argument_error("spec", spec, "a ProfileSpec")
     return ProfileSpec() if spec is None else spec

@@ -1,7 +1,7 @@
-"""Figures that another tool kept and this library does not: read by name, never added up where that would be wrong.
+"""Figures of other tools without a counterpart here, stored and merged by name.
 
-A figure says by the last part of its name how those of two files become one: counts and sums add up, of `min` and
-`max` the smaller and the larger holds, any other stays where both files say the same and is None where they differ.
+The last part of the name decides how the figures of two files merge: counts and sums are added, `min` and `max` take
+the smaller and the larger. Any other figure remains if both files agree; otherwise it is None.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 
     Figure = int | float | str | None
     Figures = dict[str, dict[str, Figure]]
-    """Column, empty for the whole data set → component → figure."""
+    """Column (empty for the whole data set) → component → figure."""
 
 _ADDED: Final = frozenset({"count", "sum_abs_diff", "sum_diff", "sum2_diff", "n", "null", "nan", "inf", "true"})
 _ADDED_IN: Final = frozenset({"condition_count", "types"})
-_MOST_IN_64_BITS: Final = 2**63
-_LONGEST_REASONS: Final = 1_000
+_INT64_END: Final = 2**63
+_MAX_REASONS_CHARACTERS: Final = 1_000
 
 
 def merge_figures(mine: Figures, theirs: Mapping[str, Mapping[str, Figure]]) -> None:
-    """Fold the figures of another profile in."""
+    """Merge the figures of another profile into `mine`."""
     for column, figures in theirs.items():
         own = mine.setdefault(column, {})
         for component, figure in figures.items():
-            own[component] = _both(component, own[component], figure) if component in own else figure
+            own[component] = _merge_figure(component, own[component], figure) if component in own else figure
 
 
-def _both(component: str, one: Figure, other: Figure) -> Figure:
+def _merge_figure(component: str, one: Figure, other: Figure) -> Figure:
     *within, kind = component.split("/")
     if isinstance(one, int | float) and isinstance(other, int | float):
         if kind in _ADDED or (within and within[-1].rpartition(":")[2] in _ADDED_IN):
@@ -44,12 +44,12 @@ def _both(component: str, one: Figure, other: Figure) -> Figure:
 
 
 def write_figures(figures: Mapping[str, Mapping[str, Figure]], header: pb.Header) -> None:
-    """Write the figures into a header, in the order of columns and components."""
+    """Write the figures to a header, ordered by column and component."""
     for column, components in sorted(figures.items()):
         for component, figure in sorted(components.items()):
             message = header.foreign.add(column=column, component=component)
             match figure:
-                case int() if -_MOST_IN_64_BITS <= figure < _MOST_IN_64_BITS:
+                case int() if -_INT64_END <= figure < _INT64_END:
                     message.integer = figure
                 case int() | float():
                     message.fractional = float(figure)
@@ -58,7 +58,7 @@ def write_figures(figures: Mapping[str, Mapping[str, Figure]], header: pb.Header
 
 
 def read_figures(header: pb.Header) -> Figures:
-    """The figures of a header."""
+    """Read the figures of a header."""
     figures: Figures = {}
     for message in header.foreign:
         kind = message.WhichOneof("figure")
@@ -71,7 +71,7 @@ def read_figures(header: pb.Header) -> Figures:
 
 
 def merge_reasons(mine: dict[str, str], theirs: Mapping[str, str]) -> None:
-    """Fold in why columns of another profile are incomplete: each reason once, in the order of their text."""
+    """Merge the reasons of incomplete columns: each once, in the order of their text."""
     for column, reasons in theirs.items():
         both = {reason for text in (mine.get(column, ""), reasons) for reason in text.split("; ") if reason}
-        mine[column] = "; ".join(sorted(both))[:_LONGEST_REASONS]
+        mine[column] = "; ".join(sorted(both))[:_MAX_REASONS_CHARACTERS]

@@ -1,6 +1,6 @@
-"""`ProfileHeader`: origin, time span, row counts and data problems of a profile, besides its columns.
+"""`ProfileHeader`: origin, time span, row counts and data problems of a profile.
 
-It is the header of a file. Merging adds up counts, widens spans, and keeps of text that differs what is first in order.
+It mirrors the header of a file. Merging adds counts and widens spans; of differing texts the first in order remains.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ from functools import cache
 from importlib.metadata import version
 from itertools import starmap
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from polarsprof.errors import ArgumentError, CorruptProfile, argument_error, plain_text
 from polarsprof.files import profile_pb2 as pb
 from polarsprof.files.codec import MAX_DATASET_CHARACTERS, MAX_TEXT_BYTES
 from polarsprof.profiles.foreign_metrics import merge_figures, merge_reasons, read_figures, write_figures
-from polarsprof.sketches.counters import MAX_COUNT, writable
-from polarsprof.windowing.tumbling import Window, utc_datetime
+from polarsprof.sketches.limits import MAX_COUNT, writable
+from polarsprof.windowing.instants import utc_datetime
+from polarsprof.windowing.tumbling import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from polarsprof.kernels.spec import ProfileSpec
@@ -33,7 +34,7 @@ _VERSIONED: Final = ("polarsprof", "polars", "datasketches")
 
 
 class ProfileHeader:
-    """What is known of some rows together; the attributes are those of `Profile`."""
+    """Figures of all rows together; `Profile` documents the attributes."""
 
     def __init__(
         self,
@@ -61,34 +62,34 @@ class ProfileHeader:
 
     @property
     def first_event(self) -> datetime | None:
-        """The earliest event time, None where rows carry none."""
+        """Earliest event time; None if no row has one."""
         return None if self.first_event_us is None else utc_datetime(self.first_event_us)
 
     @property
     def last_event(self) -> datetime | None:
-        """The latest event time, None where rows carry none."""
+        """Latest event time; None if no row has one."""
         return None if self.last_event_us is None else utc_datetime(self.last_event_us)
 
     @property
     def rejected_rows(self) -> int:
-        """Number of rows kept out, for whatever reason."""
+        """Number of rejected rows, for any reason."""
         return self.rejected.total()
 
     def observe_times(self, first_us: int, last_us: int) -> None:
-        """Widen the span of event times seen."""
+        """Widen the span of event times."""
         self.first_event_us = first_us if self.first_event_us is None else min(self.first_event_us, first_us)
         self.last_event_us = last_us if self.last_event_us is None else max(self.last_event_us, last_us)
 
-    def _merge_facts(self, others: Iterable[ProfileHeader | _Said]) -> None:
+    def _merge_headers(self, others: Iterable[ProfileHeader | ParsedHeader]) -> None:
         panes, windows = [], [self.window]
         for other in others:
-            self._merge_facts_of(other)
+            self._merge_header(other)
             panes.append(other.panes)
             windows.append(other.window)
         self.panes = self.panes.union(*panes)
         self.window = _span(windows)
 
-    def _merge_facts_of(self, other: ProfileHeader | _Said) -> None:
+    def _merge_header(self, other: ProfileHeader | ParsedHeader) -> None:
         for name in _COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for total, more in ((self.rejected, other.rejected), (self.degraded, other.degraded)):
@@ -108,9 +109,9 @@ class ProfileHeader:
             if theirs and theirs != mine:
                 mine |= {key: min(value, mine.get(key, value)) for key, value in theirs.items()}
 
-    def _disjoint(self, others: Iterable[_Kind]) -> Iterator[_Kind]:
-        """Each of the others, once it is known to hold no pane of these facts or of those before it."""
-        panes: set[tuple[str, int]] = set()  # beside those of these facts, which may be very many
+    def _disjoint(self, others: Iterable[_Header]) -> Iterator[_Header]:
+        """Yield each of the others, after checking that no two share a pane."""
+        panes: set[tuple[str, int]] = set()  # without those of this header, which can be very many
         for other in others:
             if not (other.panes.isdisjoint(self.panes) and other.panes.isdisjoint(panes)):
                 writer, number = min((self.panes | panes) & other.panes)
@@ -119,7 +120,7 @@ class ProfileHeader:
             panes |= other.panes
             yield other
 
-    def _header(self, spec: ProfileSpec) -> pb.Header:
+    def _header_message(self, spec: ProfileSpec) -> pb.Header:
         header = pb.Header(dataset=self.dataset, spec_json=spec.to_json())
         for name in _COUNTS:
             setattr(header, name, writable(getattr(self, name)))
@@ -143,21 +144,21 @@ class ProfileHeader:
         header.incomplete.extend(starmap(_pair_message, sorted(self.incomplete.items())))
         return header
 
-    def _take_header(self, header: pb.Header) -> None:
-        """Be what a header says; nothing was known before."""
-        said = _said(header)
-        for name, value in said._asdict().items():
+    def _read_header(self, header: pb.Header) -> None:
+        """Set every attribute from a header, after checking it."""
+        parsed = parse_header(header)
+        for name, value in parsed._asdict().items():
             setattr(self, name, value)
-        self.rejected, self.degraded = Counter(said.rejected), Counter(said.degraded)
+        self.rejected, self.degraded = Counter(parsed.rejected), Counter(parsed.degraded)
 
-    def _merge_headers(self, headers: Iterable[pb.Header]) -> None:
-        """Take in what headers say, as if profiles of them were merged."""
-        # One after the other: thousands at once would have the garbage collector look for cycles among them.
-        self._merge_facts(self._disjoint(map(_said, headers)))
+    def _merge_header_messages(self, headers: Iterable[pb.Header]) -> None:
+        """Merge headers of files, like profiles with these headers."""
+        # One after the other: thousands at once make the garbage collector look for cycles among them.
+        self._merge_headers(self._disjoint(map(parse_header, headers)))
 
 
-class _Said(NamedTuple):
-    """What a header says, once it is found valid; the names are those of `ProfileHeader`."""
+class ParsedHeader(NamedTuple):
+    """Valid header of a file; the names are those of `ProfileHeader`."""
 
     dataset: str
     window: Window | None
@@ -180,18 +181,25 @@ class _Said(NamedTuple):
     incomplete: dict[str, str]
 
 
-_Kind = TypeVar("_Kind", bound=ProfileHeader | _Said)
+_Header = TypeVar("_Header", bound=ProfileHeader | ParsedHeader)
 
 
-def _said(header: pb.Header) -> _Said:
-    # What is empty, as most of it is in most files, is not looked through: a year of hours has thousands of them.
+def parse_header(header: pb.Header) -> ParsedHeader:
+    """Parse and check the header of a file.
+
+    Raises
+    ------
+    CorruptProfile
+        For counts, windows or times that no profile has.
+    """
+    # Empty fields, most of them in most files, are skipped: a year of hours has thousands of files.
     counts = rows, late, untimed, future, dropped = _COUNTS_OF(header)
     rejected, degraded = _counts_of(header.rejected), _counts_of(header.degraded)
     if max(*counts, *rejected.values(), *degraded.values()) > MAX_COUNT:
         raise CorruptProfile("not a readable profile: counts that no stream has")
     first_us, last_us = _events_of(header)
     positions, writers, foreign = header.positions, header.writers, header.foreign
-    return _Said(
+    return ParsedHeader(
         dataset=dataset_text("dataset", header.dataset),
         window=_window_of(header),
         tags=_pairs(header.tags),
@@ -215,7 +223,7 @@ def _said(header: pb.Header) -> _Said:
 
 
 def panes_of(header: pb.Header) -> frozenset[tuple[str, int]]:
-    """The ids of the panes of a file."""
+    """Ids of the panes in a file."""
     return frozenset([(pane.writer_id, pane.number) for pane in header.panes])
 
 
@@ -246,16 +254,16 @@ def _versions() -> Mapping[str, str]:
     return {name: version(name) for name in _VERSIONED}
 
 
-def _pairs(pairs: Any) -> dict[str, str]:
+def _pairs(pairs: Sequence[pb.Pair]) -> dict[str, str]:
     return {pair.key: pair.value for pair in pairs} if pairs else {}
 
 
-def _counts_of(entries: Any) -> dict[str, int]:
+def _counts_of(entries: Sequence[pb.NamedCount]) -> dict[str, int]:
     return {entry.name: entry.count for entry in entries} if entries else {}
 
 
 def advance(positions: dict[str, int], others: Mapping[str, int]) -> None:
-    """Move positions of sources to those of others, where these are further on."""
+    """Move the positions of sources forward to those of others."""
     for source, position in others.items():
         positions[source] = max(position, positions.get(source, position))
 
@@ -277,7 +285,7 @@ def _span(windows: Iterable[Window | None]) -> Window | None:
 
 
 def dataset_text(name: str, value: object) -> str:
-    """The name of a data set, empty for none; wrong use where it is no text, or too long."""
+    """Return the name of a data set; raise `ArgumentError` unless it is short text."""
     text = plain_text(name, value)
     if len(text) > MAX_DATASET_CHARACTERS:
         raise argument_error(name, text, f"at most {MAX_DATASET_CHARACTERS:,} characters")
@@ -285,7 +293,7 @@ def dataset_text(name: str, value: object) -> str:
 
 
 def text_pairs(name: str, pairs: Mapping[str, str] | None) -> dict[str, str]:
-    """A copy of the pairs, none for None; wrong use where they are no mapping, or a key or a value no text."""
+    """Copy pairs of text, none for None; raise `ArgumentError` for anything else."""
     if pairs is None:
         return {}
     if not isinstance(pairs, Mapping):

@@ -1,6 +1,6 @@
-"""Reading and merging many profiles: files are opened, their columns read, and folded in a bounded number at a time.
+"""Reading and merging of many profile files, in bounded memory.
 
-Of 20 columns a file costs about 1 ms; of one column 0.1 ms, since the others are neither read nor verified.
+A file of 20 columns costs about 1 ms. One column of it costs 0.1 ms, since the others are neither read nor verified.
 """
 
 from __future__ import annotations
@@ -31,22 +31,24 @@ if TYPE_CHECKING:
 
     from polarsprof.files import profile_pb2 as pb
 
-_MERGED_AT_ONCE: Final = 128  # in memory while many are merged; of 20 columns each 15 MB as files, 30 as profiles
+_MERGED_AT_ONCE: Final = 128  # profiles in memory at once; with 20 columns each 15 MB as files, 30 MB as profiles
 
 
 def merge(profiles: Iterable[Profile | str | os.PathLike[str] | bytes]) -> Profile:
-    """One profile of all rows of the given ones, which stay as they are; of an iterator, 128 are in memory at a time.
+    """Merge profiles into one; the given profiles stay unchanged.
+
+    Of an iterator, at most 128 profiles are in memory at a time.
 
     Parameters
     ----------
     profiles
-        Profiles, paths of profile files, or the bytes of such files. Files cost half of what `read` and a merge
-        of the profiles cost, some 1 ms for 20 columns, and are checked in the same way.
+        Profiles, paths of profile files, or the bytes of such files. A file is checked like `read` does, at half the
+        cost of `read` and a merge: about 1 ms for 20 columns.
 
     Returns
     -------
     Profile
-        An empty one for no profiles.
+        A profile of all rows; an empty one for no profiles.
 
     Raises
     ------
@@ -61,19 +63,19 @@ def merge(profiles: Iterable[Profile | str | os.PathLike[str] | bytes]) -> Profi
 
 
 def merge_windows(files: Iterable[str | os.PathLike[str]]) -> Iterator[Profile]:
-    """One profile per window that profile files are of, in the order of time; first those of no window, one per file.
+    """Merge the profile files of each window; yield one profile per window in order.
 
-    The headers of all files are read at once, their columns when it is their turn. Files of one window that track
-    different things become one profile for each spec.
+    Files without a window come first, one profile each. The headers of all files are read before the first profile, the
+    columns window by window. Files of one window that track different statistics give one profile for each spec.
 
     Raises
     ------
     ArgumentError, CorruptProfile, UnsupportedVersion, OSError
-        As `merge`; what is wrong with a header at the first profile.
+        See `merge`; errors in a header are raised before the first profile.
     """
     windows: dict[Window, dict[str, list[str | os.PathLike[str]]]] = {}
     for file in files:
-        header = opened(file, ()).header
+        header = open_sections(file, ()).header
         window = identity_of(header)[1]
         if window is None:
             yield read(file)
@@ -88,12 +90,12 @@ def merge_windows(files: Iterable[str | os.PathLike[str]]) -> Iterator[Profile]:
 
 
 def merged_file(*files: bytes) -> bytes:
-    """The bytes of the merge of profiles, from their bytes."""
+    """Merge profiles from their bytes to bytes."""
     return merge(files).to_bytes()
 
 
 def merge_files(files: Iterable[Sections], columns: Iterable[str] | None = None) -> Profile:
-    """One profile of all rows of opened files, with all their columns or those named; see `merge`."""
+    """Merge opened files, with all their columns or those named; see `merge`."""
     return _merged(files, columns)
 
 
@@ -102,11 +104,11 @@ def _merged(parts: Iterable[Profile | Sections], columns: Iterable[str] | None) 
     first = next(waiting, None)
     if first is None:
         return Profile()
-    merged = first.copy() if isinstance(first, Profile) else named(first, columns)
+    merged = first.copy() if isinstance(first, Profile) else read_sections(first, columns)
     while chunk := tuple(islice(waiting, _MERGED_AT_ONCE)):
         merged.merge(*[part for part in chunk if isinstance(part, Profile)])
         _merge_all(merged, [part for part in chunk if isinstance(part, Sections)], columns)
-        del chunk  # or it would stay while the next one is read
+        del chunk  # else it stays in memory while the next one is read
     return merged
 
 
@@ -114,28 +116,28 @@ def _merge_all(merged: Profile, files: Sequence[Sections], columns: Iterable[str
     try:
         merged.merge_sections(files, columns)
     except CorruptProfile:
-        for file in files:  # one after the other, to name the one that is at fault
-            named(file, columns)
+        for file in files:  # one after the other, so that the error names the corrupt file
+            read_sections(file, columns)
         raise
 
 
-def named(file: Sections, columns: Iterable[str] | None) -> Profile:
-    """The profile of an opened file; what is wrong with it is told with its name."""
+def read_sections(file: Sections, columns: Iterable[str] | None) -> Profile:
+    """Read the profile of an opened file; errors name the file."""
     with naming(file.name):
         return Profile.from_sections(file, columns)
 
 
-def each_named(files: Sequence[Sections], columns: Sequence[str] | None) -> list[Profile]:
-    """The profiles of opened files; with a few columns they cost a third of what reading one after the other does."""
+def read_each(files: Sequence[Sections], columns: Sequence[str] | None) -> list[Profile]:
+    """Read the profiles of opened files; a few columns cost a third of one by one."""
     if columns is not None:
-        with suppress(CorruptProfile):  # one after the other, to name the one that is at fault
-            return Profile.of_each(files, columns)
-    return [named(file, columns) for file in files]
+        with suppress(CorruptProfile):  # then one after the other, so that the error names the corrupt file
+            return Profile.from_each(files, columns)
+    return [read_sections(file, columns) for file in files]
 
 
 @contextmanager
 def naming(name: str) -> Iterator[None]:
-    """What is wrong with a file is told with its name, if it has one."""
+    """Add the name of a file, if it has one, to errors about its content."""
     try:
         yield
     except (CorruptProfile, UnsupportedVersion) as error:
@@ -150,13 +152,16 @@ def _profile_or_file(part: object) -> Profile | Sections:
         return part
     if not isinstance(part, str | os.PathLike | bytes | bytearray | memoryview):
         raise argument_error("profiles", part, "an iterable of Profile, or of paths or bytes of profile files")
-    return opened(part)
+    return open_sections(part)
 
 
-def opened(
+def open_sections(
     source: str | os.PathLike[str] | bytes | bytearray | memoryview, columns: Iterable[str] | None = None
 ) -> Sections:
-    """A file whose header has been checked and whose columns, all or those named, have been read but not parsed."""
+    """Open a profile file: check its header, and read but do not parse its columns.
+
+    With `columns`, only these are read.
+    """
     if isinstance(source, bytes | bytearray | memoryview):
         data = bytes(source)
         return sections_of(lambda offset, length: data[offset : offset + length], len(data))
@@ -168,14 +173,14 @@ def opened(
             return file.read(length)
 
         sections = sections_of(part, os.fstat(file.fileno()).st_size, name)
-        sections.keep(columns)
+        sections.load(columns)
     return sections
 
 
 def sections_of(read: Callable[[int, int], bytes], file_bytes: int, name: str = "") -> Sections:
-    """The sections of a file, see `Sections`; of one of whylogs those of the native file that says the same.
+    """Sections of a profile file; a whylogs file is converted to a native one first.
 
-    Warns with `DataWarning` where figures of a column were refused.
+    Warns with `DataWarning` if figures of a column were refused.
     """
     from polarsprof.interop.whylogs import HEAD_BYTES, MAX_FILE_BYTES, is_whylogs
 
@@ -205,12 +210,12 @@ def _translated(data: bytes) -> Sections:
         return Sections.of_bytes(merge_files(files).to_bytes())
     except CorruptProfile:
         raise
-    except PolarsprofError as error:  # more text than a header may have
+    except PolarsprofError as error:  # more text than a header can have
         raise CorruptProfile(f"not a readable profile of whylogs: {error}") from error
 
 
 def identity_of(header: pb.Header) -> tuple[frozenset[tuple[str, int]], Window | None]:
-    """The ids of the panes of a file, and its window."""
+    """Ids of the panes in a file, and its window."""
     window = None
     if header.HasField("window_start_us") and header.HasField("window_end_us"):
         window = Window(header.window_start_us, header.window_end_us)
@@ -218,35 +223,41 @@ def identity_of(header: pb.Header) -> tuple[frozenset[tuple[str, int]], Window |
 
 
 def read(source: str | os.PathLike[str] | bytes, *, columns: Iterable[str] | None = None) -> Profile:
-    """Read a profile file, of this library or of whylogs.
+    """Read a profile file of this library or of whylogs.
 
-    What a file of whylogs (0.x and 1.x) says arrives as ordinary figures that merge with any others; `Profile.foreign`
-    and `Profile.incomplete` have what does not. A `DataWarning` names a file of which figures were refused.
+    Figures of a whylogs file (0.x and 1.x) become ordinary figures that merge with any others. `Profile.foreign` has
+    those without a counterpart, `Profile.incomplete` the columns with missing ones. If figures were refused, a
+    `DataWarning` names the file.
 
     Parameters
     ----------
     source
         A path, or the bytes of a file.
     columns
-        Names of the columns to read; the others are neither read nor verified. Default: all.
+        Names of the columns to read; other columns are neither read nor verified. Default: all.
+
+    Returns
+    -------
+    Profile
+        The profile of the file.
 
     Raises
     ------
     CorruptProfile
-        For a file that is truncated, altered, foreign or beyond a limit; the text names the path.
+        For a file that is truncated, altered, foreign or beyond a limit; the error names the path.
     UnsupportedVersion
-        For a newer major version of the format; the text names the path too.
+        For a newer major version of the format; the error names the path.
     OSError
         For a path that cannot be read.
     """
     wanted = names_of_columns(columns)
     if not isinstance(source, str | os.PathLike | bytes | bytearray | memoryview):
         raise argument_error("source", source, "a path or bytes")
-    return named(opened(source, wanted), wanted)
+    return read_sections(open_sections(source, wanted), wanted)
 
 
 def names_of_columns(columns: Iterable[str] | None) -> list[str] | None:
-    """The names of an argument `columns`, None for all of them."""
+    """Check an argument `columns` and return its names; None stands for all columns."""
     if columns is None:
         return None
     if not isinstance(columns, str) and isinstance(columns, Iterable):

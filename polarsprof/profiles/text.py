@@ -1,10 +1,10 @@
-"""Values of a profile as text: exact for programs, short and harmless for readers. Imports nothing of the library."""
+"""Values of a profile as text: exact for programs, short and harmless for readers."""
 
 from __future__ import annotations
 
 import unicodedata
 from datetime import date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from polarsprof.profiles.column import ColumnProfile
     from polarsprof.profiles.group import GroupProfile
     from polarsprof.profiles.profile import Profile
-    from polarsprof.sketches import FrequentItem
+    from polarsprof.sketches.frequent import FrequentItem
     from polarsprof.windowing.tumbling import Window
 
 LONGEST_VALUE: Final = 200
-# Controls, formats (bidirectional overrides and zero-width characters among them), surrogates, line and paragraph ends:
-# what a terminal obeys, what reorders a line, what nobody sees.
+# Controls, formats (including bidirectional overrides and zero-width characters), surrogates, line and paragraph ends:
+# characters that control a terminal, reorder a line, or are invisible.
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _NS_PER_S: Final = 1_000_000_000
 
 
 def clean(text: str, longest: int = LONGEST_VALUE) -> str:
-    """The text on one line, without control and bidirectional characters, cut to `longest` characters."""
-    # Only the start is looked at: a value may have megabytes, and what is hidden in it is rarely much.
+    """Put text on one line, without hidden characters, cut to `longest` characters."""
+    # Only the start is read: a value can have megabytes, and few of its characters are hidden.
     head = text[: 4 * longest + 1]
     kept = "".join(" " if c in "\t\n\r\u2028\u2029" else c for c in head if c in "\t\n\r\u2028\u2029" or not _hidden(c))
     return kept if len(kept) <= longest and len(head) == len(text) else f"{kept[: longest - 1]}…"
@@ -34,8 +34,11 @@ def _hidden(character: str) -> bool:
     return unicodedata.category(character) in _HIDDEN
 
 
-def exact(value: Any) -> str | None:
-    """A value without loss: ISO 8601 for temporals, `repr` for numbers, hexadecimal for bytes, text as it is."""
+def exact(value: object) -> str | None:
+    """Write a value without loss.
+
+    ISO 8601 for temporals, `repr` for numbers, hexadecimal for bytes, text unchanged; None for None.
+    """
     match value:
         case None:
             return None
@@ -51,7 +54,7 @@ def exact(value: Any) -> str | None:
 
 
 def extreme(group: GroupProfile, name: str) -> str | None:
-    """The exact text of `min` or `max`, with the nanoseconds that Python's own times do not hold."""
+    """Exact text of `min` or `max`, with the nanoseconds that Python's times lack."""
     value, ticks = getattr(group, name), getattr(group, f"{name}_ns")
     if ticks is None or ticks % 1_000 == 0 or isinstance(value, int):
         return exact(value)
@@ -62,7 +65,7 @@ def extreme(group: GroupProfile, name: str) -> str | None:
 
 
 def iso_duration(ns: int) -> str:
-    """Nanoseconds as an ISO 8601 duration of days, hours, minutes and seconds, such as P1DT2H0.5S."""
+    """Write nanoseconds as an ISO 8601 duration, such as P1DT2H0.5S."""
     seconds, fraction = divmod(abs(ns), _NS_PER_S)
     days, hours, minutes, seconds = seconds // 86_400, seconds // 3_600 % 24, seconds // 60 % 60, seconds % 60
     decimals = f".{fraction:09d}".rstrip("0") if fraction else ""
@@ -76,8 +79,8 @@ def _microseconds(value: timedelta) -> int:
     return value // timedelta(microseconds=1)
 
 
-def number(value: int | float | None) -> str:  # noqa: PYI041 - mypy tells the two apart
-    """A number for readers: thousands apart, four significant digits; empty for None."""
+def number(value: int | float | None) -> str:  # noqa: PYI041 - mypy distinguishes the two
+    """Number for readers: grouped thousands, four significant digits; empty for None."""
     if isinstance(value, int) and abs(value) < 10**15:
         return f"{value:,}"
     value = double(value)
@@ -90,15 +93,18 @@ def number(value: int | float | None) -> str:  # noqa: PYI041 - mypy tells the t
 
 
 def double(value: float | None) -> float | None:
-    """A number as a double; ±inf for integers beyond every double."""
+    """Convert a number to a double; ±inf for integers beyond the range of doubles."""
     try:
         return None if value is None else float(value)
     except OverflowError:
         return float("inf") if value and value > 0 else float("-inf")
 
 
-def shown(value: Any, longest: int = LONGEST_VALUE) -> str:
-    """Any value for readers: short, on one line, harmless; empty for None, `""` for empty text."""
+def shown(value: object, longest: int = LONGEST_VALUE) -> str:
+    """Value for readers: short, on one line, harmless.
+
+    Empty for None, `""` for empty text.
+    """
     match value:
         case None:
             return ""
@@ -114,13 +120,13 @@ def shown(value: Any, longest: int = LONGEST_VALUE) -> str:
 
 
 def _short_time(value: datetime) -> str:
-    """A datetime to the minute where its seconds are zero, UTC as Z."""
+    """Write a datetime, without seconds if they are zero, with Z for UTC."""
     spec = "auto" if value.second or value.microsecond else "minutes"
     return value.isoformat(sep=" ", timespec=spec).replace("+00:00", "Z")
 
 
 def share(part: float, whole: float) -> str:
-    """A share in whole percent; what is neither nothing nor all never reads as if it were."""
+    """Write a share in whole percent; 0 % and 100 % only for none and all."""
     percent = 100 * part / whole if whole else 0.0
     if 0 < percent < 1:
         return "<1 %"
@@ -128,7 +134,7 @@ def share(part: float, whole: float) -> str:
 
 
 def types_text(types: Mapping[str, int]) -> str:
-    """The dtype groups of a column, most frequent first, with shares where there are several; "null" for none."""
+    """Dtype groups, most frequent first, with shares of several; "null" if empty."""
     if len(types) <= 1:
         return next(iter(types), "null")
     ordered = sorted(types.items(), key=lambda item: -item[1])
@@ -136,12 +142,12 @@ def types_text(types: Mapping[str, int]) -> str:
 
 
 def primary(column: ColumnProfile) -> GroupProfile:
-    """The group that the plain attributes of a column speak of."""
+    """First group of a column, the source of its figures; empty for an empty column."""
     return column.group(next(iter(column.groups), "object"))
 
 
 def distinct_text(column: ColumnProfile) -> str:
-    """The number of distinct values, after ≈ where it is an estimate; empty where it is not tracked."""
+    """Number of distinct values, after ≈ if it is an estimate; empty if not tracked."""
     distinct = column.distinct
     if distinct is None:
         return ""
@@ -150,20 +156,23 @@ def distinct_text(column: ColumnProfile) -> str:
     return f"{'' if certain else '≈'}{number(round(distinct.estimate))}"
 
 
-def item_text(value: Any, longest: int = LONGEST_VALUE) -> str:
-    """A frequent value for readers: as `shown`, but whole numbers, which may be identifiers, with plain digits."""
+def item_text(value: object, longest: int = LONGEST_VALUE) -> str:
+    """Frequent value for readers, like `shown`, but integers in plain digits.
+
+    Frequent integers are often identifiers.
+    """
     plain = isinstance(value, int) and not isinstance(value, bool)
     return clean(repr(value), longest) if plain else shown(value, longest)
 
 
 def top_items(column: ColumnProfile, n: int) -> list[FrequentItem]:
-    """The most frequent values, without those of which too little is certain, and none where no value comes twice."""
+    """Most frequent values with narrow bounds; none if no value occurs twice."""
     items = [item for item in column.frequent_items(n) if 2 * item.lower > item.upper]
     return items if column.count <= 1 or any(item.lower > 1 for item in items) else []
 
 
-def facts(profile: Profile) -> list[str]:
-    """What a profile says of itself, one short phrase each: data set, window, rows, columns, what went wrong."""
+def header_phrases(profile: Profile) -> list[str]:
+    """Short phrases: data set, window, rows, columns, data problems of a profile."""
     counts = {
         "rejected": profile.rejected_rows,
         "late": profile.late_rows,
@@ -176,20 +185,23 @@ def facts(profile: Profile) -> list[str]:
     return [
         *([clean(profile.dataset, 60)] if profile.dataset else []),
         *([_span(window)] if window else []),
-        _counted(profile.rows, "row"),
-        _counted(len(profile.columns), "column"),
-        *(f"{number(count)} {what}" for what, count in counts.items() if count),
-        *([f"{_counted(len(profile.incomplete), 'column')} incomplete"] if profile.incomplete else []),
-        *([f"{_counted(foreign, 'figure')} without a counterpart here"] if foreign else []),
+        _count(profile.rows, "row"),
+        _count(len(profile.columns), "column"),
+        *(f"{number(count)} {problem}" for problem, count in counts.items() if count),
+        *([f"{_count(len(profile.incomplete), 'column')} incomplete"] if profile.incomplete else []),
+        *([f"{_count(foreign, 'figure')} without a counterpart here"] if foreign else []),
     ]
 
 
 def _span(window: Window) -> str:
-    """Start and end; of less than a second, such as the timestamp of another tool, the start alone."""
+    """Start and end; the start alone for windows below a second.
+
+    Timestamps of other tools are such windows.
+    """
     if window.end_us - window.start_us < 1_000_000:
         return f"from {shown(window.start)}"
     return f"{shown(window.start)} – {shown(window.end)}"
 
 
-def _counted(count: int, noun: str) -> str:
+def _count(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

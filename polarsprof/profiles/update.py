@@ -1,4 +1,4 @@
-"""Rows of a stream into a profile, whatever they are: what Polars cannot take is rejected and counted."""
+"""Update of a profile that rejects and counts rows instead of raising."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def update_or_reject(profile: Profile, batch: RowBatch, positions: NDArray[np.intp] | None = None) -> None:
-    """Profile rows of a batch, by default all; what Polars cannot take is rejected and counted."""
+    """Profile rows of a batch, by default all; if that fails, reject and count them."""
     try:
         profile.update(batch.columns(positions))
-    except (Exception, PanicException) as error:  # noqa: BLE001 - data must not end a stream, whatever it did to whom
+    except (Exception, PanicException) as error:  # noqa: BLE001 - no data may end a stream
         rows = batch.rows if positions is None else positions.size
         profile.rejected[f"could not be profiled: {type(error).__name__}"] += rows

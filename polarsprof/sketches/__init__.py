@@ -1,8 +1,6 @@
-"""The statistics: state with its update, its merge and its message, one file each.
+"""Statistics, one per file, each a `Statistic`: update, merge, message.
 
-Every statistic takes a spec when made, folds a `ColumnBatch` with `update`, others of its kind with `merge` (any number
-at once; it changes self and never its arguments), and survives `to_message` and `from_message` unchanged. What it says
-of nothing is None, counts are 0. DataSketches is imported here and nowhere else.
+DataSketches is imported here and nowhere else.
 """
 
 from polarsprof.sketches.counters import Counters
@@ -11,8 +9,10 @@ from polarsprof.sketches.extremes import Extremes
 from polarsprof.sketches.frequent import FrequentItem, FrequentItems
 from polarsprof.sketches.moments import Moments
 from polarsprof.sketches.quantiles import Distribution, Quantiles
+from polarsprof.sketches.statistic import AnyStatistic, Statistic
 
 __all__ = [
+    "AnyStatistic",
     "Counters",
     "Distinct",
     "Distribution",
@@ -22,4 +22,5 @@ __all__ = [
     "FrequentItems",
     "Moments",
     "Quantiles",
+    "Statistic",
 ]

@@ -1,11 +1,14 @@
-"""Exact counts of one statistics group; at most a few dozen bytes."""
+"""Exact counts of the values of one group, in at most a few dozen bytes of a file."""
 
 from __future__ import annotations
 
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-from polarsprof.errors import CorruptProfile, PolarsprofError
+from polarsprof.errors import CorruptProfile
+from polarsprof.sketches.limits import MAX_COUNT, writable
+from polarsprof.sketches.statistic import Statistic
+from polarsprof.sketches.values import NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,9 +16,7 @@ if TYPE_CHECKING:
     from polarsprof.files import profile_pb2 as pb
     from polarsprof.kernels.batch import ColumnBatch
     from polarsprof.kernels.spec import ProfileSpec
-
-# No stream has 281 trillion rows; files that claim more would overflow 64 bits after a few merges.
-MAX_COUNT: Final = 2**48
+    from polarsprof.sketches.values import ValueType
 
 COUNTERS: Final = (
     "count",
@@ -32,27 +33,26 @@ COUNTERS: Final = (
 _COUNTS_OF: Final = attrgetter(*COUNTERS)
 
 
-def writable(count: int) -> int:
-    """The count, where a reader would take it.
+class Counters(Statistic["pb.Counters"]):
+    """Number of values, in all and of each kind in `COUNTERS`.
 
-    Raises
-    ------
-    PolarsprofError
-        For more than `MAX_COUNT`, to which only forged files add up.
+    Counts are exact under any split and any merge.
+
+    Examples
+    --------
+    >>> import polarsprof as pp
+    >>> column = pp.profile([{"price": 9.5}, {"price": 0}, {"price": -2}])["price"]
+    >>> counters = column.group("number").counters
+    >>> counters["count"], counters["zero"], counters["negative"]
+    (3, 1, 1)
     """
-    if count > MAX_COUNT:
-        msg = f"the profile fits no file: a count of {count:,} is more than {MAX_COUNT:,}"
-        raise PolarsprofError(msg)
-    return count
-
-
-class Counters:
-    """How many values came, and how many of them were of the kinds in `COUNTERS`; exact under any cut and any merge."""
 
     __slots__ = ("_counts",)
 
-    def __init__(self, spec: ProfileSpec) -> None:
-        del spec  # nothing about a count can be chosen
+    field = "counters"
+
+    def __init__(self, spec: ProfileSpec, values: ValueType = NUMBERS) -> None:
+        super().__init__(spec, values)
         self._counts = dict.fromkeys(COUNTERS, 0)
 
     def __getitem__(self, name: str) -> int:
@@ -60,8 +60,13 @@ class Counters:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Name → count, zeros included; `unexamined` only where there are such values."""
+        """Name → count, zeros included; `unexamined` only if there are such values."""
         return {name: count for name, count in self._counts.items() if count or name != "unexamined"}
+
+    @property
+    def exact(self) -> dict[str, int]:
+        """All counts."""
+        return self.counts
 
     def update(self, batch: ColumnBatch) -> None:
         """Add the counts of a batch."""
@@ -70,8 +75,7 @@ class Counters:
 
     def merge(self, *others: Counters) -> None:
         """Add the counts of others."""
-        columns = zip(self._counts.values(), *[other._counts.values() for other in others], strict=True)
-        self._counts = dict(zip(COUNTERS, map(sum, columns), strict=True))
+        self._add([tuple(other._counts.values()) for other in others])
 
     def to_message(self, message: pb.Counters) -> None:
         """Write the counts; zeros take no bytes."""
@@ -81,12 +85,16 @@ class Counters:
                 setattr(message, name, count)
 
     def from_message(self, message: pb.Counters) -> None:
-        """Take the counts of a message."""
+        """Read the counts of a message."""
         self._counts = dict(zip(COUNTERS, _counts_of(message), strict=True))
 
-    def merge_messages(self, messages: Sequence[pb.Counters]) -> None:
+    def merge_messages(self, messages: Sequence[pb.Counters], counts: Sequence[int]) -> None:
         """Add the counts of messages."""
-        columns = zip(self._counts.values(), *map(_counts_of, messages), strict=True)
+        del counts  # they come from these messages
+        self._add(list(map(_counts_of, messages)))
+
+    def _add(self, rows: Sequence[tuple[int, ...]]) -> None:
+        columns = zip(self._counts.values(), *rows, strict=True)
         self._counts = dict(zip(COUNTERS, map(sum, columns), strict=True))
 
 

@@ -1,13 +1,13 @@
 """Frequent items by a Misra-Gries summary of exact group counts.
 
-Keeps ¾ · 2^lg_items values; the count of any value, kept or not, is between its lower and its upper bound with
-certainty, and the two are at most total / (kept values + 1) apart after any cut and any order of merges. Source: Misra
-and Gries 1982; Agarwal et al., "Mergeable Summaries", PODS 2012. The image is that of DataSketches' frequent strings.
+A summary lists ¾ · 2^lg_items values. The count of any value, listed or not, is certain to lie between its lower and
+upper bound. The bounds are at most total / (listed values + 1) apart, for any split and any order of merges. Source:
+Misra and Gries 1982; Agarwal et al., "Mergeable Summaries", PODS 2012. The image is that of DataSketches' frequent
+strings.
 """
 
 from __future__ import annotations
 
-import math
 import re
 import struct
 from contextlib import suppress
@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from polarsprof.errors import CorruptProfile
-from polarsprof.sketches.counters import MAX_COUNT, writable
 from polarsprof.sketches.frequent_read import integer_items
 from polarsprof.sketches.frequent_write import Summary, item_text, ranked_images
+from polarsprof.sketches.limits import MAX_COUNT, writable
+from polarsprof.sketches.statistic import Statistic, check_count
+from polarsprof.sketches.values import NUMBERS, parse_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from polarsprof.files import profile_pb2 as pb
     from polarsprof.kernels.batch import ColumnBatch, Item
     from polarsprof.kernels.spec import ProfileSpec
+    from polarsprof.sketches.values import ValueType
 
 FAMILY: Final = 10
 HEAD: Final = struct.Struct("<BBBBBBHIIQQ")
@@ -39,7 +42,7 @@ _SAFE_DIGITS: Final = 300  # a decimal text shorter than this is within the rang
 
 @dataclass(frozen=True, slots=True)
 class FrequentItem:
-    """A value, how often it came by estimate, and the bounds between which the true count lies for certain."""
+    """Value with its estimated count, and certain bounds of the true count."""
 
     value: object
     estimate: int
@@ -47,12 +50,27 @@ class FrequentItem:
     upper: int
 
 
-class FrequentItems:
-    """The values that came most often, each with the weight that is certain; `offset` is what any may have more."""
+class FrequentItems(Statistic["pb.FrequentItems"]):
+    """Most frequent values, each with its certain weight.
+
+    The true count exceeds the weight by at most `offset`.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> import polarsprof as pp
+    >>> column = pp.profile(pl.DataFrame({"city": ["Oslo"] * 7 + ["Bergen"] * 2}))["city"]
+    >>> items = column.group("string").item_summary
+    >>> [(item.value, item.lower, item.upper) for item in items.items()]
+    [('Oslo', 7, 7), ('Bergen', 2, 2)]
+    """
 
     __slots__ = ("_capacity", "_lg_items", "_offset", "_total", "_weights")
 
-    def __init__(self, spec: ProfileSpec) -> None:
+    field = "frequent_items"
+
+    def __init__(self, spec: ProfileSpec, values: ValueType = NUMBERS) -> None:
+        super().__init__(spec, values)
         self._lg_items = spec.lg_items
         self._capacity = spec.max_items
         self._weights: dict[Item, int] = {}
@@ -61,30 +79,30 @@ class FrequentItems:
 
     @property
     def offset(self) -> int:
-        """The largest number of times that a value not listed may have come."""
+        """Upper bound of the count of a value that is not listed."""
         return self._offset
 
     @property
     def total(self) -> int:
-        """Number of values, kept ones and others."""
+        """Number of values, listed or not."""
         return self._total
 
     def items(self) -> list[FrequentItem]:
-        """All kept values, the most frequent first, equal ones in the order of their text."""
+        """All listed values, most frequent first, ties in the order of their text."""
         ranked = sorted(self._weights.items(), key=_rank)
         return [FrequentItem(value, weight + self._offset, weight, weight + self._offset) for value, weight in ranked]
 
     def update(self, batch: ColumnBatch) -> None:
-        """Take in the group counts of a batch."""
+        """Add the counted values of a batch."""
         self._add(zip(batch.items, batch.weights, strict=True), batch.items_offset, batch.counters.get("count", 0))
 
     def merge(self, *others: FrequentItems) -> None:
-        """Take in others; with unequal sizes the smallest one holds.
+        """Add others; with unequal sizes the result has the smallest one.
 
-        However many there are, one cut is enough. Let m be the number of values kept: cutting by the (m + 1)-th largest
-        weight takes as much from each of the m + 1 largest. Then (m + 1) · offset + the sum of the weights kept never
-        exceeds the total: it does not for any of the summaries, and a cut adds to the first no more than it takes from
-        the second. So the offset stays at most total / (m + 1).
+        One cut is enough for any number of summaries. Let m be the number of values listed. A cut subtracts the
+        (m + 1)-th largest weight from each of the m + 1 largest. Then (m + 1) · offset + the sum of the listed weights
+        never exceeds the total: this holds for each summary, and a cut adds to the first term no more than it takes
+        from the second. So the offset stays at most total / (m + 1).
         """
         self._size(min([self._lg_items, *[other._lg_items for other in others]]))
         weights = chain.from_iterable([other._weights.items() for other in others])
@@ -102,16 +120,16 @@ class FrequentItems:
             self._weights = {value: weight - cut for value, weight in mine.items() if weight > cut}
 
     def image(self) -> bytes:
-        """The kept values as a DataSketches image of frequent strings; empty of nothing."""
+        """DataSketches image of frequent strings; no bytes if empty."""
         return ranked_images([self._summary()])[0] if self._weights else b""
 
     def to_message(self, message: pb.FrequentItems) -> None:
-        """Write the image; total and offset stand beside it, as an empty one has none."""
+        """Write the image, and total and offset, which an empty image lacks."""
         self.to_messages([(self, message)])
 
-    @staticmethod
-    def to_messages(parts: Sequence[tuple[FrequentItems, pb.FrequentItems]]) -> None:
-        """Write each summary to its message; many together take half the time."""
+    @classmethod
+    def to_messages(cls, parts: Sequence[tuple[FrequentItems, pb.FrequentItems]]) -> None:
+        """Write many summaries, in half the time that one by one takes."""
         for summary, message in parts:
             message.total, message.offset = writable(summary._total), summary._offset
         full = [(summary, message) for summary, message in parts if summary._weights]
@@ -119,20 +137,25 @@ class FrequentItems:
         for (_, message), image in zip(full, images, strict=True):
             message.items = image
 
-    def from_message(self, message: pb.FrequentItems, parse: Callable[[str], Item]) -> None:
-        """Take the state of a message; `parse` turns an item's text back into the value."""
+    def from_message(self, message: pb.FrequentItems) -> None:
+        """Read the state of a message."""
         self._total, self._offset = message.total, message.offset
-        lg_items, self._weights = _weights_of(message, parse)
+        lg_items, self._weights = _weights_of(message, self._values.parse_item)
         if lg_items is not None:
             self._size(lg_items)
 
-    def merge_messages(
-        self, messages: Sequence[pb.FrequentItems], parse: Callable[[str], Item], spec: ProfileSpec
-    ) -> None:
-        """Take in the states of messages, each of a summary that was made from the spec."""
+    def check(self, count: int) -> None:
+        """Refuse a summary of more than `count` values."""
+        check_count(count, self._total)
+
+    def merge_messages(self, messages: Sequence[pb.FrequentItems], counts: Sequence[int]) -> None:
+        """Add the states of messages; empty ones have the size of the spec."""
+        for message, count in zip(messages, counts, strict=True):
+            check_count(count, message.total)
+        parse, default = self._values.parse_item, self._spec.lg_items
         are_numbers = parse is parse_number or parse is int
         sizes, weights = (are_numbers and _all_integers(messages)) or _all_weights(messages, parse)
-        self._size(min([self._lg_items, *[spec.lg_items if lg is None else lg for lg in sizes]]))
+        self._size(min([self._lg_items, *[default if lg is None else lg for lg in sizes]]))
         self._add(weights, sum([m.offset for m in messages]), sum([m.total for m in messages]))
 
     def _size(self, lg_items: int) -> None:
@@ -145,7 +168,7 @@ class FrequentItems:
 
 
 def _weights_of(message: pb.FrequentItems, parse: Callable[[str], Item]) -> tuple[int | None, dict[Item, int]]:
-    """Size of the summary in a message and its weights, once checked; without items it does not say its size."""
+    """Checked size and weights of the summary in a message; no size if empty."""
     lg_items, weights = None, {}
     if message.items:
         lg_items, texts, found = parsed_image(message.items)
@@ -168,7 +191,7 @@ def _all_weights(
 def _all_integers(
     messages: Sequence[pb.FrequentItems],
 ) -> tuple[list[int | None], Iterable[tuple[Item, int]]] | None:
-    """As `_all_weights`, where that is sure to find valid messages and nothing but integers; else None."""
+    """As `_all_weights`, if all messages are valid and hold integers alone; else None."""
     with_items = [message for message in messages if message.items]
     found = integer_items([message.items for message in with_items])
     if found is None:
@@ -182,20 +205,15 @@ def _all_integers(
     return sizes, zip(found.values, found.weights, strict=True)
 
 
-def parse_number(text: str) -> Item:
-    """The number that `item_text` wrote."""
-    value = float(text)
-    if math.isnan(value):
-        return math.nan  # one NaN, so that a dict finds it again
-    return int(text) if math.isfinite(value) and text.lstrip("-").isdecimal() else value
-
-
 def _rank(weighted: tuple[Item, int]) -> tuple[int, str]:
     return -weighted[1], item_text(weighted[0])
 
 
 def _parsed_numbers(texts: list[str]) -> Iterable[Item]:
-    """As `_parsed_item` of each; quicker where all are fractions, as in most columns that hold one."""
+    """As `_parsed_item` of each; faster if all are fractions.
+
+    Most columns with one fraction have fractions alone.
+    """
     with suppress(ValueError):
         fractions = list(map(float, texts))
         if list(map(repr, fractions)) == texts and "nan" not in texts:
@@ -205,7 +223,7 @@ def _parsed_numbers(texts: list[str]) -> Iterable[Item]:
 
 @lru_cache(maxsize=16_384)
 def _parsed_number(text: str) -> Item:
-    """As `_parsed_item`; remembered, because the windows of a stream mostly have their frequent numbers in common."""
+    """As `_parsed_item`; cached, as windows of a stream share frequent numbers."""
     if len(text) < _SAFE_DIGITS and text.lstrip("-").isdecimal():
         number = int(text)
         if repr(number) == text:
@@ -224,7 +242,7 @@ def _parsed_item(text: str, parse: Callable[[str], Item]) -> Item:
 
 
 def parsed_image(image: bytes) -> tuple[int, list[str], list[int]]:
-    """Size of the summary in an image that is not empty, its texts and their weights, once all is checked."""
+    """Parse and check an image that is not empty: size of its summary, texts, weights."""
     if len(image) < HEAD.size:
         raise corrupt("shorter than its preamble")
     words, version, family, lg_max, lg_current, flags, _, count, _, total, offset = HEAD.unpack_from(image)
@@ -240,10 +258,10 @@ def parsed_image(image: bytes) -> tuple[int, list[str], list[int]]:
 
 
 def _short_texts(body: bytes, count: int) -> list[str]:
-    """The texts, cut where a byte and three zeros look like the length of a short one; none where that is not sure.
+    """Split short texts at their lengths, a byte and three zeros; none if ambiguous.
 
-    It is sure where the first length lies at the start and each text is as long as the length before it says: a walk
-    from length to length would find the same.
+    The split is right if the first length lies at the start and each text has the length before it: a walk from length
+    to length then finds the same texts.
     """
     if not body.isascii():
         return []
@@ -271,6 +289,6 @@ def _texts(image: bytes, position: int, count: int) -> list[str]:
     return texts
 
 
-def corrupt(what: str) -> CorruptProfile:
-    """The error for bytes that are none."""
-    return CorruptProfile(f"a summary of frequent items is not valid: {what}")
+def corrupt(fault: str) -> CorruptProfile:
+    """Error for bytes that are not a valid image."""
+    return CorruptProfile(f"a summary of frequent items is not valid: {fault}")

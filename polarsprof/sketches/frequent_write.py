@@ -1,7 +1,7 @@
-"""Images of frequent items, the heaviest first and equal weights in the order of their texts, many at once.
+"""Bulk writing of images of frequent items, heaviest first, then by text.
 
-An image is its head, the weights, and the texts, each after its length. To sort and to join those of many columns in
-Polars takes half the time that one summary after the other takes in Python.
+An image is its head, the weights, and the texts, each after its length. Sorting and joining many columns in Polars
+takes half the time of one summary after the other in Python.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
     from polarsprof.kernels.batch import Item
 
-_MANY: Final = 8_192  # items; with fewer, Python is done before Polars has begun
+_MANY: Final = 8_192  # items; with fewer, Python is faster than starting Polars
 _LENGTH_BYTES: Final = 4
 _ASCII: Final = 128
 _SHORT_LENGTHS: Final = [f"{chr(length)}\0\0\0" for length in range(_ASCII)]
-_PLAIN_FROM, _PLAIN_TO = 1e-4, 1e16  # magnitudes that Python writes without an exponent, and Polars just so
+_PLAIN_FROM, _PLAIN_TO = 1e-4, 1e16  # magnitudes that Python and Polars both write without an exponent
 
 
 class Summary(NamedTuple):
-    """What goes into an image: its head, and at least one item, each once, with the weight of each."""
+    """Content of an image: its head, and at least one distinct item with its weight."""
 
     head: bytes
     items: Collection[Item]
@@ -37,14 +37,14 @@ class Summary(NamedTuple):
 
 
 def item_text(item: Item) -> str:
-    """The text that stands for an item: decimal, hexadecimal for bytes, text as it is."""
+    """Text of an item: decimal for numbers, hexadecimal for bytes, strings unchanged."""
     if isinstance(item, str):
         return item
     return item.hex() if isinstance(item, bytes) else repr(item)
 
 
 def ranked_images(summaries: Sequence[Summary]) -> list[bytes]:
-    """The image of each summary."""
+    """Images of many summaries."""
     if sum([len(summary.items) for summary in summaries]) < _MANY or not computes():
         return list(map(_ranked_alone, summaries))
     return _ranked_together(summaries)
@@ -58,7 +58,7 @@ def _ranked_alone(summary: Summary) -> bytes:
 
 
 def _short_after_lengths(texts: list[str]) -> bytes:
-    """Each text after its length, where all are short and of ASCII; else nothing."""
+    """Each text after its length, if all are short ASCII; else no bytes."""
     lengths = list(map(len, texts))
     if max(lengths) >= _ASCII or not "".join(texts).isascii():
         return b""
@@ -88,13 +88,13 @@ def _ranked_together(summaries: Sequence[Summary]) -> list[bytes]:
 
 
 def _kind(items: Iterable[Item]) -> type | None:
-    """The type of all items; None where there are several."""
+    """Common type of the items; None if they differ."""
     kinds = set(map(type, items))
     return kinds.pop() if len(kinds) == 1 else None
 
 
 def _texts(kind: type | None, items: Iterable[Item]) -> Iterable[str]:
-    """As `item_text` of each."""
+    """Text of each item, as `item_text`."""
     if kind is str:
         return cast("Iterable[str]", items)
     return map(repr if kind in (int, float) else item_text, items)
@@ -126,7 +126,7 @@ def _cut(
 
 
 def _after_their_lengths(texts: pl.Series) -> tuple[memoryview, NDArray[np.int64]]:
-    """The texts in UTF-8, one behind the other, each after its length; and where each ends."""
+    """Texts in UTF-8, each after its length, as one buffer; and the end of each."""
     lengths = texts.str.len_bytes().to_numpy().astype(np.int64)
     ends = np.cumsum(lengths + _LENGTH_BYTES)
     written = np.empty(int(ends[-1]), np.uint8)

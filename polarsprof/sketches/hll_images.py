@@ -1,7 +1,7 @@
-"""What HLL images of any type hold, read in numpy: bytes in, lg_k and coupons or registers out.
+"""Parser of HLL images of all types: bytes in, lg_k and coupons or registers out.
 
-Layout as in DataSketches' `HllSketchImpl`, `CouponList`, `HllArray` and `AuxHashMap`, of Java and C++ alike. Running
-estimates and counts at the minimum are left out; the sums of powers, which say the registers a second time, must fit.
+The layout is that of `HllSketchImpl`, `CouponList`, `HllArray` and `AuxHashMap` in DataSketches for Java and C++.
+Running estimates and counts at the minimum are ignored. The stored sums of powers must fit the registers.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ _POWERS: Final = np.exp2(-np.arange(MAX_VALUE + 1, dtype=np.float64))
 
 
 def hll_content(image: bytes) -> tuple[int, NDArray[np.uint32], NDArray[np.uint8] | None]:
-    """lg_k; the coupons, sorted, of an image that holds some; the registers of one that holds those, else None.
+    """Parse an image into lg_k, sorted coupons, and registers or None.
 
     Raises
     ------
     CorruptProfile
-        For bytes that are no valid image.
+        For bytes that are not a valid image.
     """
     if len(image) < _PREAMBLE.size:
         raise corrupt("shorter than its preamble")
@@ -89,7 +89,7 @@ def _set(image: bytes, lg_k: int, flags: int) -> NDArray[np.uint32]:
 
 
 def _coupons(body: bytes, count: int) -> NDArray[np.uint32]:
-    """So many coupons, sorted, among slots of which the others are zero; none may stand twice."""
+    """The `count` coupons among slots of zeros, sorted; duplicates are refused."""
     slots = np.frombuffer(body, "<u4")
     coupons = np.sort(slots[slots != 0])
     if coupons.size != count or (coupons[1:] == coupons[:-1]).any() or (coupons < 1 << SLOT_BITS).any():
@@ -108,7 +108,7 @@ def _registers(image: bytes, lg_k: int, flags: int, target: int) -> NDArray[np.u
     packed = np.frombuffer(body, np.uint8, size)
     if target == _HLL_4:
         registers = _of_nibbles(packed, image[6])
-        _take_exceptions(registers, image[6], _exceptions(body[size:], exceptions, lg_k, flags))
+        _set_exceptions(registers, image[6], _exceptions(body[size:], exceptions, lg_k, flags))
     else:
         registers = packed if target == _HLL_8 else _of_six_bits(packed[:-1])
     counts = np.bincount(registers, minlength=MAX_VALUE + 1)
@@ -122,19 +122,19 @@ def _registers(image: bytes, lg_k: int, flags: int, target: int) -> NDArray[np.u
 
 
 def _is(exact: float, stored: float) -> bool:
-    """Whether the sum is the stored one; an implementation may have added it up in another order."""
+    """Return whether the sums agree; implementations add them up in different orders."""
     return abs(exact - stored) <= _ROUNDING * exact
 
 
 def _of_six_bits(packed: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Four registers in three bytes, the lowest bits first."""
+    """Unpack four registers from three bytes, the lowest bits first."""
     first, second, third = packed.reshape(-1, 3).T
     four = (first & 63, first >> 6 | (second & 15) << 2, second >> 4 | (third & 3) << 4, third >> 2)
     return np.stack(four, axis=1).reshape(-1)
 
 
 def _of_nibbles(packed: NDArray[np.uint8], minimum: int) -> NDArray[np.uint8]:
-    """Two registers in a byte, each above the minimum; the first in the low half."""
+    """Unpack two registers above the minimum from a byte, the first in the low half."""
     if minimum > MAX_VALUE:
         raise corrupt("registers")
     nibbles = np.stack([packed & _NIBBLE, packed >> 4], axis=1).reshape(-1)
@@ -142,7 +142,7 @@ def _of_nibbles(packed: NDArray[np.uint8], minimum: int) -> NDArray[np.uint8]:
 
 
 def _exceptions(body: bytes, count: int, lg_k: int, flags: int) -> NDArray[np.uint32]:
-    """Slot and value of the registers that do not fit into half a byte, as coupons in the order of their slots."""
+    """Coupons, by slot, of the registers that do not fit half a byte."""
     slots = len(body) // 4
     is_table = slots & (slots - 1) == 0 and slots <= 1 << lg_k
     if len(body) % 4 or count > 1 << lg_k or not (slots == count if flags & COMPACT else is_table):
@@ -151,8 +151,8 @@ def _exceptions(body: bytes, count: int, lg_k: int, flags: int) -> NDArray[np.ui
     return found[np.argsort(found & _SLOT_MASK, kind="stable")]
 
 
-def _take_exceptions(registers: NDArray[np.uint8], minimum: int, exceptions: NDArray[np.uint32]) -> None:
-    """Put in those that the registers ask for, and no others."""
+def _set_exceptions(registers: NDArray[np.uint8], minimum: int, exceptions: NDArray[np.uint32]) -> None:
+    """Set the registers marked as exceptions; any other set of exceptions is refused."""
     values = exceptions >> np.uint32(SLOT_BITS)
     asked = np.flatnonzero(registers == minimum + _NIBBLE)
     if not np.array_equal(asked, exceptions & _SLOT_MASK) or (values < minimum + _NIBBLE).any():

@@ -1,9 +1,9 @@
-"""Foreign DataSketches images, adopted: bytes that any implementation wrote in, bytes or values that are checked out.
+"""Import of foreign DataSketches images into checked bytes or values.
 
-What comes out is consistent in every field that a reader relies on, so that neither DataSketches nor this library can
-be made to crash, to hang or to allocate by what went in; the rest raises `CorruptProfile`. All is read in numpy, before
-any native reader, in 0.01 to 0.3 ms an image of the usual sizes. Only what an image says twice can be checked: a value
-that was altered within its bounds cannot be told from a true one.
+The result is consistent in every field that a reader relies on, so that no input makes DataSketches or this library
+crash, hang or allocate without bound. Other bytes raise `CorruptProfile`. Images are parsed in numpy before any native
+reader, in 0.01 to 0.3 ms an image of the usual sizes. Only redundant fields can be checked: a value altered within its
+bounds looks like a true one.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ from polarsprof.sketches.hll_images import hll_content
 from polarsprof.sketches.quantiles import COUNTS, MAX_LEVELS, capacity_of, check_image
 from polarsprof.sketches.theta import theta_estimate
 
-__all__ = ["adopted_distinct", "adopted_frequent_items", "adopted_quantiles", "theta_estimate"]
+__all__ = ["import_distinct", "import_frequent_items", "import_quantiles", "theta_estimate"]
 
 MAX_ITEMS_BYTES: Final = 1 << 23
 _LEVELS_AT: Final = 8 + COUNTS.size
 _EMPTY_ITEMS: Final = struct.Struct("<BBBBBBH")
-_EMPTY_BITS: Final = 0b101  # the implementations do not agree on which of the two it is; most set both
+_EMPTY_BITS: Final = 0b101  # implementations use either bit; most set both
 
 
-def adopted_quantiles(image: bytes) -> bytes:
-    """The image of an Apache KLL sketch of doubles with what a foreign image of a KLL sketch holds.
+def import_quantiles(image: bytes) -> bytes:
+    """Convert a foreign image of a KLL sketch to an Apache KLL sketch of doubles.
 
     Parameters
     ----------
     image
-        A compact KLL sketch of doubles or of floats, which are told apart by the length; also as whylogs' fork of
-        DataSketches writes it, with a preamble of six words and four zero bytes at offset 20.
+        A compact KLL sketch of doubles or of floats, distinguished by the length. The variant of whylogs' fork of
+        DataSketches, with a preamble of six words and four zero bytes at offset 20, is accepted too.
 
     Returns
     -------
     bytes
-        n, k, levels, minimum and maximum are those of the image; floats are widened, which is exact.
+        Image with the same n, k, levels, minimum and maximum; floats are widened, which is exact.
 
     Raises
     ------
     CorruptProfile
-        For any other bytes, among them weights that do not sum to n, levels out of order, NaN, and the sketches of old
+        For any other bytes, including weights that do not sum to n, levels out of order, NaN, and sketches of old
         whylogs files that have a preamble of two words before many values.
     """
     doubles = _of_doubles(_without_gap(bytes(image)))
@@ -55,7 +55,7 @@ def adopted_quantiles(image: bytes) -> bytes:
 
 
 def _without_gap(image: bytes) -> bytes:
-    """The image as Apache writes it, where the fork wrote it."""
+    """Convert an image of the fork to the layout of Apache; others are unchanged."""
     if image[:1] != b"\x06":
         return image
     if image[20:24] != bytes(4):
@@ -66,16 +66,16 @@ def _without_gap(image: bytes) -> bytes:
 
 
 def _of_doubles(image: bytes) -> bytes:
-    """The image with values of 8 bytes, where its length says that they have 4; any other as it is."""
+    """Widen values of 4 bytes, recognized by the length, to 8 bytes."""
     start = _start_of_floats(image)
     if start is None:
         return image
-    with np.errstate(invalid="ignore"):  # of signalling NaN, which the check refuses
+    with np.errstate(invalid="ignore"):  # for signaling NaN, which the check refuses
         return image[:start] + np.frombuffer(image, "<f4", offset=start).astype("<f8").tobytes()
 
 
 def _start_of_floats(image: bytes) -> int | None:
-    """Where the values begin if they are floats."""
+    """Offset of the values if they are floats; else None."""
     if image[:1] == b"\x02" and len(image) == 12:
         return 8
     if image[:1] != b"\x05" or len(image) < _LEVELS_AT + 4:
@@ -89,8 +89,8 @@ def _start_of_floats(image: bytes) -> int | None:
     return start if values > 2 and len(image) == start + 4 * values else None
 
 
-def adopted_distinct(image: bytes) -> bytes:
-    """The compact HLL_8 image, as this library writes it, with what a foreign image of an HLL sketch holds.
+def import_distinct(image: bytes) -> bytes:
+    """Convert a foreign image of an HLL sketch to a compact HLL_8 image.
 
     Parameters
     ----------
@@ -100,22 +100,22 @@ def adopted_distinct(image: bytes) -> bytes:
     Returns
     -------
     bytes
-        lg_k and the coupons or registers are those of the image. Its running (HIP) estimate is left out: the estimate
-        comes from the registers alone, as it does after any merge. Its relative standard error is 1.04/√2^lg_k, where
-        the running one had 0.84/√2^lg_k.
+        Image with the same lg_k and the same coupons or registers. The running (HIP) estimate is dropped: the
+        estimate comes from the registers alone, as after any merge. Its relative standard error is 1.04/√2^lg_k
+        instead of 0.84/√2^lg_k for the running one.
 
     Raises
     ------
     CorruptProfile
-        For any other bytes, among them an lg_k outside 4 to 21, coupons that stand twice and registers that do not
-        fit the sums stored beside them.
+        For any other bytes, including an lg_k outside 4 to 21, duplicate coupons, and registers that do not fit the
+        stored sums.
     """
     lg_k, coupons, registers = hll_content(bytes(image))
     return coupons_image(lg_k, coupons) if registers is None else registers_image(lg_k, registers)
 
 
-def adopted_frequent_items(image: bytes) -> tuple[list[str], list[int], int, int, int]:
-    """What the image of a sketch of frequent strings holds.
+def import_frequent_items(image: bytes) -> tuple[list[str], list[int], int, int, int]:
+    """Parse a foreign image of a sketch of frequent strings.
 
     Parameters
     ----------
@@ -125,14 +125,14 @@ def adopted_frequent_items(image: bytes) -> tuple[list[str], list[int], int, int
     Returns
     -------
     texts, weights, total, offset, lg_items
-        The texts, all different, and the weight that each has at the least; at the most it has `offset` more, which
-        is also the most that any other text weighs. `total` is the weight of all, 2^lg_items the number of slots, of
-        which three quarters are used. An empty image says neither total nor offset: both are 0.
+        Distinct texts, and the lower bound of the weight of each. The upper bound is `offset` larger; any other text
+        weighs at most `offset`. `total` is the weight of all texts, 2^lg_items the number of slots, of which three
+        quarters are used. An empty image has neither total nor offset: both are 0.
 
     Raises
     ------
     CorruptProfile
-        For any other bytes, among them weights beyond the total and texts that stand twice.
+        For any other bytes, including weights beyond the total and duplicate texts.
     """
     image = bytes(image)
     if len(image) > MAX_ITEMS_BYTES:

@@ -1,9 +1,8 @@
 """Sum, mean and central moments of finite numbers.
 
-Integral values sum exactly at any size; fractional sums carry their rounding error along (Neumaier 1974), so that the
-order of merges changes the last digit at most. Central moments merge by Pébay's formulas (SAND2008-6212, eq. 2.1–3.1).
-A moment that is not known, because another tool did not keep it, is NaN inside, whatever it is merged with, and None
-outside.
+Integral values sum exactly at any size. Fractional sums carry their rounding error along (Neumaier 1974), so the order
+of merges changes at most the last digit. Central moments merge by Pébay's formulas (SAND2008-6212, eq. 2.1–3.1).
+A moment that another tool did not keep is unknown: the state holds NaN, also after merges, and the figure is None.
 """
 
 from __future__ import annotations
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from polarsprof.errors import CorruptProfile
 from polarsprof.sketches.extremes import read_value, write_value
+from polarsprof.sketches.statistic import Statistic, check_count
+from polarsprof.sketches.values import NUMBERS, as_float, known
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,15 +23,16 @@ if TYPE_CHECKING:
     from polarsprof.files import profile_pb2 as pb
     from polarsprof.kernels.batch import ColumnBatch
     from polarsprof.kernels.spec import ProfileSpec
+    from polarsprof.sketches.values import ValueType
 
 Central = tuple[int, float, float, float, float]
 
-# Below it the fourth powers, about m2², have lost digits to underflow, and a ratio of them says nothing.
+# Below this m2 the fourth powers, about m2², lose digits to underflow, so that a ratio of them is meaningless.
 _SMALLEST_M2: Final = 1e-145
 _CENTRAL_OF: Final = attrgetter("n", "mean", "m2", "m3", "m4")
 
 
-class Moments:
+class Moments(Statistic["pb.Moments"]):
     """Sum, mean, variance, skewness and kurtosis of the finite values.
 
     Attributes
@@ -38,13 +40,25 @@ class Moments:
     integer_sum
         Sum of the integral values.
     rounded
-        Number of values of which it is only the nearest integer to a rounded sum.
+        Number of integral values whose sum was rounded to the nearest integer by another tool.
+
+    Examples
+    --------
+    >>> import polarsprof as pp
+    >>> column = pp.profile([{"price": 2}, {"price": 4}, {"price": 9}])["price"]
+    >>> moments = column.group("number").moments
+    >>> moments.mean, (2 + 4 + 9) / 3
+    (5.0, 5.0)
+    >>> moments.variance, ((2 - 5) ** 2 + (4 - 5) ** 2 + (9 - 5) ** 2) / 2
+    (13.0, 13.0)
     """
 
     __slots__ = ("_central", "_float_sum", "_float_sum_error", "integer_sum", "rounded")
 
-    def __init__(self, spec: ProfileSpec) -> None:
-        del spec  # nothing about a moment can be chosen
+    field = "moments"
+
+    def __init__(self, spec: ProfileSpec, values: ValueType = NUMBERS) -> None:
+        super().__init__(spec, values)
         self.integer_sum = 0
         self.rounded = 0
         self._float_sum = 0.0
@@ -64,7 +78,7 @@ class Moments:
 
     @property
     def mean(self) -> float | None:
-        """Arithmetic mean; None of nothing."""
+        """Arithmetic mean; None without values or if unknown."""
         if not self.n:
             return None
         total = as_float(self.integer_sum) + self.float_sum
@@ -72,14 +86,14 @@ class Moments:
 
     @property
     def variance(self) -> float | None:
-        """Sample variance (divided by n - 1); None below two values."""
+        """Sample variance (divided by n - 1); None for fewer than two values."""
         return known(self._central[2] / (self.n - 1)) if self.n > 1 else None
 
     @property
     def skewness(self) -> float | None:
         """Fisher-Pearson coefficient g1 = (m3/n) / (m2/n)^1.5.
 
-        None where the values do not vary, or vary so little or so much that their fourth powers leave the doubles.
+        None if the values do not vary, or if their fourth powers leave the range of doubles.
         """
         n, _, m2, m3, _ = self._central
         return _figure(math.sqrt(n) * (m3 / m2), math.sqrt(m2)) if _SMALLEST_M2 <= m2 < math.inf else None
@@ -88,19 +102,19 @@ class Moments:
     def kurtosis(self) -> float | None:
         """Excess kurtosis g2 = n · m4 / m2² - 3.
 
-        None where the values do not vary, or vary so little or so much that their fourth powers leave the doubles.
+        None if the values do not vary, or if their fourth powers leave the range of doubles.
         """
         n, _, m2, _, m4 = self._central
         ratio = _figure(n * (m4 / m2), m2) if _SMALLEST_M2 <= m2 < math.inf else None
         return None if ratio is None else ratio - 3.0
 
     def update(self, batch: ColumnBatch) -> None:
-        """Take in the sums and moments of a batch."""
+        """Add the sums and moments of a batch."""
         self._add(batch.integer_sum, batch.float_sum, 0.0)
         self._central = _combined(self._central, batch.moments)
 
     def merge(self, *others: Moments) -> None:
-        """Take in the sums and moments of others."""
+        """Add the sums and moments of others."""
         for other in others:
             self._add(other.integer_sum, other._float_sum, other._float_sum_error)
             self.rounded += other.rounded
@@ -122,13 +136,19 @@ class Moments:
         message.n, message.mean, message.m2, message.m3, message.m4 = self._central
 
     def from_message(self, message: pb.Moments) -> None:
-        """Take the state of a message."""
+        """Read the state of a message."""
         self.integer_sum, self._float_sum, self._float_sum_error = _sums_of(message)
         self.rounded = message.rounded
         self._central = _central_of(message)
 
-    def merge_messages(self, messages: Sequence[pb.Moments]) -> None:
-        """Take in the sums and moments of messages."""
+    def check(self, count: int) -> None:
+        """Refuse moments of more than `count` values."""
+        check_count(count, self.n)
+
+    def merge_messages(self, messages: Sequence[pb.Moments], counts: Sequence[int]) -> None:
+        """Add the sums and moments of messages."""
+        for message, count in zip(messages, counts, strict=True):
+            check_count(count, message.n)
         for sums in [_sums_of(message) for message in messages]:
             self._add(*sums)
         self.rounded += sum([message.rounded for message in messages])
@@ -151,29 +171,16 @@ def _central_of(message: pb.Moments) -> Central:
     return central
 
 
-def as_float(number: float) -> float:
-    """The nearest double, infinite beyond the range of doubles."""
-    try:
-        return float(number)
-    except OverflowError:
-        return math.inf if number > 0 else -math.inf
-
-
-def known(figure: float) -> float | None:
-    """The figure, None for NaN."""
-    return None if math.isnan(figure) else figure
-
-
 def _figure(numerator: float, denominator: float) -> float | None:
     ratio = numerator / denominator
     return ratio if math.isfinite(ratio) else None
 
 
 def _combined(a: Central, b: Central) -> Central:
-    """The moments of both; of one alone its own, to the last digit.
+    """Combine two states; if one is empty, return the other to the last digit.
 
-    Plain doubles: products overflow to infinity, which is what values near the end of the range say, where powers would
-    raise, and scalars of numpy take ten times as long.
+    The formulas use products of plain doubles. Products overflow to infinity near the end of the range, where powers
+    raise; numpy scalars take ten times as long.
     """
     if not a[0] or not b[0]:
         return a if a[0] else b
@@ -189,5 +196,5 @@ def _combined(a: Central, b: Central) -> Central:
     m4 = m4_a + m4_b + between * square * (share_a * share_a - share_a * share_b + share_b * share_b)
     m4 += 6.0 * square * (share_a * share_a * m2_b + share_b * share_b * m2_a)
     m4 += 4.0 * delta * (share_a * m3_b - share_b * m3_a)
-    # Only moments that no values have, those of a forged file, leave less than zero.
+    # m4 is negative only after a forged file, whose moments no values have.
     return n, mean_a + delta * share_b, m2, m3, max(m4, 0.0)

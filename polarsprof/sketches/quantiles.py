@@ -1,8 +1,8 @@
-"""Quantiles by Apache DataSketches' KLL of doubles.
+"""Quantiles by Apache DataSketches' KLL sketch of doubles.
 
 Rank error at k = 200: 1.33 % for one quantile, 1.65 % for all at once, each at 99 % confidence; exact up to k values.
-Source: Karnin, Lang, Liberty, "Optimal Quantile Approximation in Streams", FOCS 2016; DataSketches 5.2. The image's
-layout, as read by the validator below, is that of `kll_sketch_impl.hpp`.
+Source: Karnin, Lang, Liberty, "Optimal Quantile Approximation in Streams", FOCS 2016; DataSketches 5.2. The validator
+below reads the layout of images in `kll_sketch_impl.hpp`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ import datasketches
 import numpy as np
 
 from polarsprof.errors import CorruptProfile
-from polarsprof.sketches.counters import MAX_COUNT, writable
+from polarsprof.sketches.limits import MAX_COUNT, writable
+from polarsprof.sketches.statistic import Statistic, check_count
+from polarsprof.sketches.values import NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from polarsprof.files import profile_pb2 as pb
     from polarsprof.kernels.batch import ColumnBatch, EvenRanks
     from polarsprof.kernels.spec import ProfileSpec
+    from polarsprof.sketches.values import ValueType
 
 _FAMILY: Final = 15
 _M: Final = 8  # smallest width of a level
@@ -34,7 +37,7 @@ MAX_LEVELS: Final = 61
 _EMPTY, _LEVEL_0_SORTED, SINGLE = 1, 2, 4
 _PREAMBLE: Final = struct.Struct("<BBBBHBB")
 COUNTS: Final = struct.Struct("<QHBB")
-# Both, as numpy reads them.
+# Preamble and counts as one numpy record.
 _HEAD_OF_ALL: Final = ("words", "version", "family", "flags", "k", "m", "unused")
 _HEAD: Final = np.dtype(
     {
@@ -48,20 +51,20 @@ _CARRIER_K: Final = 65_535
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """Different values in ascending order and how often each came, as far as a sketch knows.
+    """Distinct values in ascending order, each with its weight.
 
     Attributes
     ----------
     values
-        float64, ascending, without NaN. The extremes need not be among them.
+        float64, ascending, without NaN. Minimum and maximum can be missing.
     weights
-        int64, positive, together n.
+        int64, positive; they sum to n.
     minimum, maximum
         The exact extremes.
     error
-        The share of the values in any interval, of all intervals at once, is off by no more, at 99 % confidence: what
-        DataSketches calls the double-sided rank error, which was measured as the 99th percentile of the largest error.
-        0 where every value is known.
+        Largest error of the share of values in any interval, for all intervals at once, at 99 % confidence.
+        DataSketches calls it the double-sided rank error, measured as the 99th percentile of the largest error.
+        0 if every value is known.
     """
 
     values: NDArray[np.float64]
@@ -72,7 +75,7 @@ class Distribution:
 
     @classmethod
     def of_counts(cls, values: NDArray[np.float64], counts: NDArray[np.int64]) -> Distribution:
-        """The distribution of values in any order of which each is known."""
+        """Build the distribution of fully known values, given in any order."""
         unique, weights = _added_up(values, counts)
         return cls(unique, weights, float(unique[0]), float(unique[-1]))
 
@@ -89,37 +92,59 @@ def _added_up(values: NDArray[np.float64], weights: NDArray[np.int64]) -> tuple[
     return values[starts], np.add.reduceat(weights, starts)
 
 
-class Quantiles:
-    """The distribution of numbers, NaN left out, infinities kept."""
+class Quantiles(Statistic["pb.Quantiles"]):
+    """Distribution of numbers, without NaN, with infinities.
+
+    Examples
+    --------
+    The median of 0 to 99,999, and the largest error of its rank:
+
+    >>> import polars as pl
+    >>> import polarsprof as pp
+    >>> column = pp.profile(pl.DataFrame({"price": range(100_000)}))["price"]
+    >>> quantiles = column.group("number").quantile_sketch
+    >>> (median,) = quantiles.quantiles([0.5])
+    >>> abs(median / 100_000 - 0.5) < 2 * quantiles.rank_error, round(quantiles.rank_error, 4)
+    (True, 0.0133)
+    """
 
     __slots__ = ("_kll",)
 
-    def __init__(self, spec: ProfileSpec) -> None:
+    field = "quantiles"
+
+    def __init__(self, spec: ProfileSpec, values: ValueType = NUMBERS) -> None:
+        super().__init__(spec, values)
         self._kll = datasketches.kll_doubles_sketch(spec.k)
 
     @property
     def n(self) -> int:
-        """Number of values taken in."""
+        """Number of values."""
         return int(self._kll.n)
 
     @property
     def rank_error(self) -> float:
-        """Largest error of the rank of one quantile, with 99 % confidence, as a share of n."""
+        """Largest rank error of one quantile at 99 % confidence, as a share of n."""
         return float(self._kll.normalized_rank_error(False)) if self._kll.is_estimation_mode() else 0.0
 
-    def quantiles(self, ranks: Sequence[float]) -> list[float] | None:
-        """For each rank the smallest value with at least that share of the values at or below it; None of nothing.
+    @property
+    def exact(self) -> int:
+        """Number of values."""
+        return self.n
 
-        Ranks 0 and 1 give the exact minimum and maximum.
+    def quantiles(self, ranks: Sequence[float]) -> list[float] | None:
+        """Quantiles at ranks in [0, 1]; None if empty.
+
+        The quantile at a rank is the smallest value with at least that share of the values at or below it. Ranks 0 and
+        1 give the exact minimum and maximum.
         """
         return [self._quantile(rank) for rank in ranks] if self.n else None
 
     def cdf(self, value: float) -> float | None:
-        """Share of the values at or below `value`; None of nothing."""
+        """Share of the values at or below `value`; None if empty."""
         return float(self._kll.get_rank(value, True)) if self.n else None
 
     def distribution(self) -> Distribution | None:
-        """All that the sketch keeps; None of nothing."""
+        """Retained values and their weights; None if empty."""
         if not self.n:
             return None
         values, weights = _added_up(*_weighted_items(self._kll.serialize()))
@@ -127,12 +152,12 @@ class Quantiles:
         return Distribution(values, weights, float(self._kll.get_min_value()), float(self._kll.get_max_value()), error)
 
     def update(self, batch: ColumnBatch) -> None:
-        """Take in the values of a batch, or those at even ranks that stand for them."""
+        """Add the values of a batch, or those at even ranks that stand for them."""
         if batch.even_ranks is not None:
             self._kll.merge(datasketches.kll_doubles_sketch.deserialize(_carrier(batch.even_ranks)))
 
     def merge(self, *others: Quantiles) -> None:
-        """Take in other sketches; with unequal k the error is that of the smallest one."""
+        """Add other sketches; with unequal k the error is that of the smallest one."""
         for other in others:
             self._kll.merge(other._kll)
 
@@ -142,7 +167,10 @@ class Quantiles:
         return float(self._kll.get_quantile(rank, True))
 
     def image(self) -> bytes:
-        """The DataSketches image, its lowest level sorted so that equal states give equal bytes; empty of nothing."""
+        """DataSketches image; no bytes if empty.
+
+        The lowest level is sorted, so that equal states give equal bytes.
+        """
         if not self.n:
             return b""
         self._kll.get_quantile(0.5, True)  # sorts level 0
@@ -150,30 +178,37 @@ class Quantiles:
         return image
 
     def to_message(self, message: pb.Quantiles) -> None:
-        """Write the sketch as its image."""
+        """Write the image."""
         if writable(self.n):
             message.kll_doubles = self.image()
 
     def from_message(self, message: pb.Quantiles) -> None:
-        """Take the sketch of a message, once its bytes have been checked."""
+        """Read the sketch of a message, after checking its bytes."""
         self.from_messages([(self, message)])
 
-    @staticmethod
-    def from_messages(parts: Sequence[tuple[Quantiles, pb.Quantiles]]) -> None:
-        """Give each sketch that of its message, once the bytes of all have been checked together."""
+    def check(self, count: int) -> None:
+        """Refuse more than `count` values, and infinite ones in a group of finite values."""
+        check_count(count, self.n)
+        if self._values.is_finite:
+            _check_finite([self._kll])
+
+    @classmethod
+    def from_messages(cls, parts: Sequence[tuple[Quantiles, pb.Quantiles]]) -> None:
+        """Read many sketches, after checking the bytes of all of them together."""
         full = [(sketch, image) for sketch, message in parts if (image := message.kll_doubles)]
         check_images([image for _, image in full])
         for sketch, image in full:
             sketch._kll = datasketches.kll_doubles_sketch.deserialize(image)
 
-    def merge_messages(self, messages: Sequence[pb.Quantiles], most: Sequence[int], *, finite: bool) -> None:
-        """Take in the sketches of messages, of so many values at the most, which are finite where that is asked."""
-        full = [(image, count) for message, count in zip(messages, most, strict=True) if (image := message.kll_doubles)]
+    def merge_messages(self, messages: Sequence[pb.Quantiles], counts: Sequence[int]) -> None:
+        """Add the sketches of messages."""
+        pairs = zip(messages, counts, strict=True)
+        full = [(image, count) for message, count in pairs if (image := message.kll_doubles)]
         check_images([image for image, _ in full])
         sketches = [datasketches.kll_doubles_sketch.deserialize(image) for image, _ in full]
         if any(sketch.n > count for sketch, (_, count) in zip(sketches, full, strict=True)):
             raise _corrupt("more values than were counted")
-        if finite:
+        if self._values.is_finite:
             _check_finite(sketches)
         for sketch in sketches:
             self._kll.merge(sketch)
@@ -186,9 +221,9 @@ def _check_finite(sketches: Iterable[datasketches.kll_doubles_sketch]) -> None:
 
 
 def _carrier(ranks: EvenRanks) -> bytes:
-    """An image of the largest k, which holds the values at their level and leaves compressing to the merge.
+    """Image of values at their level, with the largest k; the merge compresses them.
 
-    Its k is above any other, so that a merge does not raise the error that the target states.
+    Its k is the largest possible, so that a merge does not raise the error that the target states.
     """
     num_levels = ranks.level + 1
     capacity = capacity_of(_CARRIER_K, num_levels)
@@ -210,9 +245,9 @@ def _carrier(ranks: EvenRanks) -> bytes:
 
 
 def _weighted_items(image: bytes) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The items of a native image that is not empty, level by level, and how many values each stands for.
+    """Items of a native image that is not empty, level by level, and their weights.
 
-    The iterator of the native sketch says wrong weights where its lowest level is empty (DataSketches 5.2).
+    The iterator of the native sketch gives wrong weights if its lowest level is empty (DataSketches 5.2).
     """
     if image[3] & SINGLE:
         return np.frombuffer(image, "<f8", 1, _PREAMBLE.size), np.ones(1, np.int64)
@@ -223,12 +258,12 @@ def _weighted_items(image: bytes) -> tuple[NDArray[np.float64], NDArray[np.int64
 
 
 def check_image(image: bytes) -> None:
-    """Raise `CorruptProfile` for bytes that the native reader could not take without harm."""
+    """Raise `CorruptProfile` for bytes that can harm the native reader."""
     check_images([image])
 
 
 def check_images(images: Iterable[bytes]) -> None:
-    """As `check_image` for each; all are looked at together, which costs some 2 µs an image where there are many."""
+    """Check many images together, which costs about 2 µs an image."""
     whole = list(images)
     if whole:
         is_full = _check_heads(whole)
@@ -236,7 +271,7 @@ def check_images(images: Iterable[bytes]) -> None:
 
 
 def _check_heads(images: Sequence[bytes]) -> list[bool]:
-    """Which images are full; those of no value or of one are checked here."""
+    """Check images of at most one value; return which images have more."""
     heads, lengths = _heads(images), _lengths(images)
     _require(lengths >= _PREAMBLE.size, "shorter than its preamble")
     known = ~heads["flags"] | _EMPTY | _LEVEL_0_SORTED | SINGLE
@@ -271,7 +306,7 @@ def _check_full(images: Sequence[bytes]) -> None:
 
 
 def _heads(images: Sequence[bytes]) -> NDArray[np.void]:
-    """The fields before the levels, zeros where an image is shorter."""
+    """Fields before the levels; zeros if an image is shorter."""
     length = _HEAD.itemsize
     return np.frombuffer(b"".join([image[:length].ljust(length, b"\0") for image in images]), _HEAD).copy()
 
@@ -281,21 +316,22 @@ def _lengths(images: Sequence[bytes]) -> NDArray[np.int64]:
 
 
 def _level_sizes(images: Sequence[bytes], heads: NDArray[np.void]) -> NDArray[np.int64]:
-    """Number of items, a row per image and a column per level; 0 for levels that an image has not."""
-    num_levels, most = heads["num_levels"][:, np.newaxis], int(heads["num_levels"].max())
-    start, end = _HEAD.itemsize, _HEAD.itemsize + 4 * most
+    """Number of items, a row per image and a column per level; 0 for absent levels."""
+    num_levels, max_levels = heads["num_levels"][:, np.newaxis], int(heads["num_levels"].max())
+    start, end = _HEAD.itemsize, _HEAD.itemsize + 4 * max_levels
     stored = b"".join([image[start:end].ljust(end - start, b"\0") for image in images])
     capacities = map(capacity_of, heads["k"].tolist(), heads["num_levels"].tolist())
-    starts = np.empty((len(images), most + 1), np.int64)
+    starts = np.empty((len(images), max_levels + 1), np.int64)
     starts[:] = np.fromiter(capacities, np.int64, len(images))[:, np.newaxis]
-    np.copyto(starts[:, :-1], np.frombuffer(stored, "<u4").reshape(-1, most), where=np.arange(most) < num_levels)
+    offsets = np.frombuffer(stored, "<u4").reshape(-1, max_levels)
+    np.copyto(starts[:, :-1], offsets, where=np.arange(max_levels) < num_levels)
     return np.diff(starts, axis=1)
 
 
 def _weights_are(n: NDArray[np.uint64], sizes: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether an item of level h stands for 2^h values, and all of them for n."""
+    """Return whether the weights sum to n; an item of level h stands for 2^h values."""
     levels = np.arange(sizes.shape[1])
-    # In doubles first, which are close at any size: what is not far beyond n cannot overflow 64 bits.
+    # In doubles first, which are close at any size: sums that pass cannot overflow 64 bits.
     bounded = sizes @ np.exp2(levels) <= 2.0 * MAX_COUNT
     exact = (np.where(bounded[:, np.newaxis], sizes, 0) << levels).sum(axis=1)
     weights_are: NDArray[np.bool_] = bounded & (exact == n.astype(np.int64))
@@ -305,25 +341,25 @@ def _weights_are(n: NDArray[np.uint64], sizes: NDArray[np.int64]) -> NDArray[np.
 def _check_values(
     images: Sequence[bytes], items_at: Sequence[int], sizes: NDArray[np.int64], is_sorted: NDArray[np.bool_]
 ) -> None:
-    """Refuse values beyond their ends and levels that fall; a comparison with NaN is false, so that NaN is refused."""
+    """Refuse values out of bounds, unsorted levels, and NaN (no comparison is true)."""
     places = list(zip(images, items_at, strict=True))
     ends = np.frombuffer(b"".join([image[at - 16 : at] for image, at in places]), "<f8").reshape(-1, 2)
     items = np.frombuffer(b"".join([image[at:] for image, at in places]), "<f8")
     counts = sizes.sum(axis=1)
     low, high = np.repeat(ends, counts, axis=0).T
     _require((low <= items) & (items <= high), "values out of bounds")
-    rises = np.append(items[1:] >= items[:-1], True)  # whether the next item, where it is of the same level, is no less
+    rises = np.append(items[1:] >= items[:-1], True)  # whether the next item of the same level is not smaller
     starts = np.cumsum(counts) - counts
     for position in np.flatnonzero(~is_sorted).tolist():
         rises[starts[position] : starts[position] + sizes[position, 0]] = True
-    # The last items of levels; of a level of no items the one before it, which is the last of its own level or image.
+    # The last item of each level; for an empty level the item before it, which is the last of its level or image.
     rises[np.cumsum(sizes) - 1] = True
     _require(rises, "an unsorted level")
 
 
 @lru_cache(maxsize=256)
 def capacity_of(k: int, num_levels: int) -> int:
-    """Number of items in the virtual array in which the levels of an image start."""
+    """Number of slots in the virtual array that the level offsets refer to."""
     return sum(max(_M, _level_capacity(k, num_levels - 1 - height)) for height in range(num_levels))
 
 
@@ -334,10 +370,10 @@ def _level_capacity(k: int, depth: int) -> int:
     return (((k << 1 << depth) // int(3**depth)) + 1) >> 1
 
 
-def _require(holds: NDArray[np.bool_], what: str) -> None:
+def _require(holds: NDArray[np.bool_], fault: str) -> None:
     if not holds.all():
-        raise _corrupt(what)
+        raise _corrupt(fault)
 
 
-def _corrupt(what: str) -> CorruptProfile:
-    return CorruptProfile(f"a quantile sketch is not valid: {what}")
+def _corrupt(fault: str) -> CorruptProfile:
+    return CorruptProfile(f"a quantile sketch is not valid: {fault}")

@@ -1,8 +1,9 @@
-"""The estimate of a compact theta sketch, in numpy; of this family nothing is kept, so that nothing else is read.
+"""Estimate of a compact theta sketch, in numpy.
 
-Source of the bounds: DataSketches' `BinomialBoundsN`, whose normal approximation is used where it is, from 121 hashes
-on. Below, where only intersections and sampled sketches come, the exact binomial interval takes the place of its
-tables.
+Profiles hold no theta sketches, so nothing else is read.
+
+Source of the bounds: DataSketches' `BinomialBoundsN`. From 121 hashes on its normal approximation is used. Below, for
+intersections and sampled sketches, the exact binomial interval replaces its tables.
 """
 
 from __future__ import annotations
@@ -30,17 +31,17 @@ _MANY: Final = 120
 
 
 def theta_estimate(image: bytes) -> Estimate | None:
-    """The number of distinct values that a compact theta sketch saw, with bounds two standard errors away.
+    """Estimate the number of distinct values of a compact theta sketch.
 
     Parameters
     ----------
     image
-        A compact theta sketch of serial version 3, not compressed, of whatever seed.
+        A compact theta sketch of serial version 3, not compressed, with any seed.
 
     Returns
     -------
     Estimate or None
-        Exact while the sketch has every hash; None of nothing.
+        Estimate with bounds two standard errors away, exact while the sketch has every hash; None if empty.
 
     Raises
     ------
@@ -61,7 +62,7 @@ def _theta_and_count(image: bytes) -> tuple[int | None, int]:
     if len(image) < _PREAMBLE.size:
         raise _corrupt("shorter than its preamble")
     words, version, family, _, _, flags, _ = _PREAMBLE.unpack_from(image)
-    words &= 63  # above stands the growth factor of a sketch in Java
+    words &= 63  # the high bits hold the growth factor of a sketch in Java
     if version != _VERSION or family != _FAMILY or not flags & _COMPACT or flags & _BIG_ENDIAN or flags > 63:
         raise _corrupt("not a compact theta image of version 3")
     if not 1 <= words <= 3 or len(image) < 8 * words:
@@ -90,7 +91,7 @@ def _count_of(image: bytes) -> int:
 
 
 def _are_hashes(hashes: NDArray[np.uint64], theta: int) -> bool:
-    """Whether they rise, from above zero to below theta."""
+    """Return whether the hashes rise strictly between zero and theta."""
     return not hashes.size or bool(hashes[0] > 0 and hashes[-1] < theta and (hashes[1:] > hashes[:-1]).all())
 
 
@@ -113,7 +114,7 @@ def _normal_bound(count: float, share: float, sign: int) -> float:
 
 
 def _binomial_bound(count: int, share: float, *, upper: bool) -> int:
-    """The least, or the greatest, number of values of which so many hashes stay with a chance above `_TAIL`."""
+    """Smallest or largest number of values with chance > `_TAIL` of `count` hashes."""
     low, high = count, max(64, math.ceil(4 * (count + 8) / share))
     while low < high:
         middle = (low + high) // 2
@@ -127,7 +128,7 @@ def _binomial_bound(count: int, share: float, *, upper: bool) -> int:
 
 
 def _at_most(count: int, values: int, share: float) -> float:
-    """Chance that at most so many of the values have a hash below the share."""
+    """Chance that at most `count` of the values have a hash below the share."""
     chance, total = values * math.log1p(-share), 0.0
     for hashes in range(min(count, values) + 1):
         total += math.exp(chance)
@@ -136,5 +137,5 @@ def _at_most(count: int, values: int, share: float) -> float:
     return total
 
 
-def _corrupt(what: str) -> CorruptProfile:
-    return CorruptProfile(f"a theta sketch is not valid: {what}")
+def _corrupt(fault: str) -> CorruptProfile:
+    return CorruptProfile(f"a theta sketch is not valid: {fault}")

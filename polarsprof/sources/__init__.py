@@ -1,6 +1,7 @@
-"""Streams from elsewhere, for `Session.run`; each needs the extra that its error names, and imports it when it is made.
+"""Sources for `Session.run`; each imports its client when it is created.
 
-A source of your own is a `Source` with a `poll` that returns a `Batch`.
+A missing client raises a `SourceError` that names the extra to install. A source of your own is a subclass of `Source`
+whose `poll` returns a `Batch`.
 """
 
 from __future__ import annotations
@@ -11,32 +12,19 @@ from polarsprof._lazy import attribute
 from polarsprof.sources.protocol import Batch, DeadLetter, Source
 
 if TYPE_CHECKING:
-    from polarsprof.sources.files import FilesSource, TailSource
-    from polarsprof.sources.formats import avro, protobuf
-    from polarsprof.sources.iterables import IterableSource, LinesSource
-    from polarsprof.sources.kafka import KafkaSource
-    from polarsprof.sources.kinesis import KinesisSource
-    from polarsprof.sources.nats import NatsSource
-    from polarsprof.sources.redis import RedisSource
-    from polarsprof.sources.sqs import SqsSource
+    from polarsprof.sources.files import FilesSource as FilesSource
+    from polarsprof.sources.files import TailSource as TailSource
+    from polarsprof.sources.formats import avro as avro
+    from polarsprof.sources.formats import protobuf as protobuf
+    from polarsprof.sources.iterables import IterableSource as IterableSource
+    from polarsprof.sources.iterables import LinesSource as LinesSource
+    from polarsprof.sources.kafka import KafkaSource as KafkaSource
+    from polarsprof.sources.kinesis import KinesisSource as KinesisSource
+    from polarsprof.sources.nats import NatsSource as NatsSource
+    from polarsprof.sources.redis import RedisSource as RedisSource
+    from polarsprof.sources.sqs import SqsSource as SqsSource
 
-__all__ = [
-    "Batch",
-    "DeadLetter",
-    "FilesSource",
-    "IterableSource",
-    "KafkaSource",
-    "KinesisSource",
-    "LinesSource",
-    "NatsSource",
-    "RedisSource",
-    "Source",
-    "SqsSource",
-    "TailSource",
-    "avro",
-    "protobuf",
-]
-
+# Public name → its module, imported when the name is first used.
 _HOMES: Final = {
     "FilesSource": "files",
     "IterableSource": "iterables",
@@ -50,6 +38,8 @@ _HOMES: Final = {
     "avro": "formats",
     "protobuf": "formats",
 }
+
+__all__ = ["Batch", "DeadLetter", "Source", *_HOMES]  # noqa: PLE0604 - the keys are strings
 
 
 def __getattr__(name: str) -> Any:

@@ -1,18 +1,90 @@
-"""Addresses → sources: what the command line calls them."""
+"""Addresses of the command line → sources; each source reads its own URLs.
+
+A new scheme is an entry of `_SCHEMES` and a `from_address` of its source.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO, Final
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
+from urllib.parse import parse_qsl, unquote, urlsplit
 
+from polarsprof import sources
 from polarsprof.errors import argument_error
-from polarsprof.sources.files import FilesSource, TailSource
-from polarsprof.sources.iterables import LinesSource
+from polarsprof.sources.extras import without_credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from polarsprof.sources.protocol import Source
+
+# Scheme of a URL → its source, a name in `polarsprof.sources`; imported when an address has the scheme.
+_SCHEMES: Final[Mapping[str, str]] = {
+    "kafka": "KafkaSource",
+    "kinesis": "KinesisSource",
+    "nats": "NatsSource",
+    "redis": "RedisSource",
+    "rediss": "RedisSource",
+    "sqs": "SqsSource",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The URL of a topic, stream or queue, in parts.
+
+    Attributes
+    ----------
+    scheme
+        Such as "kafka".
+    server
+        Host and port, with user and password if the URL has them.
+    name
+        Topic, stream or queue; empty if missing.
+    options
+        The query of the URL.
+    start
+        "earliest" or "latest": the first record to read if the data set has no position.
+    """
+
+    scheme: str
+    server: str
+    name: str
+    options: Mapping[str, str]
+    start: str
+
+    @classmethod
+    def parse(cls, url: str, *, from_beginning: bool) -> Address:
+        """The parts of a URL."""
+        parts = urlsplit(url)
+        name = unquote(parts.path.removeprefix("/"))
+        start = "earliest" if from_beginning else "latest"
+        return cls(parts.scheme, parts.netloc, name, dict(parse_qsl(parts.query)), start)
+
+    def check(self, form: str, options: tuple[str, ...] | None = None) -> None:
+        """Refuse an address without server or name, or with an unknown option.
+
+        Parameters
+        ----------
+        form
+            How a complete address looks, such as "kafka://HOST:PORT/TOPIC".
+        options
+            Known options; None allows all.
+
+        Raises
+        ------
+        ArgumentError
+            If a part is missing or an option is unknown; the text shows no credentials.
+        """
+        if not self.server or not self.name:
+            raise argument_error("source", without_credentials(f"{self.scheme}://{self.server}/{self.name}"), form)
+        for option in self.options:
+            if options is not None and option not in options:
+                raise argument_error("source: option", option, f"one of {', '.join(options)}")
+
+
+class _Addressable(Protocol):
+    def from_address(self, address: Address) -> Source: ...
 
 
 def source_at(address: str, *, from_beginning: bool, stdin: BinaryIO) -> Source:
@@ -21,123 +93,29 @@ def source_at(address: str, *, from_beginning: bool, stdin: BinaryIO) -> Source:
     Parameters
     ----------
     address
-        "-" for NDJSON on standard input, "tail:PATH", a URL, or a path or pattern of files.
+        "-" for NDJSON on standard input, "tail:PATH", a URL, or a path or shell pattern of files.
     from_beginning
-        Of a topic or stream that was never read into the data set, begin with the oldest record instead of those that
-        come from now on. Files always do.
+        Read a topic or stream without a position in the data set from its oldest record; False: only new records.
+        Files are always read from the beginning.
     stdin
-        The standard input.
+        Standard input.
 
     Raises
     ------
     ArgumentError
-        For an address that means nothing, or lacks something.
+        If the scheme is unknown, a part is missing, or an option does not fit.
+    SourceError
+        If the client of the source is not installed.
     """
     if address == "-":
-        return LinesSource(stdin)
+        return sources.LinesSource(stdin)
     if address.startswith("tail:"):
-        return TailSource(address.removeprefix("tail:"))
+        return sources.TailSource(address.removeprefix("tail:"))
     scheme, separator, _ = address.partition("://")
     if not separator:
-        return FilesSource(address)
+        return sources.FilesSource(address)
     if scheme not in _SCHEMES:
         known = ", ".join(f"{name}://…" for name in _SCHEMES)
-        raise argument_error("source", address, f"-, tail:PATH, a path or pattern, {known}")
-    place = urlsplit(address)
-    return _SCHEMES[scheme](place, dict(parse_qsl(place.query)), from_beginning=from_beginning)
-
-
-def _kafka(place: SplitResult, options: dict[str, str], *, from_beginning: bool) -> Source:
-    from polarsprof.sources.kafka import KafkaSource
-
-    fields = options.pop("fields", "")
-    return KafkaSource(
-        place.netloc,
-        _named(place, "kafka://HOST:PORT/TOPIC"),
-        start="earliest" if from_beginning else "latest",
-        share=_share(options.pop("share", "0/1")),
-        format=options.pop("format", "json"),
-        fields=fields.split(",") if fields else (),
-        group=options.pop("group", None),
-        settings=options,
-    )
-
-
-def _redis(place: SplitResult, options: dict[str, str], *, from_beginning: bool) -> Source:
-    from polarsprof.sources.redis import RedisSource
-
-    stream = _named(place, "redis://HOST:PORT/STREAM?db=0&field=…")
-    server = f"{place.scheme}://{place.netloc}/{options.pop('db', '0')}"
-    _check_known(options, "field", "group", "consumer")
-    start = "earliest" if from_beginning else "latest"
-    field, group, consumer = map(options.get, ("field", "group", "consumer"))
-    return RedisSource(server, stream, start=start, field=field, group=group, consumer=consumer)
-
-
-def _nats(place: SplitResult, options: dict[str, str], *, from_beginning: bool) -> Source:
-    from polarsprof.sources.nats import NatsSource
-
-    stream = _named(place, "nats://HOST:PORT/STREAM?subject=…")
-    _check_known(options, "subject")
-    start = "earliest" if from_beginning else "latest"
-    return NatsSource(f"{place.scheme}://{place.netloc}", stream, subject=options.get("subject", ">"), start=start)
-
-
-def _sqs(place: SplitResult, options: dict[str, str], *, from_beginning: bool) -> Source:
-    from polarsprof.sources.sqs import SqsSource
-
-    del from_beginning  # a queue has no other
-    queue = _named(place, "sqs://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE")
-    _check_known(options, "region", "endpoint")
-    server = options.get("endpoint", f"https://{place.netloc}")
-    given = {"region_name": options.get("region") or _region(place.netloc), "endpoint_url": options.get("endpoint")}
-    return SqsSource(f"{server}/{queue}", options={name: value for name, value in given.items() if value})
-
-
-def _kinesis(place: SplitResult, options: dict[str, str], *, from_beginning: bool) -> Source:
-    from polarsprof.sources.kinesis import KinesisSource
-
-    _check_known(options, "endpoint", "share")
-    given = {"region_name": place.netloc, "endpoint_url": options.get("endpoint")}
-    return KinesisSource(
-        _named(place, "kinesis://REGION/STREAM"),
-        start="earliest" if from_beginning else "latest",
-        share=_share(options.get("share", "0/1")),
-        options={name: value for name, value in given.items() if value},
-    )
-
-
-def _region(host: str) -> str | None:
-    service, _, rest = host.partition(".")
-    return rest.partition(".")[0] if service == "sqs" and rest.endswith("amazonaws.com") else None
-
-
-def _check_known(options: Mapping[str, str], *known: str) -> None:
-    for name in options:
-        if name not in known:
-            raise argument_error("source: option", name, f"one of {', '.join(known)}")
-
-
-def _named(place: SplitResult, expected: str) -> str:
-    """The path of a URL without its slash, which names a topic or stream."""
-    name = unquote(place.path.removeprefix("/"))
-    if not name or not place.netloc:
-        raise argument_error("source", place.geturl(), expected)
-    return name
-
-
-def _share(text: str) -> tuple[int, int]:
-    number, _, of = text.partition("/")
-    if not (number.isdecimal() and of.isdecimal()):
-        raise argument_error("share", text, "NUMBER/OF, such as 0/3, 1/3 and 2/3 for three consumers")
-    return int(number), int(of)
-
-
-_SCHEMES: Final[Mapping[str, Callable[..., Source]]] = {
-    "kafka": _kafka,
-    "kinesis": _kinesis,
-    "nats": _nats,
-    "redis": _redis,
-    "rediss": _redis,
-    "sqs": _sqs,
-}
+        raise argument_error("source", without_credentials(address), f"-, tail:PATH, a path or pattern, {known}")
+    source: _Addressable = getattr(sources, _SCHEMES[scheme])
+    return source.from_address(Address.parse(address, from_beginning=from_beginning))

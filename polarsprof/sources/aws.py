@@ -1,4 +1,4 @@
-"""What the sources on AWS share: how a service is opened, and which of its errors pass; boto3 comes on first use."""
+"""The client of an AWS service and its errors; imports boto3 on first use."""
 
 from __future__ import annotations
 
@@ -11,74 +11,74 @@ if TYPE_CHECKING:
 
     from polarsprof.errors import SourceError
 
-_TOO_MANY: Final = ("ProvisionedThroughputExceededException", "LimitExceededException")
+_THROTTLING: Final = ("ProvisionedThroughputExceededException", "LimitExceededException")
 
 
 class Service:
-    """A service of AWS.
+    """The client of an AWS service, with a limit on outages.
 
     Parameters
     ----------
     name
-        As `boto3.client` calls it.
+        Name of the service for `boto3.client`.
     options
-        For `boto3.client`.
+        Further arguments of `boto3.client`.
     patience_s
-        For how long the service may be away before that is an error.
-    broken
-        Makes the error that users see of one of the client's.
+        Longest outage to wait out, in seconds.
+    make_error
+        A function from an error of boto3 to the error that the user sees.
 
     Attributes
     ----------
     client
-        What `boto3.client` returned.
+        The client of boto3.
     errors
-        The classes of errors that calls of it raise.
+        The classes of errors that calls of the client raise.
 
     Raises
     ------
     SourceError
-        Where boto3 is not installed, or takes no such options.
+        If boto3 is not installed or refuses the options.
     """
 
     def __init__(
         self,
         name: str,
-        options: Mapping[str, Any] | None,
+        options: Mapping[str, object] | None,
         patience_s: float,
-        broken: Callable[[Exception], SourceError],
+        make_error: Callable[[Exception], SourceError],
     ) -> None:
         errors = client("botocore.exceptions", "aws")
         self.errors: tuple[type[Exception], ...] = (errors.BotoCoreError, errors.ClientError)
         self._patience = Patience(patience_s)
-        self._broken = broken
+        self._make_error = make_error
         try:
-            self.client = client("boto3", "aws").client(name, **(options or {}))
+            self.client: Any = client("boto3", "aws").client(name, **(options or {}))
         except (errors.BotoCoreError, ValueError, TypeError) as error:
-            raise broken(error) from error
+            raise make_error(error) from error
 
-    def answered(self) -> None:
-        """Take note that the service is there."""
-        self._patience.renew()
+    def record_success(self) -> None:
+        """End the outage, if there is one."""
+        self._patience.record_success()
 
-    def bear(self, error: Exception) -> None:
-        """Take note of an error that may pass.
+    def record_failure(self, error: Exception) -> None:
+        """Note an error after which the caller tries again.
 
         Raises
         ------
         SourceError
-            Where it is the request that is wrong, or the service has been away for too long.
+            If the request is wrong, or the outage is too long.
         """
-        if not _is_passing(error) or not self._patience.lasts():
-            raise self._broken(error) from error
+        if not _is_transient(error) or not self._patience.record_failure():
+            raise self._make_error(error) from error
 
 
-def code_of(error: Exception) -> str:
-    """What the service calls an error; empty where it is not the service's."""
+def error_code(error: Exception) -> str:
+    """The code that the service gives an error; empty for other errors."""
     return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
 
 
-def _is_passing(error: Exception) -> bool:
-    """Whether it is the service or the way to it, and not the request, that is wrong."""
+def _is_transient(error: Exception) -> bool:
+    """Returns whether the service or the network failed, and not the request."""
     status = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
-    return not 400 <= status < 500 or status == 429 or code_of(error) in _TOO_MANY
+    return not 400 <= status < 500 or status == 429 or error_code(error) in _THROTTLING

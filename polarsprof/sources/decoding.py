@@ -1,7 +1,7 @@
-"""`Decoder`: a batch of a source in, `RowBatch`es out; JSON as a whole, in columns, and what is no record is told of.
+"""`Decoder`: a batch of a source → `RowBatch`es and dead letters.
 
-A message is one JSON value, also where it spans lines. What is rejected here is rejected in the profile too, under the
-same reason.
+JSON is decoded in bulk. A message is one JSON value and can span lines. A dead letter also counts as a rejected row of
+the profile, under the same reason.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from polarsprof.errors import argument_error
 from polarsprof.ingest.frames import is_tabular
@@ -29,16 +29,16 @@ _BLANK: Final = b" \t\r\n"
 
 
 class Decoder:
-    """Decodes the batches of one stream; it learns what to expect.
+    """Decodes the batches of one stream; it learns the columns to expect.
 
     Parameters
     ----------
-    on_dead
-        Hears of each message that is no record.
+    on_dead_letter
+        Called with each message that is not a record.
     """
 
-    def __init__(self, on_dead: Callable[[DeadLetter], None]) -> None:
-        self._on_dead = on_dead
+    def __init__(self, on_dead_letter: Callable[[DeadLetter], None]) -> None:
+        self._on_dead_letter = on_dead_letter
         self._rejected: list[tuple[bytes, str]] = []
         self._lines = JsonLines(lambda line, reason: self._rejected.append((line, reason)))
 
@@ -48,7 +48,7 @@ class Decoder:
         Raises
         ------
         ArgumentError
-            For data that is nothing that `Batch.data` may be.
+            If `Batch.data` is of an unknown type.
         """
         data = batch.data
         if isinstance(data, bytes | bytearray):
@@ -62,77 +62,80 @@ class Decoder:
     def _rows_of_lines(self, lines: bytes, batch: Batch) -> list[RowBatch]:
         rows = list(self._lines.batches(lines))
         start: defaultdict[bytes, int] = defaultdict(int)
-        for line, reason in self._taken():
-            at = lines.find(line, start[line])  # equal ones are found one after the other
+        for line, reason in self._drain_rejected():
+            at = lines.find(line, start[line])  # equal lines are found in order
             start[line] = at + 1
-            self._on_dead(DeadLetter(*batch.place(at), reason, line))
+            self._on_dead_letter(DeadLetter(*batch.place(at), reason, line))
         return rows
 
-    def _rows_of_messages(self, messages: Sequence[Any], batch: Batch) -> list[RowBatch]:
-        """Messages of one kind each, which is what they are but for those without a value."""
-        numbers = [number for number, message in enumerate(messages) if isinstance(message, bytes)]
-        rows = self._rows_of_texts([messages[number] for number in numbers], numbers, batch)
-        if len(numbers) < len(messages):
-            records = [_record_of(message) for message in messages if not isinstance(message, bytes)]
-            others = [number for number, message in enumerate(messages) if not isinstance(message, bytes)]
+    def _rows_of_messages(self, messages: Sequence[object], batch: Batch) -> list[RowBatch]:
+        """JSON messages in bulk, then records and messages without a value."""
+        texts = {number: message for number, message in enumerate(messages) if isinstance(message, bytes)}
+        rows = self._rows_of_texts([*texts.values()], [*texts], batch)
+        if len(texts) < len(messages):
+            records = [_to_record(message) for message in messages if not isinstance(message, bytes)]
+            numbers = [number for number in range(len(messages)) if number not in texts]
             rows += RecordBuffer().batches(records)
-            for number, record in zip(others, records, strict=True):
+            for number, record in zip(numbers, records, strict=True):
                 if (reason := rejection(record)) is not None:
-                    self._bury(batch, number, reason)
+                    self._report(batch, number, messages[number], reason)
         return rows
 
-    def _rows_of_texts(self, values: list[bytes], numbers: Sequence[int], batch: Batch) -> list[RowBatch]:
-        refused = {at: EMPTY for at, value in enumerate(values) if not value or value.isspace()}
-        lines = values
-        if b"".join(values).count(b"\n") or refused:
-            lines = [_one_line(value, at, refused) for at, value in enumerate(values)]
-        # What follows a line end is no byte order mark at the start of the data.
+    def _rows_of_texts(self, texts: list[bytes], numbers: Sequence[int], batch: Batch) -> list[RowBatch]:
+        reasons = {at: EMPTY for at, text in enumerate(texts) if not text or text.isspace()}
+        lines = texts
+        if b"".join(texts).count(b"\n") or reasons:
+            lines = [_to_line(text, at, reasons) for at, text in enumerate(texts)]
+        # After a line end, the first message cannot start with a byte order mark of the data.
         rows: list[RowBatch] = list(self._lines.batches(b"\n" + b"\n".join(lines)))
-        if rejected := self._taken():
-            self._bury_each(rejected, lines, numbers, batch)
-        if refused:
-            rows.append(RecordBatch([RejectedRow(reason) for reason in refused.values()]))
-            for at, reason in refused.items():
-                self._bury(batch, numbers[at], reason)
+        if rejected := self._drain_rejected():
+            for at, reason in _positions_of(rejected, lines):
+                self._report(batch, numbers[at], texts[at], reason)
+        if reasons:
+            rows.append(RecordBatch([RejectedRow(reason) for reason in reasons.values()]))
+            for at, reason in reasons.items():
+                self._report(batch, numbers[at], texts[at], reason)
         return rows
 
-    def _bury_each(
-        self, rejected: list[tuple[bytes, str]], lines: list[bytes], numbers: Sequence[int], batch: Batch
-    ) -> None:
-        wanted = {line for line, _ in rejected}
-        places: defaultdict[bytes, list[int]] = defaultdict(list)
-        for at in range(len(lines) - 1, -1, -1):  # so that the first of equal ones is taken first
-            stripped = lines[at].strip(_BLANK)
-            if stripped in wanted:
-                places[stripped].append(numbers[at])
-        for line, reason in rejected:
-            self._bury(batch, places[line].pop(), reason)
-
-    def _taken(self) -> list[tuple[bytes, str]]:
+    def _drain_rejected(self) -> list[tuple[bytes, str]]:
         rejected, self._rejected = self._rejected, []
         return rejected
 
-    def _bury(self, batch: Batch, number: int, reason: str) -> None:
-        value = batch.data[number] if batch.original is None else batch.original(number)
-        self._on_dead(DeadLetter(*batch.place(number), reason, value if isinstance(value, bytes) else None))
+    def _report(self, batch: Batch, number: int, message: object, reason: str) -> None:
+        value = message if batch.original is None else batch.original(number)
+        self._on_dead_letter(DeadLetter(*batch.place(number), reason, value if isinstance(value, bytes) else None))
 
 
-def _record_of(message: Any) -> Any:
+def _positions_of(rejected: list[tuple[bytes, str]], lines: list[bytes]) -> list[tuple[int, str]]:
+    """Positions of rejected lines in all lines, with reasons; equal lines in order."""
+    wanted = {line for line, _ in rejected}
+    positions: defaultdict[bytes, list[int]] = defaultdict(list)
+    for at in range(len(lines) - 1, -1, -1):  # so that `pop` returns the first of equal lines
+        stripped = lines[at].strip(_BLANK)
+        if stripped in wanted:
+            positions[stripped].append(at)
+    return [(positions[line].pop(), reason) for line, reason in rejected]
+
+
+def _to_record(message: object) -> object:
     if message is None:
         return RejectedRow(NO_VALUE)
     return message if isinstance(message, Mapping | RejectedRow) else RejectedRow("not a mapping")
 
 
-def _one_line(message: bytes, at: int, refused: dict[int, str]) -> bytes:
-    """A message as one line; nothing, and a reason in `refused`, where it spans several and is no JSON."""
-    if b"\n" not in message or at in refused:
+def _to_line(message: bytes, at: int, reasons: dict[int, str]) -> bytes:
+    """The message on one line; empty if it spans lines and is not JSON.
+
+    The reason is then added to `reasons`.
+    """
+    if b"\n" not in message or at in reasons:
         return message.strip(_BLANK)
     try:
         json.loads(message)
     except RecursionError:
-        refused[at] = TOO_DEEP
+        reasons[at] = TOO_DEEP
     except ValueError:
-        refused[at] = INVALID_JSON
+        reasons[at] = INVALID_JSON
     else:
-        return message.strip(_BLANK).replace(b"\n", b" ")  # outside of text, where JSON has no raw line ends
+        return message.strip(_BLANK).replace(b"\n", b" ")  # text in JSON has no raw line ends
     return b""

@@ -1,7 +1,8 @@
-"""What sources with a client share: its import, with one error where it is missing, patience, shares of partitions."""
+"""Shared parts of sources with a client: import, outages, shares, URLs."""
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -10,47 +11,47 @@ from polarsprof.errors import SourceError, argument_error, positive_integer
 
 
 def client(module: str, extra: str) -> Any:
-    """A module that an extra brings.
+    """Import a module that an extra installs.
 
     Raises
     ------
     SourceError
-        Where it is missing; the text says what to install.
+        If it is not installed; the text names the extra.
     """
     return required(module, extra, SourceError)
 
 
 class Patience:
-    """For how long a server may be away before that is an error.
+    """A limit on the length of an outage.
 
     Parameters
     ----------
     seconds
-        So long, from the first failure on.
+        Longest outage to wait out, from its first failure.
     """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._away_since: float | None = None
+        self._failing_since: float | None = None
 
-    def lasts(self) -> bool:
-        """Take note of a failure; whether it is to be borne."""
+    def record_failure(self) -> bool:
+        """Returns whether to try again after a failure."""
         now = time.monotonic()
-        self._away_since = now if self._away_since is None else self._away_since
-        return now - self._away_since <= self._seconds
+        self._failing_since = now if self._failing_since is None else self._failing_since
+        return now - self._failing_since <= self._seconds
 
-    def renew(self) -> None:
-        """Take note that the server is there."""
-        self._away_since = None
+    def record_success(self) -> None:
+        """End the outage, if there is one."""
+        self._failing_since = None
 
 
-def checked_share(share: Any) -> tuple[int, int]:
-    """A share of partitions, (number, of): those whose number leaves `number` when divided by `of`.
+def checked_share(share: object) -> tuple[int, int]:
+    """Check a share (number, of): partitions whose number modulo `of` is `number`.
 
     Raises
     ------
     ArgumentError
-        For anything else.
+        If it is not a pair of integers with 0 <= number < of.
     """
     if isinstance(share, tuple) and len(share) == 2 and all(type(part) is int for part in share):
         number, of = share
@@ -59,14 +60,39 @@ def checked_share(share: Any) -> tuple[int, int]:
     raise argument_error("share", share, "(number, of) with 0 <= number < of")
 
 
-def checked_start(start: Any) -> str:
-    """Where to begin in what was never read, "latest" or "earliest".
+def parse_share(text: str) -> tuple[int, int]:
+    """A share from text such as "0/3"; the numbers are checked by `checked_share`.
 
     Raises
     ------
     ArgumentError
-        For anything else.
+        If the text is not NUMBER/OF.
+    """
+    number, _, of = text.partition("/")
+    if not (number.isdecimal() and of.isdecimal()):
+        raise argument_error("share", text, "NUMBER/OF, such as 0/3, 1/3 and 2/3 for three consumers")
+    return int(number), int(of)
+
+
+def checked_start(start: object) -> str:
+    """Check the first record to read without a position: "latest" or "earliest".
+
+    Raises
+    ------
+    ArgumentError
+        If it is neither.
     """
     if start not in ("latest", "earliest"):
         raise argument_error("start", start, '"latest" or "earliest"')
     return str(start)
+
+
+def without_credentials(url: str) -> str:
+    """The URL without user, password and query, for error messages.
+
+    Examples
+    --------
+    >>> without_credentials("nats://app:secret@localhost:4222/orders?subject=eu")
+    'nats://localhost:4222/orders'
+    """
+    return re.sub(r"//.*@", "//", url, flags=re.DOTALL).partition("?")[0]

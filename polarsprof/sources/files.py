@@ -1,8 +1,8 @@
-"""Files as sources: NDJSON by the byte, tables by the row; files that grow, through rotation. Counted exactly once.
+"""`FilesSource` and `TailSource`: files, each row counted exactly once.
 
-A position belongs to a file, not to its name: to its inode and its first line, so that a file which was rotated is
-read to its end under its new name, and a new one under the old name from its beginning. Tables, which do not grow,
-are known by inode, size and time of their last change.
+A position is a byte of NDJSON or a row of a table. It belongs to a file, not to its name: an NDJSON file is identified
+by its inode and first line. So a rotated file is read to its end under the new name, and a new file under the old name
+from its beginning. Tables do not grow; they are identified by inode, size and time of the last change.
 """
 
 from __future__ import annotations
@@ -29,15 +29,16 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES: Final = 12 << 20
 _LONGEST_LINE_BYTES: Final = 64 << 20
-_FIRST_LINE_BYTES: Final = 64 << 10  # of it, what tells files apart
+_FIRST_LINE_BYTES: Final = 64 << 10  # the part of the first line that identifies a file
 _PAUSE_S: Final = 0.25
 _ROTATED: Final = re.compile(r"[.-]\d[\d._T-]*")
 
 
 class FilesSource(Source):
-    """The rows of files, once each: Parquet, CSV, Arrow IPC and NDJSON (.ndjson, .jsonl). It ends with the last one.
+    """The rows of files: Parquet, CSV, Arrow IPC and NDJSON (.ndjson, .jsonl).
 
-    Files that were read before into the data set are left out, NDJSON but for the lines that came since.
+    A second run with the same data set reads new files, and new lines of NDJSON files. The source ends after the last
+    file.
 
     Parameters
     ----------
@@ -47,80 +48,80 @@ class FilesSource(Source):
     Raises
     ------
     ArgumentError
-        For a path that matches nothing.
+        If no file matches.
 
     Attributes
     ----------
     read_before
-        How many of the files had nothing new.
+        Number of files without new rows.
     """
 
     def __init__(self, pattern: str | os.PathLike[str]) -> None:
         self._paths = paths(pattern)
         self._batches: Iterator[Batch] = iter(())
-        self._most = 0
+        self._max_records = 0
         self.read_before = 0
 
     def seek(self, positions: Mapping[str, int]) -> Mapping[str, int]:
-        """Begin where the files were left."""
+        """Start after the rows that the data set has."""
         self._batches = self._all(positions)
         return {}
 
-    def poll(self, most: int, timeout_s: float) -> Batch | None:
+    def poll(self, max_records: int, timeout_s: float) -> Batch | None:
         """The next rows of a file."""
         del timeout_s
-        self._most = most
+        self._max_records = max_records
         batch = next(self._batches, None)
         self.ended = batch is None
         return batch
 
     def _all(self, positions: Mapping[str, int]) -> Iterator[Batch]:
         for path in self._paths:
-            batches = self._of_lines if is_json_lines(path) else self._of_table
-            found = False
+            batches = self._batches_of_lines if is_json_lines(path) else self._batches_of_table
+            has_rows = False
             for batch in batches(path, positions):
-                found = True
+                has_rows = True
                 yield batch
-            self.read_before += not found
+            self.read_before += not has_rows
 
-    def _of_lines(self, path: Path, positions: Mapping[str, int]) -> Iterator[Batch]:
+    def _batches_of_lines(self, path: Path, positions: Mapping[str, int]) -> Iterator[Batch]:
         with _LinesFile(path, "file") as file:
             file.position = positions.get(file.name, 0)
             file.restart_if_truncated()
-            while batch := file.batch(self._most, to_end=True):
+            while batch := file.batch(self._max_records, to_end=True):
                 yield batch
 
-    def _of_table(self, path: Path, positions: Mapping[str, int]) -> Iterator[Batch]:
+    def _batches_of_table(self, path: Path, positions: Mapping[str, int]) -> Iterator[Batch]:
         status = path.stat()
         name = f"{_prefix('file', path)}#{status.st_ino:x}-{status.st_size:x}-{status.st_mtime_ns:x}"
         read, row = positions.get(name, 0), 0
         for frame in frames(path):
             start, row = row, row + frame.height
-            for part in self._parts(frame.slice(max(0, read - start))):
+            for part in self._slices(frame.slice(max(0, read - start))):
                 read = max(read, start) + part.height
                 yield Batch(part, part.height, {name: read})
 
-    def _parts(self, frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    def _slices(self, frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
         while frame.height:
-            most = self._most
-            yield frame.head(most)
-            frame = frame.slice(most)
+            rows = self._max_records  # may change with the next `poll`
+            yield frame.head(rows)
+            frame = frame.slice(rows)
 
 
 class TailSource(Source):
-    """The lines of an NDJSON file that grows, as they come, from its first one on; through rotation.
+    """The lines of an NDJSON file that grows, from its first line, through rotation.
 
-    A file that was renamed (`app.log` to `app.log.1`, or with a date) is read to its end before the new one begins,
-    also where both happened while nobody read. One that was truncated is read from its beginning; what was not read
-    before that is lost. A line counts when its end is there.
+    A renamed file (`app.log` to `app.log.1`, or with a date) is read to its end before the new file, even if the
+    rotation happened between two runs. A truncated file is read from its beginning; lines that were not read before
+    the truncation are lost. A line is read once its line end is written.
 
     Parameters
     ----------
     path
-        The file, which may not be there yet.
+        Path of the file; the file can appear later.
     settle_s
-        How long a file that was renamed must have been left alone before it is taken to be complete: programs write to
-        the file that they opened until they are told.
+        Seconds without a change after which a renamed file is complete: programs keep writing to the file that they
+        opened until they reopen it.
     """
 
     lag_unit = "bytes"
@@ -134,24 +135,24 @@ class TailSource(Source):
         self._at_end = False
 
     def seek(self, positions: Mapping[str, int]) -> Mapping[str, int]:
-        """Begin where the file was left, whatever it is called by now."""
-        mine = f"{_prefix('tail', self._path)}#"
-        self._positions = {name: at for name, at in positions.items() if name.startswith(mine)}
+        """Start after the lines that the data set has, even if the file was renamed."""
+        prefix = f"{_prefix('tail', self._path)}#"
+        self._positions = {name: at for name, at in positions.items() if name.startswith(prefix)}
         if self._positions:
             self._rotated = self._unread_siblings(since_ns=None)
         if self._open_next() and self._file is not None and self._file.has_name:
             return {self._file.name: self._file.position}
         return {}
 
-    def poll(self, most: int, timeout_s: float) -> Batch | None:
-        """The lines that were added."""
+    def poll(self, max_records: int, timeout_s: float) -> Batch | None:
+        """The next new lines."""
         if self._at_end:
             time.sleep(min(timeout_s, _PAUSE_S))
         while self._file is not None or self._open_next():
             assert self._file is not None  # noqa: S101 - tells mypy
             self._file.restart_if_truncated()
             over = self._is_over(self._file)
-            if batch := self._file.batch(most, to_end=over):
+            if batch := self._file.batch(max_records, to_end=over):
                 self._positions.update(batch.positions)
                 self._at_end = self._file.unread() == 0
                 return batch
@@ -162,7 +163,7 @@ class TailSource(Source):
         return None
 
     def lag(self) -> int:
-        """Bytes that were not read yet."""
+        """Number of unread bytes of the current file."""
         return 0 if self._file is None else self._file.unread()
 
     def close(self) -> None:
@@ -180,7 +181,7 @@ class TailSource(Source):
         return True
 
     def _is_over(self, file: _LinesFile) -> bool:
-        """Whether nothing will be added to the file, because another one has its name, and for some time."""
+        """Returns whether the file was renamed and has not changed for `settle_s`."""
         try:
             inode = self._path.stat().st_ino
         except FileNotFoundError:
@@ -195,30 +196,32 @@ class TailSource(Source):
             self._rotated = self._unread_siblings(changed_ns)
 
     def _unread_siblings(self, since_ns: int | None) -> list[Path]:
-        """Rotated files with something to read, the oldest first: those begun, and those of which nobody knew."""
-        found: list[tuple[int, Path, bool, int]] = []
+        """Rotated files with unread lines, oldest first: known or newer than `since_ns`."""
+        candidates: list[tuple[int, Path, bool, int]] = []
         for path in self._path.parent.glob(f"{glob.escape(self._path.name)}*"):
             if not _ROTATED.fullmatch(path.name.removeprefix(self._path.name)):
                 continue
             with suppress(OSError), _LinesFile(path, "tail", named=self._path) as file:
                 file.position = self._positions.get(file.name, 0)
-                found.append((file.changed_ns(), path, file.name in self._positions, file.unread()))
+                candidates.append((file.changed_ns(), path, file.name in self._positions, file.unread()))
         if since_ns is None:
-            since_ns = max((changed_ns for changed_ns, _, known, _ in found if known), default=sys.maxsize)
+            since_ns = max((changed_ns for changed_ns, _, known, _ in candidates if known), default=sys.maxsize)
         return [
-            path for changed_ns, path, known, unread in sorted(found) if unread and (known or changed_ns > since_ns)
+            path
+            for changed_ns, path, known, unread in sorted(candidates)
+            if unread and (known or changed_ns > since_ns)
         ]
 
 
 class _LinesFile:
-    """An NDJSON file that is read from a position on, in bytes.
+    """An NDJSON file, read from a position in bytes.
 
     Attributes
     ----------
     name
-        What its position belongs to.
+        The partition that the position belongs to.
     has_name
-        Whether the first line is there, so that the name stays.
+        True once the first line is complete, so that the name is final.
     """
 
     def __init__(self, path: Path, kind: str, named: Path | None = None) -> None:
@@ -235,27 +238,27 @@ class _LinesFile:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def batch(self, most: int, *, to_end: bool) -> Batch | None:
-        """The next lines; None where there are none, of a file that may still grow whole ones alone."""
-        data, lines = self._lines(most, to_end=to_end)
+    def batch(self, max_lines: int, *, to_end: bool) -> Batch | None:
+        """The next lines, None if none; a line without its end only with `to_end`."""
+        data, lines = self._lines(max_lines, to_end=to_end)
         if not data:
             return None
-        if not self.position:  # only now that there is a first line it has a name that stays
+        if not self.position:  # the name is final only with the first line
             self.name = self._name()
         name, start = self.name, self.position
         self.position = start + len(data)
         return Batch(data, lines, {name: self.position}, lambda at: (name, start + at))
 
     def unread(self) -> int:
-        """Bytes after the position."""
+        """Number of bytes after the position."""
         return max(0, os.fstat(self._handle.fileno()).st_size - self.position)
 
     def changed_ns(self) -> int:
-        """When it was last written."""
+        """Time of the last change, in nanoseconds since the Unix epoch."""
         return os.fstat(self._handle.fileno()).st_mtime_ns
 
     def restart_if_truncated(self) -> None:
-        """Begin anew where the file is shorter than what was read of it, or begins otherwise."""
+        """Go back to the start if the file is shorter or has another first line."""
         size = os.fstat(self._handle.fileno()).st_size
         if self.position and (size < self.position or self._name() != self.name):
             self.position = 0
@@ -263,14 +266,14 @@ class _LinesFile:
     def close(self) -> None:
         self._handle.close()
 
-    def _lines(self, most: int, *, to_end: bool) -> tuple[bytes, int]:
+    def _lines(self, max_lines: int, *, to_end: bool) -> tuple[bytes, int]:
         self._handle.seek(self.position)
         data = bytearray()
         while chunk := self._handle.read(_CHUNK_BYTES):
             data += chunk
             if len(data) >= _CHUNK_BYTES and (b"\n" in chunk or len(data) > _LONGEST_LINE_BYTES):
                 break
-        return first_lines(data, most, at_end=to_end and not chunk)
+        return first_lines(data, max_lines, at_end=to_end and not chunk)
 
     def _name(self) -> str:
         self._handle.seek(0)

@@ -1,7 +1,7 @@
-"""Functions for `KafkaSource(format=…)`: Avro with a schema at hand, Protobuf with a descriptor.
+"""Formats for `KafkaSource`: Avro with a schema, Protobuf with descriptors.
 
-Both leave nothing out: logical types become what Python has for them, enumerations their names, and a field of Protobuf
-that has no presence of its own counts with its default.
+All fields become columns: logical types as Python types, enumerations as names. A field of Protobuf without presence
+has its default if it is absent.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from polarsprof.errors import argument_error
 from polarsprof.sources.extras import client
@@ -18,69 +18,80 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping
 
-_FRAME_BYTES: Final = 5  # a zero and the number of the schema, as registries want them
-_REPEATED: Final = 3  # the label, before protobuf 6.31
+    from google.protobuf.message import Message
+
+Decode: TypeAlias = "Callable[[bytes], Mapping[str, object]]"
+
+_FRAME_BYTES: Final = 5  # a zero byte and the id of the schema, the framing of schema registries
+_REPEATED: Final = 3  # label of repeated fields, before protobuf 6.31
 _TIMES: Final = ("google.protobuf.Timestamp", "google.protobuf.Duration")
 
 
-def avro(
-    schema: Mapping[str, Any] | str | os.PathLike[str], *, framed: bool = False
-) -> Callable[[bytes], Mapping[str, Any]]:
-    """A format of records in Avro's binary encoding, all of one schema.
+def avro(schema: Mapping[str, object] | str | os.PathLike[str], *, framed: bool = False) -> Decode:
+    """A format of records in the binary encoding of Avro, all with one schema.
 
     Parameters
     ----------
     schema
-        The schema of a record as a mapping, or the path of a file of JSON that holds it.
+        The schema of a record as a mapping, or the path of a JSON file with the schema.
     framed
-        Whether each message begins with a zero byte and the number of its schema, as those of a schema registry do. The
-        number is not looked at.
+        True if each message starts with a zero byte and the id of its schema, as with a schema registry. The id is
+        ignored.
+
+    Returns
+    -------
+    function
+        Bytes of a message → record.
 
     Raises
     ------
     ArgumentError
-        For what is no schema of a record.
+        If the schema is invalid or not the schema of a record.
     SourceError
-        Where fastavro is not installed.
+        If fastavro is not installed.
     """
     library = client("fastavro", "avro")
     try:
-        known = schema if isinstance(schema, dict) else json.loads(Path(schema).read_text("utf-8"))  # type: ignore[arg-type]
-        parsed = library.parse_schema(known)
+        content = schema if isinstance(schema, dict) else json.loads(Path(schema).read_text("utf-8"))  # type: ignore[arg-type]
+        parsed = library.parse_schema(content)
     except (OSError, TypeError, ValueError, KeyError, library.schema.SchemaParseException) as error:
         raise argument_error("schema", schema, "a schema of Avro", f"{type(error).__name__}: {error}") from error
     if not isinstance(parsed, dict) or parsed.get("type") != "record":
         raise argument_error("schema", schema, "the schema of a record")
     skipped = _FRAME_BYTES if framed else 0
 
-    def decode(value: bytes) -> Mapping[str, Any]:
+    def decode(value: bytes) -> Mapping[str, object]:
         if framed and value[:1] != b"\0":
             raise ValueError("not framed")
         stream = io.BytesIO(value)
         stream.seek(skipped)
-        record: Mapping[str, Any] = library.schemaless_reader(stream, parsed)
+        record: Mapping[str, object] = library.schemaless_reader(stream, parsed)
         if stream.tell() != len(value):
-            raise ValueError("bytes are left")
+            raise ValueError("trailing bytes")
         return record
 
     return decode
 
 
-def protobuf(descriptors: bytes | str | os.PathLike[str], message: str) -> Callable[[bytes], Mapping[str, Any]]:
-    """A format of messages of Protobuf.
+def protobuf(descriptors: bytes | str | os.PathLike[str], message: str) -> Decode:
+    """A format of Protobuf messages.
 
     Parameters
     ----------
     descriptors
-        A descriptor set with all that is imported, as of `protoc --include_imports --descriptor_set_out=FILE`; or the
-        path of one.
+        A descriptor set with all imports, from `protoc --include_imports --descriptor_set_out=FILE`; or its path.
     message
         Full name of the message, such as "shop.v1.Order".
+
+    Returns
+    -------
+    function
+        Bytes of a message → record.
 
     Raises
     ------
     ArgumentError
-        For what is no descriptor set, or has no such message.
+        If the descriptor set is invalid or has no such message.
     """
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
     from google.protobuf.message import DecodeError
@@ -99,8 +110,8 @@ def protobuf(descriptors: bytes | str | os.PathLike[str], message: str) -> Calla
     return lambda value: _fields(kind.FromString(value))
 
 
-def _fields(message: Any) -> dict[str, Any]:
-    """The fields of a message; those that have presence and are absent are left out."""
+def _fields(message: Message) -> dict[str, object]:
+    """The fields of a message, without absent fields that have presence."""
     return {
         field.name: _value(field, getattr(message, field.name))
         for field in message.DESCRIPTOR.fields
@@ -108,7 +119,7 @@ def _fields(message: Any) -> dict[str, Any]:
     }
 
 
-def _value(field: Any, value: Any) -> Any:
+def _value(field: Any, value: Any) -> object:
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
         inner = field.message_type.fields_by_name["value"]
         return {str(key): _single(inner, each) for key, each in value.items()}
@@ -117,17 +128,17 @@ def _value(field: Any, value: Any) -> Any:
     return _single(field, value)
 
 
-def _single(field: Any, value: Any) -> Any:
+def _single(field: Any, value: Any) -> object:
     if field.message_type is not None:
         return _time(value) if field.message_type.full_name in _TIMES else _fields(value)
     if field.enum_type is not None:
-        named = field.enum_type.values_by_number.get(value)
-        return value if named is None else named.name
+        entry = field.enum_type.values_by_number.get(value)
+        return value if entry is None else entry.name
     return value
 
 
-def _time(value: Any) -> Any:
-    """A timestamp in UTC, or a duration."""
+def _time(value: Any) -> object:
+    """A timestamp as a datetime in UTC, or a duration as a timedelta."""
     from datetime import UTC
 
     return value.ToDatetime(tzinfo=UTC) if hasattr(value, "ToDatetime") else value.ToTimedelta()

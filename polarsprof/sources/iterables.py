@@ -1,6 +1,6 @@
-"""Python iterators and standard input: read once, so that what was not flushed is lost with the process.
+"""`IterableSource` and `LinesSource`: iterators and standard input, read once.
 
-Neither has positions. A killed process loses what came since the last checkpoint; nothing counts twice.
+Neither has positions. A killed process loses the records since the last checkpoint; no record counts twice.
 """
 
 from __future__ import annotations
@@ -9,35 +9,36 @@ import select
 import sys
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from polarsprof.errors import argument_error
-from polarsprof.ingest.records import copied
+from polarsprof.ingest.records import copy_record
 from polarsprof.sources.protocol import Batch, Interrupted, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from io import BufferedReader
 
 _CHUNK_BYTES: Final = 4 << 20
-_ENOUGH_BYTES: Final = 12 << 20  # for a batch
-_PIPE_BYTES: Final = 1 << 20  # what a user may ask for on Linux
+_BATCH_BYTES: Final = 12 << 20  # a batch with a whole line waits for no more than this
+_PIPE_BYTES: Final = 1 << 20  # limit of unprivileged users on Linux
 _LONGEST_LINE_BYTES: Final = 64 << 20
 
 
 class IterableSource(Source):
-    """Any iterable of records: mappings, or JSON values in bytes or text.
+    """An iterable of records: mappings, or JSON values in bytes or text.
 
-    Records that were taken wait for half a second at the most, or until the next one comes.
+    A record is returned after half a second, or later if the iterator blocks.
 
     Parameters
     ----------
     items
-        The records; a generator that waits for more is fine. They are copied, so it may use one again.
+        The records. A generator can wait for more records; it can reuse a record, because each is copied.
 
     Raises
     ------
     ArgumentError
-        For what is no iterable of records.
+        If the argument is not an iterable of records.
 
     Examples
     --------
@@ -48,40 +49,40 @@ class IterableSource(Source):
 
     blocks = True
 
-    def __init__(self, items: Iterable[Any]) -> None:
+    def __init__(self, items: Iterable[object]) -> None:
         if not hasattr(items, "__iter__") or isinstance(items, str | bytes | bytearray | dict):
             raise argument_error("items", items, "an iterable of records")
         self._items = iter(items)
-        self._taken: list[Any] = []
+        self._waiting: list[object] = []
         self._count = 0
 
-    def poll(self, most: int, timeout_s: float) -> Batch | None:
-        """As many items as come within the time, at least one."""
+    def poll(self, max_records: int, timeout_s: float) -> Batch | None:
+        """The items that come within the time; waits for one if the iterator does."""
         until = time.monotonic() + timeout_s
         with suppress(Interrupted):
-            while len(self._taken) < most and time.monotonic() < until:
+            while len(self._waiting) < max_records and time.monotonic() < until:
                 try:
-                    self._taken.append(_kept(next(self._items)))
+                    self._waiting.append(_copy_of(next(self._items)))
                 except StopIteration:
                     self.ended = True
                     break
-        taken, self._taken = self._taken, []
-        start, self._count = self._count, self._count + len(taken)
-        return Batch(taken, len(taken), place=lambda number: ("items", start + number)) if taken else None
+        items, self._waiting = self._waiting, []
+        start, self._count = self._count, self._count + len(items)
+        return Batch(items, len(items), place=lambda number: ("items", start + number)) if items else None
 
 
-def _kept(item: Any) -> Any:
-    """An item that whoever made it may change now."""
+def _copy_of(item: object) -> object:
+    """A copy of an item, so that its owner can change it; text as bytes."""
     if isinstance(item, str):
         return item.encode(errors="replace")
-    return bytes(item) if isinstance(item, bytearray | memoryview) else copied(item)
+    return bytes(item) if isinstance(item, bytearray | memoryview) else copy_record(item)
 
 
 class LinesSource(Source):
-    """A stream of NDJSON that cannot be read again, such as standard input.
+    """A stream of NDJSON that can be read only once, such as standard input.
 
-    A line that is longer than 64 MiB is cut there, so that its parts are rejected instead of filling the memory. A line
-    that has no end when a signal comes is no line.
+    A line over 64 MiB is cut, so that its parts are rejected and memory stays bounded. A line without an end when a
+    signal comes is dropped.
 
     Parameters
     ----------
@@ -95,16 +96,16 @@ class LinesSource(Source):
     b'{"x": 1}'
     """
 
-    blocks = sys.platform == "win32"  # pipes cannot be asked there whether anything has come
+    blocks = sys.platform == "win32"  # its pipes do not tell whether data is waiting
 
     def __init__(self, stream: BinaryIO) -> None:
-        self._stream: Any = stream
+        self._stream = cast("BufferedReader", stream)
         self._rest = bytearray()
-        self._ends = 0  # of lines, in the rest
-        self._read = 0
-        _widen(stream)
+        self._line_ends = 0  # in the rest
+        self._bytes_read = 0
+        _enlarge_pipe(stream)
 
-    def poll(self, most: int, timeout_s: float) -> Batch | None:
+    def poll(self, max_records: int, timeout_s: float) -> Batch | None:
         """The whole lines that come within the time."""
         until = time.monotonic() + timeout_s
         with suppress(Interrupted):
@@ -112,28 +113,30 @@ class LinesSource(Source):
                 if _is_ready(self._stream, left_s):
                     chunk = self._stream.read1(_CHUNK_BYTES)
                     self._rest += chunk
-                    self._ends += chunk.count(b"\n")
+                    self._line_ends += chunk.count(b"\n")
                     self.ended = not chunk
-        data, lines = first_lines(self._rest, most, at_end=self.ended)
+        data, lines = first_lines(self._rest, max_records, at_end=self.ended)
         del self._rest[: len(data)]
-        self._ends -= data.count(b"\n")
+        self._line_ends -= data.count(b"\n")
         self.ended = self.ended and not self._rest
-        start, self._read = self._read, self._read + len(data)
+        start, self._bytes_read = self._bytes_read, self._bytes_read + len(data)
         return Batch(data, lines, place=lambda at: ("stream", start + at)) if data else None
 
     def _wants_more(self) -> bool:
-        return not self.ended and len(self._rest) <= (_ENOUGH_BYTES if self._ends else _LONGEST_LINE_BYTES)
+        return not self.ended and len(self._rest) <= (_BATCH_BYTES if self._line_ends else _LONGEST_LINE_BYTES)
 
 
-def first_lines(data: bytes | bytearray, most: int, *, at_end: bool) -> tuple[bytes, int]:
+def first_lines(data: bytes | bytearray, max_lines: int, *, at_end: bool) -> tuple[bytes, int]:
     r"""The first whole lines of data, and their number.
 
     Parameters
     ----------
-    most
-        How many at the most.
+    data
+        Bytes from the start of a line.
+    max_lines
+        Largest number of lines to return.
     at_end
-        Whether nothing follows, so that what comes after the last line end is a line too.
+        True if no data follows, so that the rest after the last line end is a line.
 
     Examples
     --------
@@ -144,15 +147,15 @@ def first_lines(data: bytes | bytearray, most: int, *, at_end: bool) -> tuple[by
     """
     lines = data.count(b"\n")
     rest = len(data) > data.rfind(b"\n") + 1
-    if lines > most or (lines == most and rest):
-        return bytes(data[: len(data) - len(data.split(b"\n", most)[-1])]), most
+    if lines > max_lines or (lines == max_lines and rest):
+        return bytes(data[: len(data) - len(data.split(b"\n", max_lines)[-1])]), max_lines
     if at_end or (not lines and len(data) > _LONGEST_LINE_BYTES):
         return bytes(data), lines + rest
     return bytes(data[: data.rfind(b"\n") + 1]), lines
 
 
-def _is_ready(stream: Any, timeout_s: float) -> bool:
-    """Whether reading would not wait; what cannot be asked is."""
+def _is_ready(stream: BufferedReader, timeout_s: float) -> bool:
+    """Returns whether data is waiting; True for a stream without a file descriptor."""
     try:
         handle = stream.fileno()
     except OSError:
@@ -160,8 +163,8 @@ def _is_ready(stream: Any, timeout_s: float) -> bool:
     return sys.platform == "win32" or bool(select.select([handle], [], [], timeout_s)[0])
 
 
-def _widen(stream: BinaryIO) -> None:
-    """Let a pipe hold more than its 64 KiB, because many lines at once are profiled at a lower price each."""
+def _enlarge_pipe(stream: BinaryIO) -> None:
+    """Let a pipe hold more than 64 KiB, because larger batches cost less per line."""
     with suppress(ImportError, AttributeError, OSError):
         import fcntl
 

@@ -1,7 +1,7 @@
-"""`KafkaSource`: partitions of a topic from positions of the data set's own, each record exactly once.
+"""`KafkaSource`: partitions of a topic, each record exactly once.
 
-The positions lie in the checkpoints beside the windows, not in the broker, and say which record of a partition is next.
-Partitions are given to consumers by their number, so that no two of them ever read the same one.
+The position of a partition is the offset of its next record. Positions are in the checkpoints of the data set, not in
+the broker. Consumers share partitions by number, so that no two of them read the same one.
 """
 
 from __future__ import annotations
@@ -10,29 +10,63 @@ import json
 import logging
 import warnings
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Protocol, Self, TypeAlias
 
 from polarsprof.errors import DataWarning, SourceError, argument_error, plain_text
 from polarsprof.ingest.records import RejectedRow
-from polarsprof.sources.extras import checked_share, client
+from polarsprof.sources.extras import checked_share, client, parse_share
 from polarsprof.sources.protocol import Batch, Source
 
 if TYPE_CHECKING:
+    import builtins
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+    from polarsprof.sources.addresses import Address
+    from polarsprof.sources.formats import Decode
+
+    Encode: TypeAlias = Callable[[list["_Message"], list[bytes | None]], Sequence[object]]
+
 _LOG: Final = logging.getLogger("polarsprof.kafka")
-_LOG.addHandler(logging.NullHandler())  # else what the client says went to standard error
+_LOG.addHandler(logging.NullHandler())  # without a handler, messages of the client go to standard error
 _FIELDS: Final = ("key", "headers", "timestamp", "partition", "offset")
 _FORMATS: Final = ("json", "raw")
 _BATCH_BYTES: Final = 16 << 20
-_MOST_MESSAGES: Final = 32_768
+_MAX_MESSAGES: Final = 32_768
 _CONNECT_S: Final = 15.0
 _SETTINGS: Final[Mapping[str, object]] = {
     "group.id": "polarsprof",
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
-    "auto.offset.reset": "earliest",  # where the next record was deleted while the source reads
+    "auto.offset.reset": "earliest",  # if the next record is deleted while the source reads
 }
+
+
+class _Error(Protocol):
+    """An error of librdkafka."""
+
+    def code(self) -> int: ...
+
+    def fatal(self) -> bool: ...
+
+    def str(self) -> builtins.str: ...
+
+
+class _Message(Protocol):
+    """A message of confluent-kafka."""
+
+    def error(self) -> _Error | None: ...
+
+    def partition(self) -> int: ...
+
+    def offset(self) -> int: ...
+
+    def key(self) -> bytes | str | None: ...
+
+    def value(self) -> bytes | None: ...
+
+    def headers(self) -> Iterable[tuple[str, bytes | str | None]] | None: ...
+
+    def timestamp(self) -> tuple[int, int]: ...
 
 
 class KafkaSource(Source):
@@ -43,31 +77,30 @@ class KafkaSource(Source):
     servers
         Addresses of brokers, "host:port,host:port".
     topic
-        The topic.
+        Name of the topic.
     start
-        Where to begin in partitions that were never read into the data set: "latest" (records from now on), "earliest",
-        or partition → offset.
+        First record of partitions without a position in the data set: "latest" (only new records), "earliest", or
+        partition → offset.
     share
-        (number, of): read only those partitions whose number leaves `number` when divided by `of`. Each of `of`
-        consumers of one data set takes another number from 0 on.
+        (number, of): read the partitions whose number modulo `of` is `number`. The `of` consumers of one data set have
+        the numbers from 0 to `of` - 1.
     format
-        "json": the value is a JSON object. "raw": the value is one column of bytes. Or a function that makes a
-        record, a mapping, of the bytes; what it raises makes a dead letter.
+        "json": the value is a JSON object. "raw": the value is one column of bytes. Or a function from bytes to a
+        record (a mapping); an exception of it makes the message a dead letter.
     fields
-        What else of the message becomes columns `kafka.…`: any of "key" (text), "headers", "timestamp" (the broker's or
-        producer's, milliseconds), "partition", "offset".
+        Further columns `kafka.…`: any of "key" (text), "headers", "timestamp" (of broker or producer, in milliseconds),
+        "partition", "offset".
     group
-        A consumer group whose offsets are set to what is durable, for tools that show how far consumers are; they are
-        never read.
+        A consumer group to which durable offsets are committed, for monitoring tools; the offsets are never read.
     settings
         Further settings of librdkafka, such as `{"security.protocol": "SASL_SSL"}`.
 
     Raises
     ------
     ArgumentError
-        For an argument that does not fit.
+        If an argument does not fit.
     SourceError
-        Where confluent-kafka is not installed, or takes a setting for wrong.
+        If confluent-kafka is not installed or refuses a setting.
     """
 
     def __init__(
@@ -77,60 +110,77 @@ class KafkaSource(Source):
         *,
         start: str | Mapping[int, int] = "latest",
         share: tuple[int, int] = (0, 1),
-        format: str | Callable[[bytes], Mapping[str, Any]] = "json",  # noqa: A002 - what users call it
+        format: str | Decode = "json",  # noqa: A002 - the name that users expect
         fields: Collection[str] = (),
         group: str | None = None,
-        settings: Mapping[str, Any] | None = None,
+        settings: Mapping[str, object] | None = None,
     ) -> None:
         self._servers = plain_text("servers", servers)
         self._topic = plain_text("topic", topic)
         self._start = _checked_start(start)
         self._share = checked_share(share)
-        self._encoded = _encoder(format, fields)
+        self._encode = _encoder(format, fields)
         self._group = group
-        self._error: str | None = None
-        self._trouble = ""
+        self._fatal_error: str | None = None
+        self._latest_error = ""
         self._average_bytes = 256.0
         self._next: dict[int, int] = {}
         self._ends: dict[int, int] = {}
         self._kafka = client("confluent_kafka", "kafka")
-        given = {"bootstrap.servers": servers, "error_cb": self._heard, **({"group.id": group} if group else {})}
+        own = {"bootstrap.servers": servers, "error_cb": self._on_error, **({"group.id": group} if group else {})}
         try:
-            self._consumer = self._kafka.Consumer({**_SETTINGS, **given, **(settings or {})}, logger=_LOG)
+            self._consumer = self._kafka.Consumer({**_SETTINGS, **own, **(settings or {})}, logger=_LOG)
         except (self._kafka.KafkaException, TypeError, ValueError) as error:
             raise SourceError(f"kafka: {_text(error)}") from error
 
+    @classmethod
+    def from_address(cls, address: Address) -> Self:
+        """The source of kafka://HOST:PORT/TOPIC; other options go to librdkafka."""
+        address.check("kafka://HOST:PORT/TOPIC")
+        options = dict(address.options)
+        fields = options.pop("fields", "")
+        return cls(
+            address.server,
+            address.name,
+            start=address.start,
+            share=parse_share(options.pop("share", "0/1")),
+            format=options.pop("format", "json"),
+            fields=fields.split(",") if fields else (),
+            group=options.pop("group", None),
+            settings=options,
+        )
+
     def seek(self, positions: Mapping[str, int]) -> Mapping[str, int]:
-        """Take the partitions of this share, each from its position."""
+        """Start each partition of the share at its position."""
         for partition in self._partitions():
             low, high = self._bounds(partition)
-            found = positions.get(self._name(partition))
-            self._next[partition] = self._first(partition, low, high) if found is None else found
-            self._check_there(partition, low, high)
+            position = positions.get(self._name(partition))
+            self._next[partition] = self._first(partition, low, high) if position is None else position
+            self._check_bounds(partition, low, high)
             self._ends[partition] = high
-        self._consumer.assign([self._at(partition, offset) for partition, offset in self._next.items()])
+        self._consumer.assign([self._topic_partition(partition, offset) for partition, offset in self._next.items()])
         return {self._name(partition): offset for partition, offset in self._next.items()}
 
-    def poll(self, most: int, timeout_s: float) -> Batch | None:
-        """The next messages of all partitions, about 16 MiB of them at the most."""
-        wanted = max(1, min(most, _MOST_MESSAGES, int(_BATCH_BYTES / self._average_bytes)))
-        came = self._consumer.consume(wanted, timeout_s)
-        messages = [message for message in came if message.error() is None]
-        if len(messages) < len(came):
-            self._hear_of(message.error() for message in came)
-        if self._error is not None:
-            raise SourceError(f"kafka: {self._servers}, topic {self._topic!r}: {self._error}")
+    def poll(self, max_records: int, timeout_s: float) -> Batch | None:
+        """The next messages of all partitions, up to about 16 MiB."""
+        number = max(1, min(max_records, _MAX_MESSAGES, int(_BATCH_BYTES / self._average_bytes)))
+        received: list[_Message] = self._consumer.consume(number, timeout_s)
+        messages = [message for message in received if message.error() is None]
+        if len(messages) < len(received):
+            self._note_errors(message.error() for message in received)
+        if self._fatal_error is not None:
+            raise SourceError(f"kafka: {self._servers}, topic {self._topic!r}: {self._fatal_error}")
         return self._batch(messages) if messages else None
 
-    def _batch(self, messages: list[Any]) -> Batch:
+    def _batch(self, messages: list[_Message]) -> Batch:
         partitions = [message.partition() for message in messages]
         offsets = [message.offset() for message in messages]
         values = [message.value() for message in messages]
         self._average_bytes = max(1.0, sum(map(len, filter(None, values))) / len(values))
-        latest = dict(zip(partitions, offsets, strict=True))  # within a partition they rise
+        latest = dict(zip(partitions, offsets, strict=True))  # offsets rise within a partition
         self._next.update((partition, offset + 1) for partition, offset in latest.items())
         return Batch(
-            self._encoded(messages, values),
+            self._encode(messages, values),
             len(messages),
             {self._name(partition): offset + 1 for partition, offset in latest.items()},
             lambda number: (self._name(partitions[number]), offsets[number]),
@@ -138,12 +188,12 @@ class KafkaSource(Source):
         )
 
     def acknowledge(self, batches: Sequence[Batch]) -> None:
-        """Set the offsets of the group, if there is one."""
+        """Commit the offsets of the group, if there is one."""
         if self._group is None:
             return
         latest = {name: position for batch in batches for name, position in batch.positions.items()}
         offsets = [
-            self._at(partition, latest[self._name(partition)])
+            self._topic_partition(partition, latest[self._name(partition)])
             for partition in self._next
             if self._name(partition) in latest
         ]
@@ -153,70 +203,68 @@ class KafkaSource(Source):
             warnings.warn(f"kafka: offsets of group {self._group!r}: {_text(error)}", DataWarning, stacklevel=2)
 
     def lag(self) -> int:
-        """Records after the positions, as far as the client knows the ends of the partitions."""
+        """Number of records from the positions to the ends that the client knows."""
         for partition in self._ends:
-            _, end = self._consumer.get_watermark_offsets(self._at(partition), cached=True)
+            _, end = self._consumer.get_watermark_offsets(self._topic_partition(partition), cached=True)
             self._ends[partition] = max(self._ends[partition], end)
         return sum(max(0, self._ends[partition] - offset) for partition, offset in self._next.items())
 
     def close(self) -> None:
-        """Leave the brokers."""
+        """Close the consumer."""
         self._consumer.close()
 
     def _partitions(self) -> list[int]:
         number, of = self._share
         try:
-            found = self._consumer.list_topics(self._topic, timeout=_CONNECT_S).topics[self._topic]
+            topic = self._consumer.list_topics(self._topic, timeout=_CONNECT_S).topics[self._topic]
         except self._kafka.KafkaException as error:
             raise self._unreachable(error) from error
-        if found.error is not None or not found.partitions:
-            raise SourceError(f"kafka: topic {self._topic!r}: {found.error.str() if found.error else 'no partitions'}")
-        return sorted(partition for partition in found.partitions if partition % of == number)
+        if topic.error is not None or not topic.partitions:
+            raise SourceError(f"kafka: topic {self._topic!r}: {topic.error.str() if topic.error else 'no partitions'}")
+        return sorted(partition for partition in topic.partitions if partition % of == number)
 
     def _bounds(self, partition: int) -> tuple[int, int]:
         try:
-            low, high = self._consumer.get_watermark_offsets(self._at(partition), timeout=_CONNECT_S)
+            low, high = self._consumer.get_watermark_offsets(self._topic_partition(partition), timeout=_CONNECT_S)
         except self._kafka.KafkaException as error:
             raise self._unreachable(error) from error
         return low, high
 
     def _unreachable(self, error: Exception) -> SourceError:
-        self._consumer.poll(0)  # so that `_heard` hears why
-        trouble = self._error or self._trouble
-        return SourceError(f"kafka: {self._servers}: {_text(error)}{f' ({trouble})' if trouble else ''}")
+        self._consumer.poll(0)  # calls `_on_error` with the reason
+        reason = self._fatal_error or self._latest_error
+        return SourceError(f"kafka: {self._servers}: {_text(error)}{f' ({reason})' if reason else ''}")
 
     def _first(self, partition: int, low: int, high: int) -> int:
         if isinstance(self._start, str):
             return low if self._start == "earliest" else high
         return self._start.get(partition, low)
 
-    def _check_there(self, partition: int, low: int, high: int) -> None:
-        """Go on with the oldest record where the next one was deleted; refuse to where it never was."""
+    def _check_bounds(self, partition: int, low: int, high: int) -> None:
+        """Skip deleted records with a warning; refuse an offset beyond the end."""
         offset = self._next[partition]
         if offset > high:
-            msg = (
-                f"kafka: {self._name(partition)}: offset {offset} is to be read next, but the partition ends at {high}"
-            )
-            raise SourceError(f"{msg}; a topic that was made anew needs another data set")
+            msg = f"kafka: {self._name(partition)}: offset {offset} is next, but the partition ends at {high}"
+            raise SourceError(f"{msg}; a topic that was recreated needs another data set")
         if offset < low:
             self._next[partition] = low
             text = f"{self._name(partition)}: {low - offset} records were deleted before they were read"
             warnings.warn(text, DataWarning, stacklevel=2)
 
-    def _hear_of(self, errors: Iterable[Any]) -> None:
+    def _note_errors(self, errors: Iterable[_Error | None]) -> None:
         for error in errors:
             if error is not None and error.code() != self._kafka.KafkaError._PARTITION_EOF:  # noqa: SLF001 - its name
-                self._heard(error)
+                self._on_error(error)
 
-    def _heard(self, error: Any) -> None:
-        """What librdkafka tells: it tries again by itself, but where that can be of no use."""
-        self._trouble = error.str()
+    def _on_error(self, error: _Error) -> None:
+        """Note an error of librdkafka, which retries by itself unless a retry cannot help."""
+        self._latest_error = error.str()
         codes = self._kafka.KafkaError
-        hopeless = (codes._AUTHENTICATION, codes.TOPIC_AUTHORIZATION_FAILED, codes.UNKNOWN_TOPIC_OR_PART)  # noqa: SLF001
-        if error.fatal() or error.code() in (*hopeless, codes._UNKNOWN_TOPIC, codes._UNKNOWN_PARTITION):  # noqa: SLF001
-            self._error = error.str()
+        permanent = (codes._AUTHENTICATION, codes.TOPIC_AUTHORIZATION_FAILED, codes.UNKNOWN_TOPIC_OR_PART)  # noqa: SLF001
+        if error.fatal() or error.code() in (*permanent, codes._UNKNOWN_TOPIC, codes._UNKNOWN_PARTITION):  # noqa: SLF001
+            self._fatal_error = self._latest_error
 
-    def _at(self, partition: int, offset: int | None = None) -> Any:
+    def _topic_partition(self, partition: int, offset: int | None = None) -> object:
         return self._kafka.TopicPartition(self._topic, partition, *(() if offset is None else (offset,)))
 
     def _name(self, partition: int) -> str:
@@ -224,37 +272,34 @@ class KafkaSource(Source):
 
 
 def _text(error: Exception) -> str:
-    """What a KafkaException says, without its numbers."""
+    """The text of a KafkaException, without code and name."""
     inner = error.args[0] if error.args else error
     return str(inner.str()) if hasattr(inner, "str") else str(inner)
 
 
-def _checked_start(start: Any) -> str | Mapping[int, int]:
+def _checked_start(start: str | Mapping[int, int]) -> str | Mapping[int, int]:
     if start in ("latest", "earliest") or (
         isinstance(start, dict) and all(type(part) is int and type(at) is int and at >= 0 for part, at in start.items())
     ):
-        return start  # type: ignore[no-any-return]
+        return start
     raise argument_error("start", start, '"latest", "earliest" or a mapping of partitions to offsets')
 
 
-def _encoder(
-    format: str | Callable[[bytes], Mapping[str, Any]],  # noqa: A002 - as above
-    fields: Collection[str],
-) -> Callable[[list[Any], list[bytes | None]], list[Any]]:
-    """A function of messages and their values: what `Batch.data` has of them."""
+def _encoder(format: str | Decode, fields: Collection[str]) -> Encode:  # noqa: A002 - as above
+    """A function from messages and their values to `Batch.data`."""
     if not callable(format) and format not in _FORMATS:
         raise argument_error("format", format, f"one of {', '.join(_FORMATS)}, or a function of bytes")
     for name in [fields] if isinstance(fields, str) else fields:
         if name not in _FIELDS:
             raise argument_error("fields", name, f"some of {', '.join(_FIELDS)}")
     if format == "json":
-        return lambda messages, values: list(map(partial(_spliced, fields), messages, values)) if fields else values
-    decode = _raw if format == "raw" else format
-    return lambda messages, values: list(map(partial(_decoded, fields, decode), messages, values))
+        return lambda messages, values: list(map(partial(_add_facts, fields), messages, values)) if fields else values
+    decode = format if callable(format) else _raw
+    return lambda messages, values: list(map(partial(_decode, fields, decode), messages, values))
 
 
-def _spliced(fields: Collection[str], message: Any, value: bytes | None) -> bytes | None:
-    """The JSON object with one more key in front; what is no object stays as it is."""
+def _add_facts(fields: Collection[str], message: _Message, value: bytes | None) -> bytes | None:
+    """The JSON object with the key "kafka" in front; other values are unchanged."""
     start = value.lstrip() if value else b""
     if not start.startswith(b"{"):
         return value
@@ -266,27 +311,27 @@ def _raw(value: bytes) -> dict[str, bytes]:
     return {"value": value}
 
 
-def _decoded(fields: Collection[str], decode: Any, message: Any, value: bytes | None) -> Any:
+def _decode(fields: Collection[str], decode: Decode, message: _Message, value: bytes | None) -> object:
     if value is None:
         return None
     try:
         record = decode(value)
         return {**record, "kafka": _facts(message, fields)} if fields else record
-    except Exception as error:  # noqa: BLE001 - what is wrong with one message stops no stream
+    except Exception as error:  # noqa: BLE001 - one bad message must not stop the stream
         return RejectedRow(f"cannot be decoded: {type(error).__name__}")
 
 
-def _facts(message: Any, fields: Collection[str]) -> dict[str, Any]:
+def _facts(message: _Message, fields: Collection[str]) -> dict[str, object]:
     return {name: _FACTS[name](message) for name in fields}
 
 
-def _said(value: bytes | str | None) -> str | None:
+def _to_text(value: bytes | str | None) -> str | None:
     return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
-_FACTS: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "key": lambda message: _said(message.key()),
-    "headers": lambda message: {name: _said(value) for name, value in message.headers() or ()},
+_FACTS: Final[Mapping[str, Callable[[_Message], object]]] = {
+    "key": lambda message: _to_text(message.key()),
+    "headers": lambda message: {name: _to_text(value) for name, value in message.headers() or ()},
     "timestamp": lambda message: message.timestamp()[1] if message.timestamp()[0] else None,
     "partition": lambda message: message.partition(),
     "offset": lambda message: message.offset(),

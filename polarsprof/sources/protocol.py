@@ -1,8 +1,8 @@
-"""`Source`: where batches of a stream come from and how it is told what is safe; imports nothing above.
+"""`Source`: the protocol of streams, read in batches; imports nothing above.
 
-A source hands out batches with the positions after them. Rows and positions become durable together, so a source that
-can begin at given positions is counted exactly once; one that only takes acknowledgements hears of each batch when it
-is durable, and gives again what it has not heard of.
+A source returns batches with the positions after them. Rows and positions become durable together, so a source that
+can start at a position is counted exactly once. A source without positions is told of each batch that is durable, and
+returns the other batches again after a crash.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a source read in one go.
+    """Lines, messages or rows that a source read at once.
 
     Attributes
     ----------
     data
-        Bytes of whole lines of NDJSON; or a list of messages, each a JSON value in bytes, None for one without a
-        value, or a mapping that is a record already; or a table, as `Logger.log_frame` takes them.
+        Bytes of whole lines of NDJSON; a list of messages; or a table that `Logger.log_frame` accepts. A message is a
+        JSON value in bytes, a mapping, or None for a message without a value.
     records
-        How many lines, messages or rows these are.
+        Number of lines, messages or rows.
     positions
-        Partition → the next position to read after this batch, an integer of 64 bits that only grows. Empty for a
-        source that cannot begin at a position.
+        Partition → the next position to read after this batch, a 64-bit integer that only grows. Empty for a source
+        that cannot start at a position.
     place
-        Number of a message in `data`, or of a byte in its lines → partition and position, for those that are rejected.
+        Number of a message in `data`, or offset of a byte in its lines → partition and position, for dead letters.
     original
-        Number of a message in `data` → the bytes that came, where `data` has something else.
+        Number of a message in `data` → the bytes as received, if `data` has others.
     receipt
-        Whatever `Source.acknowledge` needs to know of the batch.
+        Any value that `Source.acknowledge` needs for this batch.
     """
 
-    data: Any
+    data: object
     records: int
     positions: Mapping[str, int] = field(default_factory=dict)
     place: Callable[[int], tuple[str, int]] = lambda number: ("", number)
@@ -47,16 +47,16 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message that is no record.
+    """A message that is not a record.
 
     Attributes
     ----------
     source, position
-        The partition and where in it the message stands.
+        The partition, and the position of the message in it.
     reason
-        Why it was rejected, such as "invalid JSON".
+        Reason of the rejection, such as "invalid JSON".
     value
-        The message as it came; None where it had no value.
+        The message as received; None for a message without a value.
     """
 
     source: str
@@ -66,17 +66,17 @@ class DeadLetter:
 
 
 class Source(ABC):
-    """A stream that is read batch by batch, by one thread. Only `poll` has to be written.
+    """A stream that one thread reads in batches. Only `poll` is required.
 
     Attributes
     ----------
     ended
-        Whether nothing will ever come any more; False for most streams.
+        True after the last record; False for most streams.
     blocks
-        Whether `poll` may wait for longer than it was told. Then a signal raises `Interrupted` within it, upon which it
-        should return what it has.
+        True if `poll` can wait longer than its timeout. A signal then raises `Interrupted` in it, and `poll` should
+        return the records it has.
     lag_unit
-        What `lag` counts, "records" or "bytes".
+        Unit of `lag`, "records" or "bytes".
     """
 
     ended: bool = False
@@ -84,60 +84,60 @@ class Source(ABC):
     lag_unit: str = "records"
 
     def seek(self, positions: Mapping[str, int]) -> Mapping[str, int]:
-        """Get ready to read on; called once, before the first `poll`.
+        """Prepare to read; called once, before the first `poll`.
 
         Parameters
         ----------
         positions
-            Partition → the position to read on from, of all partitions that were ever read into the data set; others
-            have none and begin where the source was told to.
+            Partition → next position to read, for all partitions with a position in the data set. Other partitions
+            start where the source was told to.
 
         Returns
         -------
         mapping
-            Partition → where it begins, of all that have positions; it is made durable before the first batch, so that
-            a source that begins "at the end" does not skip what comes before that.
+            Partition → first position, for all partitions with positions. It becomes durable before the first batch,
+            so that a source that starts "at the end" skips no record after a crash.
 
         Raises
         ------
         SourceError
-            Where it cannot be reached, is not there, or lacks what is to be read.
+            If the source is unreachable or does not exist, or if the next record was deleted.
         """
         del positions
         return {}
 
     @abstractmethod
-    def poll(self, most: int, timeout_s: float) -> Batch | None:
+    def poll(self, max_records: int, timeout_s: float) -> Batch | None:
         """The next batch.
 
         Parameters
         ----------
-        most
-            Records at the most.
+        max_records
+            Largest number of records to return.
         timeout_s
-            How long to wait for the first one.
+            Time to wait for the first record, in seconds.
 
         Returns
         -------
         Batch
-            None where nothing came.
+            None if no record came.
 
         Raises
         ------
         SourceError
-            Where nothing can come any more.
+            If no record can come any more.
         """
 
     def acknowledge(self, batches: Sequence[Batch]) -> None:
-        """Take note that batches, in the order in which they were read, are durable; their `data` is gone."""
+        """Note that batches are durable; they come in order and without their `data`."""
         del batches
 
     def lag(self) -> int | None:
-        """How much is there that was not read yet, in `lag_unit`; None where that is not known."""
+        """Number of unread records or bytes, see `lag_unit`; None if unknown."""
         return None
 
-    def close(self) -> None:  # noqa: B027 - most have nothing to do
-        """Let go of connections and files."""
+    def close(self) -> None:  # noqa: B027 - most sources have nothing to close
+        """Release connections and files."""
 
 
 class Interrupted(Exception):

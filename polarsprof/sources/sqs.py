@@ -1,15 +1,15 @@
 """`SqsSource`: the messages of an SQS queue, each at least once.
 
-A queue has no positions: a message is deleted when it is durable, and comes again where that is not heard of. So
-after a crash those that were durable but not deleted yet count again, at most what one `checkpoint_every` brings.
-While the source lives, a message that comes again before it was deleted is known by its id and does not count.
+A queue has no positions: a message is deleted after it is durable, and comes again if the deletion fails. So messages
+that were durable but not deleted before a crash count twice, at most those of one `checkpoint_every`. While the source
+runs, a message that comes again before its deletion is recognized by its id and does not count.
 """
 
 from __future__ import annotations
 
 import time
 import warnings
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Self, TypedDict
 
 from polarsprof.errors import DataWarning, SourceError, plain_text
 from polarsprof.sources.aws import Service
@@ -18,91 +18,111 @@ from polarsprof.sources.protocol import Batch, Source
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_AT_A_TIME: Final = 10  # what a request may ask for
+    from polarsprof.sources.addresses import Address
+
+_REQUEST_MESSAGES: Final = 10  # limit of a request
 _PAUSE_S: Final = 0.1
 
 
-class SqsSource(Source):
-    """The messages of a queue, whose bodies are JSON objects.
+class _Message(TypedDict):
+    MessageId: str
+    ReceiptHandle: str
+    Body: str
 
-    Its visibility timeout must be longer than a batch and `checkpoint_every` take together.
+
+class SqsSource(Source):
+    """The messages of a queue; the body of each is a JSON object.
+
+    The visibility timeout of the queue must be longer than a batch and `checkpoint_every` together.
 
     Parameters
     ----------
     queue_url
-        The URL of the queue.
+        URL of the queue.
     patience_s
-        For how long the service may be away before that is an error.
+        Longest outage to wait out, in seconds.
     options
-        For `boto3.client("sqs", …)`, such as `{"region_name": "eu-west-1"}`; credentials come from where boto3 finds
-        them.
+        Arguments of `boto3.client("sqs", …)`, such as `{"region_name": "eu-west-1"}`; boto3 finds the credentials.
 
     Raises
     ------
     ArgumentError
-        For an argument that does not fit.
+        If an argument does not fit.
     SourceError
-        Where boto3 is not installed, or does not know the region.
+        If boto3 is not installed or does not know the region.
     """
 
-    def __init__(self, queue_url: str, *, patience_s: float = 60.0, options: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, queue_url: str, *, patience_s: float = 60.0, options: Mapping[str, object] | None = None
+    ) -> None:
         self._url = plain_text("queue_url", queue_url)
         self._name = f"sqs:{queue_url.rpartition('/')[2]}"
-        self._service = Service("sqs", options, patience_s, self._broken)
+        self._service = Service("sqs", options, patience_s, self._make_error)
         self._received = 0
-        self._receipts: dict[str, str] = {}  # id → what deletes it, of what is not deleted
+        self._receipts: dict[str, str] = {}  # id → receipt handle of messages that are not deleted
         self._lag: int | None = None
 
+    @classmethod
+    def from_address(cls, address: Address) -> Self:
+        """The source of sqs://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE."""
+        address.check("sqs://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE", options=("region", "endpoint"))
+        endpoint = address.options.get("endpoint")
+        options = {"region_name": address.options.get("region") or _region(address.server), "endpoint_url": endpoint}
+        queue_url = f"{endpoint or f'https://{address.server}'}/{address.name}"
+        return cls(queue_url, options={name: value for name, value in options.items() if value})
+
     def seek(self, positions: Mapping[str, int]) -> Mapping[str, int]:
-        """See whether the queue is there."""
+        """Check that the queue exists."""
         del positions
         try:
             self._lag = self._length()
         except self._service.errors as error:
-            raise self._broken(error) from error
+            raise self._make_error(error) from error
         return {}
 
-    def poll(self, most: int, timeout_s: float) -> Batch | None:
+    def poll(self, max_records: int, timeout_s: float) -> Batch | None:
         """The messages that come within the time."""
         until = time.monotonic() + timeout_s
-        messages: list[Any] = []
+        messages: list[_Message] = []
         try:
-            while len(messages) < most and (time.monotonic() < until or not messages):
-                came = self._receive(min(_AT_A_TIME, most - len(messages)), wait=not messages)
-                if not came:
+            while len(messages) < max_records and (time.monotonic() < until or not messages):
+                received = self._receive(min(_REQUEST_MESSAGES, max_records - len(messages)), wait=not messages)
+                if not received:
                     break
-                messages += came
+                messages += received
         except self._service.errors as error:
-            self._service.bear(error)
+            self._service.record_failure(error)
             time.sleep(min(timeout_s, _PAUSE_S))
         else:
-            self._service.answered()
+            self._service.record_success()
         return self._batch(messages)
 
     def acknowledge(self, batches: Sequence[Batch]) -> None:
-        """Delete what is durable; what cannot be deleted comes again and is told of."""
-        ids = [each for batch in batches for each in batch.receipt]
-        for start in range(0, len(ids), _AT_A_TIME):
-            part = ids[start : start + _AT_A_TIME]
-            entries = [{"Id": str(at), "ReceiptHandle": self._receipts[each]} for at, each in enumerate(part)]
+        """Delete durable messages; warn of those that cannot be deleted and come again."""
+        ids: list[str] = [message_id for batch in batches for message_id in batch.receipt]
+        for start in range(0, len(ids), _REQUEST_MESSAGES):
+            part = ids[start : start + _REQUEST_MESSAGES]
+            entries = [
+                {"Id": str(at), "ReceiptHandle": self._receipts[message_id]} for at, message_id in enumerate(part)
+            ]
             try:
                 failed = self._service.client.delete_message_batch(QueueUrl=self._url, Entries=entries).get(
                     "Failed", []
                 )
             except self._service.errors as error:
-                self._tell(len(part), str(error))
+                self._warn(len(part), str(error))
                 continue
             if failed:
-                self._tell(len(failed), str(failed[0].get("Message") or failed[0].get("Code")))
+                self._warn(len(failed), str(failed[0].get("Message") or failed[0].get("Code")))
             for at in {*range(len(part))} - {int(entry["Id"]) for entry in failed}:
                 del self._receipts[part[at]]
 
     def lag(self) -> int | None:
-        """Messages that wait, as the service guessed when this began."""
+        """Number of waiting messages, from the estimate of the service at the start."""
         return None if self._lag is None else max(0, self._lag - self._received)
 
     def close(self) -> None:
-        """Leave the service; what was not acknowledged comes again."""
+        """Close the client; messages that were not acknowledged come again."""
         self._service.client.close()
 
     def _length(self) -> int:
@@ -111,16 +131,16 @@ class SqsSource(Source):
             self._service.client.get_queue_attributes(QueueUrl=self._url, AttributeNames=[name])["Attributes"][name]
         )
 
-    def _receive(self, most: int, *, wait: bool) -> list[Any]:
+    def _receive(self, max_messages: int, *, wait: bool) -> list[_Message]:
         answer = self._service.client.receive_message(
-            QueueUrl=self._url, MaxNumberOfMessages=most, WaitTimeSeconds=int(wait)
+            QueueUrl=self._url, MaxNumberOfMessages=max_messages, WaitTimeSeconds=int(wait)
         )
-        messages = answer.get("Messages", [])
+        messages: list[_Message] = answer.get("Messages", [])
         new = [message for message in messages if message["MessageId"] not in self._receipts]
         self._receipts.update((message["MessageId"], message["ReceiptHandle"]) for message in messages)
         return new
 
-    def _batch(self, messages: list[Any]) -> Batch | None:
+    def _batch(self, messages: list[_Message]) -> Batch | None:
         if not messages:
             return None
         start, self._received = self._received, self._received + len(messages)
@@ -131,9 +151,15 @@ class SqsSource(Source):
             receipt=[message["MessageId"] for message in messages],
         )
 
-    def _tell(self, messages: int, why: str) -> None:
+    def _warn(self, messages: int, why: str) -> None:
         text = f"{self._name}: {messages} messages are durable but could not be deleted, and come again: {why}"
         warnings.warn(text, DataWarning, stacklevel=2)
 
-    def _broken(self, error: Exception) -> SourceError:
+    def _make_error(self, error: Exception) -> SourceError:
         return SourceError(f"sqs: {self._url}: {error}")
+
+
+def _region(host: str) -> str | None:
+    """The region in the name of an AWS host; None for other hosts."""
+    service, _, rest = host.partition(".")
+    return rest.partition(".")[0] if service == "sqs" and rest.endswith("amazonaws.com") else None

@@ -1,40 +1,39 @@
-"""Where files lie, as the rest of the store sees it: a folder or an object store behind one small interface.
+"""The protocols of storage backends: one interface of folders and object stores.
 
-Names are relative to the place. Files of panes are immutable; what is `kept` beside them is small, derived or a note of
-a compaction, and is replaced whole.
+Names are relative to the folder or prefix. Files of panes are immutable. Sidecars are small files beside them (an
+index, an epoch, a plan), replaced as a whole. Imports nothing of the library.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
-
-from polarsprof.profiles.merging import named, naming, sections_of
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from polarsprof.files.codec import Sections
-    from polarsprof.profiles.profile import Profile
+Stamp: TypeAlias = tuple[int, int, int]
+"""Size and two more numbers of a file; differs if another file takes the same name."""
+ReadAt: TypeAlias = Callable[[int, int], bytes]
+"""(offset, length) → that part of a file."""
 
-    Stamp = tuple[int, int, int]
-    """What differs once a file of the same name is another one: its size, and two figures more."""
-    Part = Callable[[int, int], bytes]
-    """(offset, length) → that part of a file."""
+MAX_AHEAD_BYTES: Final = 8 << 20  # read at once; profiles are mostly smaller, larger ones are read part by part
+MAX_SIDECAR_BYTES: Final = 1 << 28  # an index of two million files takes less; a larger file is not one of ours
 
 
-class Claim(Protocol):
-    """The right to compact a data set."""
+class CompactionLock(Protocol):
+    """The right to compact a data set, and the plan under which that happens."""
 
     def plan(self) -> bytes:
-        """The plan that was committed last and not finished; empty for none."""
+        """The last plan that was committed and not finished; empty if none."""
 
     def commit(self, plan: bytes) -> bool:
-        """Make a plan the one that holds; False: another compactor was faster."""
+        """Make a plan the current one; returns whether no other compactor came first."""
 
     def finish(self) -> None:
-        """Say that the plan was carried out."""
+        """Mark the current plan as carried out."""
 
 
 class StoreBackend(Protocol):
@@ -43,81 +42,82 @@ class StoreBackend(Protocol):
     Attributes
     ----------
     url
-        As the user may write it.
+        The address, as users write it.
     state_folder
-        A local folder for what writers keep until the place has it.
+        A local folder for the state of writers and for panes that are not stored.
     plain_names
-        Whether a plain name may be given to a pane: only where nobody deletes one that was given anew meanwhile.
-    readers
-        How many files are read at a time.
-    index_from
-        As many files are opened rather than an index written.
+        Whether panes can have plain names: only if no backend operation deletes a name that was reused in between.
+    concurrent_reads
+        Number of files to read at a time.
+    min_index_files
+        Number of files from which an index is written; fewer are opened instead.
     """
 
     url: str
     state_folder: Path
     plain_names: bool
-    readers: int
-    index_from: int
+    concurrent_reads: int
+    min_index_files: int
 
-    def where(self, name: str) -> str:
-        """A file's name for people."""
+    def display_name(self, name: str) -> str:
+        """A file's full name, for error messages."""
 
     def names(self, prefix: str) -> list[str]:
-        """The names of panes that begin so, sorted."""
+        """The names of panes with this prefix, sorted."""
 
     def stamps(self, prefix: str) -> dict[str, Stamp]:
-        """The same, each with its stamp."""
+        """The names of panes with this prefix, each with its stamp."""
 
-    def opened(self, name: str, first_bytes: int | None) -> AbstractContextManager[tuple[Part, int]]:
-        """A file and its size; so many bytes of it, or all, are read ahead."""
+    def open(self, name: str, first_bytes: int | None) -> AbstractContextManager[tuple[ReadAt, int]]:
+        """Open a file: a function that reads parts of it, and its size in bytes.
+
+        Parameters
+        ----------
+        name
+            Name of the file.
+        first_bytes
+            Number of bytes to read at once; None if the file is read whole.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read; a `FileNotFoundError` if it does not exist.
+        """
 
     def put(self, names: Sequence[str], data: bytes, temporary: str, is_same: Callable[[str], bool]) -> str:
-        """Make data durable under the first name that is free or holds the same already; the name."""
+        """Make data durable under the first free name, and return the name.
+
+        Parameters
+        ----------
+        names
+            Names to try, in this order.
+        data
+            The bytes of the file.
+        temporary
+            A name for the file while it is written.
+        is_same
+            Returns whether an existing file holds the same data; then its name is returned.
+
+        Raises
+        ------
+        OSError
+            If the data cannot be made durable; a `FileExistsError` if all names hold other data.
+        """
 
     def delete(self, files: Mapping[str, Stamp]) -> None:
-        """Delete what is still there unchanged, for good, after all that was put before is durable for good."""
+        """Delete files whose stamps are unchanged; all data put before is durable by then."""
 
-    def kept(self, name: str) -> bytes:
-        """What is kept under a name; empty for nothing."""
+    def read_sidecar(self, name: str) -> bytes:
+        """The bytes of a sidecar; empty if it does not exist."""
 
-    def keep(self, name: str, data: bytes) -> None:
-        """Replace what is kept under a name."""
+    def write_sidecar(self, name: str, data: bytes) -> None:
+        """Replace a sidecar as a whole."""
 
-    def claim(self, name: str) -> AbstractContextManager[Claim]:
-        """Wait for the right to compact the data set, and sweep what a dead compactor left."""
+    def compaction_lock(self, dataset: str) -> AbstractContextManager[CompactionLock]:
+        """Wait for the right to compact a data set.
+
+        Removes temporary files of dead compactors.
+        """
 
     def remove_orphan_files(self) -> int:
-        """Remove the temporary files that nobody writes any more; their number."""
-
-
-MOST_AHEAD_BYTES: Final = 8 << 20  # a larger file is read part by part, as its header announces them
-MOST_KEPT_BYTES: Final = 1 << 28
-_HEAD_BYTES: Final = 16 << 10
-
-
-def read_file(backend: StoreBackend, name: str, columns: Iterable[str] | None) -> Profile:
-    """The profile in a file, with all columns or those named; reads little more than it needs.
-
-    Raises
-    ------
-    CorruptProfile, UnsupportedVersion, OSError
-        Naming the file.
-    """
-    return named(opened_file(backend, name, columns), columns)
-
-
-def opened_file(backend: StoreBackend, name: str, columns: Iterable[str] | None) -> Sections:
-    """A file of which the header was checked and all columns or those named were read, to be merged with others.
-
-    Raises
-    ------
-    CorruptProfile, UnsupportedVersion, OSError
-        Naming the file.
-    """
-    first_bytes = None if columns is None else _HEAD_BYTES
-    where = backend.where(name)
-    with backend.opened(name, first_bytes) as (part, file_bytes), naming(where):
-        sections = sections_of(part, file_bytes, where)
-        sections.keep(columns)
-    return sections
+        """Remove temporary files of dead writers; returns their number."""

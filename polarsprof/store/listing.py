@@ -1,114 +1,107 @@
-"""Which files a data set has, so that none is missing though a compactor is at work; and reading several at a time.
+"""`ManifestCache`: all files of a data set, even while a compactor deletes some.
 
-A listing is no snapshot: files come and go while it is made. A compactor deletes files only after their merge is
-durable and the *epoch* of the data set was renewed. So where the epoch is the same before a listing and after it,
-whatever was deleted meanwhile was replaced before the listing began, by a file that it holds. Else it is made again.
+A listing is no snapshot: files appear and disappear while it is read. A compactor deletes files only after their merge
+is durable and the *epoch* of the data set is renewed. If the epoch is the same before and after a listing, every file
+deleted in between was replaced before the listing began, by a file that the listing holds. Otherwise the data set is
+listed again.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from polarsprof.errors import StoreError
-from polarsprof.store.backend import read_file
 from polarsprof.store.manifest import Entry, Manifest
-from polarsprof.store.names import kept_name, prefix_of
+from polarsprof.store.names import prefix_of, sidecar_name
+from polarsprof.store.prefetch import prefetch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
 
+    from polarsprof.profiles.header import ProfileHeader
     from polarsprof.store.backend import Stamp, StoreBackend
 
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
-_MOST_LISTINGS: Final = 100
+# A compactor renews the epoch at most 16 times a run, so only a listing much slower than whole runs fails this often.
+_MAX_LISTINGS: Final = 100
 
 
 class ManifestCache:
-    """The catalogs of a place, kept from one question to the next."""
+    """The manifests of a store's data sets, kept from one call to the next.
 
-    def __init__(self, backend: StoreBackend) -> None:
+    Parameters
+    ----------
+    backend
+        Lists the files, and holds epochs and indexes.
+    read_header
+        Name of a file → its header. Raises CorruptProfile, UnsupportedVersion or OSError for a file without one.
+    """
+
+    def __init__(self, backend: StoreBackend, read_header: Callable[[str], ProfileHeader]) -> None:
         self._backend = backend
-        self._known: dict[str, Manifest] = {}
+        self._read_header = read_header
+        self._manifests: dict[str, Manifest] = {}
 
     def manifest(self, dataset: str) -> Manifest:
-        """What the files of a data set hold now; of those seen before, no more than names and stamps are read.
+        """The current files of a data set; only new and changed files are opened.
 
         Raises
         ------
         CorruptProfile, UnsupportedVersion, OSError
-            For a file whose header cannot be read; the text names it.
+            If the header of a file cannot be read. The message names it.
+        StoreError
+            If compactors deleted files during each of 100 listings.
         """
-        for _ in range(_MOST_LISTINGS):
-            with suppress(FileNotFoundError):  # a file went after it was listed: another one holds its panes
-                found = self._listed(dataset)
-                if found is not None:
-                    return found
-        msg = f"{self._backend.url}: the files of {dataset!r} were deleted under each of {_MOST_LISTINGS} listings"
+        for _ in range(_MAX_LISTINGS):
+            with suppress(FileNotFoundError):  # deleted after the listing: another file holds its panes
+                manifest = self._list(dataset)
+                if manifest is not None:
+                    return manifest
+        msg = f"{self._backend.url}: the files of {dataset!r} were deleted under each of {_MAX_LISTINGS} listings"
         raise StoreError(msg)
 
-    def _listed(self, dataset: str) -> Manifest | None:
+    def _list(self, dataset: str) -> Manifest | None:
         epoch = self.epoch(dataset)
-        listed = self._backend.stamps(prefix_of(dataset))
+        stamps = self._backend.stamps(prefix_of(dataset))
         if self.epoch(dataset) != epoch:
             return None
-        if not listed:
+        if not stamps:
             return Manifest()
-        known = self._known.get(dataset)
-        same = (self._index(dataset, len(listed)) if known is None else known).unchanged(listed)
+        previous = self._manifests.get(dataset)
+        same = (self._read_index(dataset, len(stamps)) if previous is None else previous).unchanged(stamps)
         known_names = set(same.names)
-        fresh = self._opened(dataset, {name: stamp for name, stamp in listed.items() if name not in known_names})
-        found = self._known[dataset] = same.extended(fresh)
-        if len(fresh) >= max(self._backend.index_from, len(listed) // 100):
-            with suppress(OSError):  # a place that is only read has no index
-                if index := found.to_bytes(dataset):
-                    self._backend.keep(kept_name(dataset, "index"), index)
-        return found
+        fresh = self._read_entries(dataset, {name: stamp for name, stamp in stamps.items() if name not in known_names})
+        manifest = self._manifests[dataset] = same.with_entries(fresh)
+        # An index costs a write of all entries, so it is renewed once a hundredth of them is new.
+        if len(fresh) >= max(self._backend.min_index_files, len(stamps) // 100):
+            with suppress(OSError):  # a read-only store has no index
+                if index := manifest.to_bytes(dataset):
+                    self._backend.write_sidecar(sidecar_name(dataset, "index"), index)
+        return manifest
 
-    def distrust(self, dataset: str) -> None:
-        """Open every file at the next question: one was not what the catalog said."""
-        self._known[dataset] = Manifest()
+    def forget(self, dataset: str) -> None:
+        """Open every file again at the next call, because an entry did not match its file."""
+        self._manifests[dataset] = Manifest()
 
     def epoch(self, dataset: str) -> bytes:
-        """What changes before files are deleted."""
-        return self._backend.kept(kept_name(dataset, "epoch"))
+        """A random value that changes before files are deleted; empty at first."""
+        return self._backend.read_sidecar(sidecar_name(dataset, "epoch"))
 
     def renew_epoch(self, dataset: str) -> None:
-        """Have everyone who lists files at this moment list them again."""
-        self._backend.keep(kept_name(dataset, "epoch"), secrets.token_bytes(16))
+        """Make every process that lists files at this moment list them again."""
+        self._backend.write_sidecar(sidecar_name(dataset, "epoch"), secrets.token_bytes(16))
 
-    def _index(self, dataset: str, files: int) -> Manifest:
-        if files < self._backend.index_from:
+    def _read_index(self, dataset: str, files: int) -> Manifest:
+        if files < self._backend.min_index_files:
             return Manifest()
-        found = Manifest.from_bytes(self._backend.kept(kept_name(dataset, "index")), dataset)
-        return Manifest() if found is None else found
+        manifest = Manifest.from_bytes(self._backend.read_sidecar(sidecar_name(dataset, "index")), dataset)
+        return Manifest() if manifest is None else manifest
 
-    def _opened(self, dataset: str, files: dict[str, Stamp]) -> list[Entry]:
+    def _read_entries(self, dataset: str, files: dict[str, Stamp]) -> list[Entry]:
         def entry(name: str) -> Entry:
-            head = read_file(self._backend, name, ())
-            window = head.window if head.dataset == dataset else None
-            return Entry(name, files[name], window, head.rows, head.panes)
+            header = self._read_header(name)
+            window = header.window if header.dataset == dataset else None
+            return Entry(name, files[name], window, header.rows, header.panes)
 
-        return list(each_ahead(entry, files, self._backend.readers))
-
-
-def each_ahead(work: Callable[[_Item], _Result], items: Iterable[_Item], workers: int) -> Iterator[_Result]:
-    """The results for the items, in order; with several workers so many are worked out ahead."""
-    if workers == 1:
-        yield from map(work, items)
-        return
-    with ThreadPoolExecutor(workers, "polarsprof-read") as pool:
-        ahead: deque[Callable[[], _Result]] = deque()
-        try:
-            for item in items:
-                ahead.append(pool.submit(work, item).result)
-                if len(ahead) > 2 * workers:
-                    yield ahead.popleft()()
-            while ahead:
-                yield ahead.popleft()()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        return list(prefetch(entry, files, self._backend.concurrent_reads))

@@ -1,8 +1,9 @@
-"""What the files of a data set hold, as far as their headers say: windows, rows, panes. Columns of numbers, no objects.
+"""`Manifest`: windows, rows and panes of all files of a data set, from headers.
 
-A catalog is made from a listing: files that an older catalog knows by the same name and stamp are taken from it, the
-others are opened. Its bytes are an index for the next process: derived, and given up at the first thing in them that is
-not as it must be. Nothing in an index is ever executed, allocated by or opened: names count where the listing has them.
+The entries are NumPy arrays, not objects. A manifest is built from a listing. Entries of files with the same name and
+stamp come from an older manifest; other files are opened. Its bytes are an index for the next process: derived data,
+which is dropped at the first inconsistency. An index is not trusted: no size in it is allocated before it was checked,
+and a name in it counts only if the listing has it too.
 """
 
 from __future__ import annotations
@@ -28,12 +29,26 @@ if TYPE_CHECKING:
     Ids = frozenset[tuple[str, int]]
 
 _MAGIC: Final = b"POLPIDX1"
-# Magic, CRC-32 of what follows, data set, numbers of files and panes, two lengths of text.
+# Magic, CRC-32 of the body, digest of the data set, numbers of files and panes, lengths of file names and writer ids.
 _HEAD: Final = struct.Struct("<8sI32sQQQQ")
 
 
 class Entry(NamedTuple):
-    """What the header of one file says; no window: it is no pane of the data set."""
+    """The header of one file, in short.
+
+    Attributes
+    ----------
+    name
+        Name of the file.
+    stamp
+        Its stamp in the listing.
+    window
+        Its window; None if the file is no pane of the data set.
+    rows
+        Number of rows.
+    ids
+        Writer id and number of each pane in it.
+    """
 
     name: str
     stamp: Stamp
@@ -44,22 +59,22 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The entries of all files of a data set, in the order of their names.
+    """The entries of all files of a data set, sorted by name.
 
     Attributes
     ----------
     names
-        Of the files.
+        Names of the files.
     stamps
-        int64, a row of three per file.
+        int64, shape (files, 3).
     spans
-        int64, start, end and rows per file; start = end for what is no pane of the data set.
+        int64, shape (files, 3): start, end and rows; start = end if the file is no pane of the data set.
     first_pane
-        int64, where the panes of a file begin in `panes`, and one entry for the end.
+        int64, shape (files + 1): index of a file's first pane in `panes`; the last one is the number of panes.
     panes
-        uint64, position of the writer in `writers` and number, per pane of a file.
+        uint64, shape (panes, 2): index of the writer in `writers`, and number of the pane.
     writers
-        Ids of writers.
+        Ids of the writers.
     """
 
     names: list[str] = field(default_factory=list)
@@ -70,8 +85,8 @@ class Manifest:
     writers: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, entries: Iterable[Entry]) -> Manifest:
-        """The catalog of entries, in any order."""
+    def from_entries(cls, entries: Iterable[Entry]) -> Manifest:
+        """The manifest of entries in any order."""
         ordered = sorted(entries, key=lambda entry: entry.name)
         position: dict[str, int] = {}
         panes = [
@@ -88,17 +103,17 @@ class Manifest:
             list(position),
         )
 
-    def unchanged(self, listed: Mapping[str, Stamp]) -> Manifest:
-        """The part of this catalog whose files are listed with the same stamps."""
-        if len(listed) == len(self.names) and sorted(listed) == self.names:
-            stamps = np.array([listed[name] for name in self.names], np.int64).reshape(-1, 3)
-            same = (stamps == self.stamps).all(axis=1)
-            return self if same.all() else self.taken(np.flatnonzero(same))
+    def unchanged(self, stamps: Mapping[str, Stamp]) -> Manifest:
+        """The part of this manifest whose files have the same stamps in a listing."""
+        if len(stamps) == len(self.names) and sorted(stamps) == self.names:
+            listed = np.array([stamps[name] for name in self.names], np.int64).reshape(-1, 3)
+            same = (listed == self.stamps).all(axis=1)
+            return self if same.all() else self.select(np.flatnonzero(same))
         known = enumerate(zip(self.names, map(tuple, self.stamps.tolist()), strict=True))
-        return self.taken(np.array([row for row, (name, stamp) in known if listed.get(name) == stamp], np.int64))
+        return self.select(np.array([row for row, (name, stamp) in known if stamps.get(name) == stamp], np.int64))
 
-    def taken(self, rows: NDArray[np.int64]) -> Manifest:
-        """The catalog of the files at some positions, in rising order."""
+    def select(self, rows: NDArray[np.int64]) -> Manifest:
+        """The manifest of the files at some positions, in ascending order."""
         counts = np.diff(self.first_pane)[rows]
         first_pane = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
         shift = np.repeat(self.first_pane[rows] - first_pane[:-1], counts)
@@ -106,15 +121,15 @@ class Manifest:
         names = [self.names[row] for row in rows.tolist()]
         return Manifest(names, self.stamps[rows], self.spans[rows], first_pane, panes, self.writers)
 
-    def extended(self, entries: Sequence[Entry]) -> Manifest:
-        """The catalog of these files and others."""
+    def with_entries(self, entries: Sequence[Entry]) -> Manifest:
+        """The manifest of these files and further ones."""
         if not entries:
             return self
-        added = Manifest.of(entries)
+        added = Manifest.from_entries(entries)
         position = {writer_id: at for at, writer_id in enumerate(self.writers)}
-        moved = [position.setdefault(writer_id, len(position)) for writer_id in added.writers]
+        positions = [position.setdefault(writer_id, len(position)) for writer_id in added.writers]
         panes = added.panes.copy()
-        panes[:, 0] = np.array(moved, np.uint64)[panes[:, 0]]
+        panes[:, 0] = np.array(positions, np.uint64)[panes[:, 0]]
         both = Manifest(
             self.names + added.names,
             np.concatenate([self.stamps, added.stamps]),
@@ -124,43 +139,44 @@ class Manifest:
             list(position),
         )
         order = sorted(range(len(both.names)), key=both.names.__getitem__)
-        return both.taken(np.array(order, np.int64))
+        return both.select(np.array(order, np.int64))
 
     def __bool__(self) -> bool:
-        """Whether a file is a pane of the data set."""
+        """Returns whether any file is a pane of the data set."""
         return bool(self._panes_of_dataset().any())
 
     def windows(self) -> list[Window]:
-        """The windows that lie in no other one, in order; starts and ends both rise."""
+        """The windows inside no other window; starts and ends both ascend."""
         starts, ends = self._outermost()
         return list(map(Window, starts.tolist(), ends.tolist()))
 
     def _outermost(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        found = self.spans[self._panes_of_dataset()]
-        order = np.lexsort((-found[:, 1], found[:, 0]))  # of one start the longest first
-        starts, ends = found[order, 0], found[order, 1]
+        spans = self.spans[self._panes_of_dataset()]
+        order = np.lexsort((-spans[:, 1], spans[:, 0]))  # if starts are equal, the longest first
+        starts, ends = spans[order, 0], spans[order, 1]
         latest = np.maximum.accumulate(ends)
         outermost = np.ones(len(ends), bool)
         outermost[1:] = ends[1:] > latest[:-1]
         return starts[outermost], ends[outermost]
 
     def overlapping(self, start_us: int | None, end_us: int | None) -> Manifest:
-        """The files of all `windows` that overlap [start, end)."""
+        """The files of all `windows` that overlap [start, end); None is an open side."""
         starts, ends = self._outermost()
-        wanted = np.ones(len(starts), bool)
+        overlaps = np.ones(len(starts), bool)
         if start_us is not None:
-            wanted &= ends > start_us
+            overlaps &= ends > start_us
         if end_us is not None:
-            wanted &= starts < end_us
-        starts, ends = starts[wanted], ends[wanted]
+            overlaps &= starts < end_us
+        starts, ends = starts[overlaps], ends[overlaps]
         if not len(starts):
             return Manifest()
-        last = np.searchsorted(starts, self.spans[:, 0], "right") - 1  # of those that start no later: it ends last
+        # Of the windows that start no later than a file, the last one also ends last.
+        last = np.searchsorted(starts, self.spans[:, 0], "right") - 1
         inside = (last >= 0) & (self.spans[:, 1] <= ends[last])
-        return self.taken(np.flatnonzero(inside & self._panes_of_dataset()))
+        return self.select(np.flatnonzero(inside & self._panes_of_dataset()))
 
     def entries(self) -> Iterator[Entry]:
-        """All files."""
+        """All entries, sorted by name."""
         panes = [(self.writers[at], number) for at, number in self.panes.tolist()]
         bounds = pairwise(self.first_pane.tolist())
         for name, stamp, span, (first, end) in zip(
@@ -170,11 +186,11 @@ class Manifest:
             yield Entry(name, tuple(stamp), window, span[2], frozenset(panes[first:end]))
 
     def _panes_of_dataset(self) -> NDArray[np.bool_]:
-        found: NDArray[np.bool_] = self.spans[:, 0] < self.spans[:, 1]
-        return found
+        is_pane: NDArray[np.bool_] = self.spans[:, 0] < self.spans[:, 1]
+        return is_pane
 
     def to_bytes(self, dataset: str) -> bytes:
-        """The index file; empty where a name or an id is such that none can say it."""
+        """The bytes of the index; empty if a name or an id is not printable."""
         if any("\n" in text or not text.isprintable() for text in (*self.names, *self.writers)):
             return b""
         names, writers = ("\n".join(texts).encode() for texts in (self.names, self.writers))
@@ -185,14 +201,14 @@ class Manifest:
 
     @classmethod
     def from_bytes(cls, data: bytes, dataset: str) -> Manifest | None:
-        """The catalog of an index file; None where anything is not as it must be."""
+        """The manifest of an index; None if it is damaged or of another data set."""
         try:
-            return cls._parsed(data, dataset)
+            return cls._parse(data, dataset)
         except (ValueError, IndexError, struct.error):
             return None
 
     @classmethod
-    def _parsed(cls, data: bytes, dataset: str) -> Manifest | None:
+    def _parse(cls, data: bytes, dataset: str) -> Manifest | None:
         magic, crc32, digest, files, panes, names_bytes, writers_bytes = _HEAD.unpack_from(data)
         lengths = [24 * files, 24 * files, 8 * (files + 1), 16 * panes, names_bytes, writers_bytes]
         body = data[_HEAD.size :]
@@ -201,7 +217,7 @@ class Manifest:
         cuts = np.cumsum([0, *lengths]).tolist()
         parts = [body[first:end] for first, end in pairwise(cuts)]
         stamps, spans, first_pane = (np.frombuffer(part, "<i8").astype(np.int64) for part in parts[:3])
-        found = cls(
+        manifest = cls(
             parts[4].decode().split("\n") if files else [],
             stamps.reshape(-1, 3),
             spans.reshape(-1, 3),
@@ -209,7 +225,7 @@ class Manifest:
             np.frombuffer(parts[3], "<u8").astype(np.uint64).reshape(-1, 2),
             parts[5].decode().split("\n") if panes else [],
         )
-        return found if found._is_consistent() else None
+        return manifest if manifest._is_consistent() else None
 
     def _is_consistent(self) -> bool:
         bounds = self.first_pane
@@ -225,7 +241,7 @@ class Manifest:
 
 
 def superset_first(entries: Iterable[Entry]) -> list[Entry]:
-    """Files of many panes before those whose panes are all among theirs, and of the same panes the longest window."""
+    """Entries with a superset first: by number of panes, then by length of the window."""
 
     def rank(entry: Entry) -> tuple[int, int, str]:
         window = entry.window
@@ -235,7 +251,7 @@ def superset_first(entries: Iterable[Entry]) -> list[Entry]:
 
 
 def each_once(entries: Iterable[Entry]) -> Iterator[Entry]:
-    """The entries whose panes are not all among those before; a file that names no pane always counts."""
+    """The entries with a pane that no earlier entry has, and those without pane ids."""
     seen: set[tuple[str, int]] = set()
     for entry in superset_first(entries):
         if not entry.ids or not entry.ids <= seen:
@@ -244,19 +260,18 @@ def each_once(entries: Iterable[Entry]) -> Iterator[Entry]:
 
 
 def by_window(manifest: Manifest) -> dict[Window, list[Entry]]:
-    """The windows of a catalog, in order, each with the files to read so that every pane counts once."""
-    found: dict[Window, list[Entry]] = {window: [] for window in manifest.windows()}
+    """The windows of a manifest in order of time, each with files of every pane once."""
+    panes: dict[Window, list[Entry]] = {window: [] for window in manifest.windows()}
     outer = None
-    for entry in sorted(each_once(manifest.entries()), key=_by_window):
+    for entry in sorted(each_once(manifest.entries()), key=_start_then_longest):
         if entry.window is not None:
-            outer = entry.window if entry.window in found else outer  # that begins last no later ends last, too
+            outer = entry.window if entry.window in panes else outer  # the last one to start no later also ends last
             if outer is not None:
-                found[outer].append(entry)
-    return found
+                panes[outer].append(entry)
+    return panes
 
 
-def _by_window(entry: Entry) -> tuple[int, int]:
-    """Sorts by start, of one start the longest first."""
+def _start_then_longest(entry: Entry) -> tuple[int, int]:
     return (0, 0) if entry.window is None else (entry.window.start_us, -entry.window.end_us)
 
 

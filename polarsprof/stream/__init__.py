@@ -1,1 +1,1 @@
-"""A stream in, panes in a store out."""
+"""Streams: records in from any thread or source, panes in a store out."""

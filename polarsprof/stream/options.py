@@ -1,60 +1,89 @@
-"""`LoggerOptions`: every knob of a logger, checked."""
+"""`LoggerOptions`: every option of a logger, with its default and check."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from polarsprof.errors import argument_error
 from polarsprof.profiles.header import dataset_text
-from polarsprof.stream.rotation import Windowing
-from polarsprof.windowing.tumbling import Interval, Tumbling, duration_us, utc_us
+from polarsprof.windowing.durations import Interval, duration_us
+from polarsprof.windowing.instants import utc_us
+from polarsprof.windowing.tumbling import Tumbling
+from polarsprof.windowing.windowing import Windowing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime, timedelta
 
     from polarsprof.profiles.profile import Profile
     from polarsprof.windowing.clock import Clock
 
 
+class MoreLoggerKeywords(TypedDict, total=False):
+    """Further keyword arguments of `Session.logger`, beside those in its signature."""
+
+    timestamp_unit: str | None
+    max_out_of_orderness: str | timedelta
+    allowed_lateness: str | timedelta | None
+    late_dataset: str | None
+    idle_timeout: str | timedelta | None
+    max_future: str | timedelta
+    max_open_windows: int
+    origin: datetime | None
+    zone: str | None
+    checkpoint_every: str | timedelta | None
+    on_pane: Callable[[Profile], object] | None
+
+
+class LoggerKeywords(MoreLoggerKeywords, total=False):
+    """Keyword arguments of `Session.logger`."""
+
+    with_rotation_time: str | timedelta | None
+    timestamp: str | None
+    dataset_timestamp: datetime | None
+    tags: Mapping[str, str] | None
+    metadata: Mapping[str, str] | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggerOptions:
-    """How a logger cuts its stream and keeps it safe; durations are a timedelta or text such as "90s", "15m", "1d".
+    """Windows and durability of a logger.
+
+    Durations are a timedelta or text such as "90s", "15m", "1d".
 
     Attributes
     ----------
     with_rotation_time
-        Length of a window; None: one window for the whole life of the logger.
+        Length of a window; None keeps one window for the whole life of the logger.
     timestamp
-        Column of the event time, a dotted path in nested records; None: the time of arrival. Takes datetimes (without a
-        zone: UTC), dates, ISO 8601 text and epoch numbers.
+        Column of the event time, a dotted path in nested records; None uses the time of arrival. The column holds
+        datetimes (UTC if without a zone), dates, ISO 8601 text or epoch numbers.
     timestamp_unit
-        "s", "ms", "us" or "ns" for epoch numbers; None: told by magnitude, which is safe from 1973 to 5138.
+        "s", "ms", "us" or "ns" for epoch numbers; None infers it from their magnitude, safely from 1973 to 5138.
     max_out_of_orderness
-        How far rows may lag behind the latest one before their window is sealed: 0s seals as soon as the first row of
-        the next window comes, 1m keeps a window open for one minute of event time more.
+        Lag of a row behind the latest one before its window is sealed: 0s seals with the first row of the next window,
+        1m keeps a window open for one more minute of event time.
     allowed_lateness
-        Rows whose window ended longer ago than this are too late; None: none is, each finds its window.
+        Rows whose window ended longer ago than this are too late; with None no row is, each opens its window anew.
     late_dataset
-        The data set that takes rows that are too late, in windows of their own; None: they are rejected and counted.
+        The data set that takes rows that are too late, in windows of their own; None rejects and counts them.
     idle_timeout
-        Silence after which open windows are sealed; None: only at the next row, flush or close. With event time only.
+        Silence after which open windows are sealed, with event time only; None waits for a row, `flush` or `close`.
     max_future
         Rows further ahead of the clock are profiled but do not advance the watermark.
     max_open_windows
-        Windows open at a time, each holding up to 64 KiB per column; beyond it the oldest is sealed.
+        Most windows open at a time, each with up to 64 KiB per column; beyond it the oldest is sealed.
     origin
-        An instant at which a window starts; default the epoch.
+        An instant at which a window starts; default: the epoch.
     zone
-        Name of a time zone for windows of whole days, such as "Europe/Berlin"; default UTC.
+        Time zone of windows of whole days, such as "Europe/Berlin"; default: UTC.
     checkpoint_every
-        How long rows may wait until they would survive the death of the process, where nobody calls `flush`: 1s loses
-        less, 1m writes less. What is to be written is the state of the open windows, some 10 KiB a column. None: there
-        are no checkpoints, and `flush` seals the open windows.
+        Longest wait of a row until it survives a crash, without a call of `flush`: 1s loses less, 1m writes less. A
+        checkpoint writes the open windows, some 10 KiB a column. None saves none, and `flush` seals the open windows.
     on_pane
-        Called with the `Profile` of each pane after a store took it, from any thread, after a crash perhaps twice. What
-        it raises is told in a warning.
+        Called with the `Profile` of each pane after a store took it, from any thread; after a crash perhaps twice. An
+        error in it becomes a warning.
     """
 
     with_rotation_time: str | timedelta | None = None
@@ -72,13 +101,13 @@ class LoggerOptions:
     on_pane: Callable[[Profile], object] | None = None
 
     def check(self, clock: Clock) -> None:
-        """Raise for a value that fits no logger; an origin or a zone may wait for the interval of one."""
+        """Raise for an invalid value; defaults may have a zone without an interval."""
         self.checkpoint_every_us()
         if self.late_dataset is not None and not dataset_text("late_dataset", self.late_dataset):
             raise argument_error("late_dataset", self.late_dataset, "text of one character or more, or None")
         if self.late_dataset is not None and self.allowed_lateness is None:
             raise argument_error(
-                "late_dataset", self.late_dataset, "None where no row is too late", "allowed_lateness="
+                "late_dataset", self.late_dataset, "None without allowed_lateness", "allowed_lateness="
             )
         if self.on_pane is not None and not callable(self.on_pane):
             raise argument_error("on_pane", self.on_pane, "a function of a profile, or None")
@@ -86,12 +115,12 @@ class LoggerOptions:
         (self if rotates else replace(self, with_rotation_time="1d")).windowing(None, clock)
 
     def windowing(self, dataset_timestamp: datetime | None, clock: Clock) -> Windowing:
-        """The checked form, in microseconds.
+        """Return the windows of a stream, checked, in microseconds.
 
         Raises
         ------
         ArgumentError
-            For an option that does not fit; the text names it.
+            For an invalid option; the message names it.
         """
         if self.timestamp is not None and (not isinstance(self.timestamp, str) or not self.timestamp):
             raise argument_error("timestamp", self.timestamp, "the name of a column")
@@ -117,13 +146,13 @@ class LoggerOptions:
         )
 
     def checkpoint_every_us(self) -> int | None:
-        """The longest wait for a checkpoint in microseconds."""
+        """Return the longest wait for a checkpoint, in microseconds."""
         return _optional_us(self.checkpoint_every, "checkpoint_every")
 
     def _tumbling(self) -> Tumbling | None:
         if self.with_rotation_time is None:
             if self.origin is not None or self.zone is not None:
-                raise argument_error("with_rotation_time", None, "an interval where an origin or a zone is given")
+                raise argument_error("with_rotation_time", None, "an interval if an origin or a zone is given")
             return None
         origin_us = 0 if self.origin is None else utc_us(self.origin, "origin")
         return Tumbling(Interval.parse(self.with_rotation_time, "with_rotation_time"), origin_us, self.zone)

@@ -1,7 +1,7 @@
-"""Sealed panes on their way into stores: kept in order, tried again with growing pauses, bounded in bytes.
+"""`Outbox`: panes on their way into stores, in order, with retries and a bound.
 
-A store that takes nothing never raises into the stream, and delays no other store. What it does not take is kept up to
-a bound; beyond it the oldest pane is dropped, counted and named in the news.
+A failing store never raises into the stream, and delays no other store. Panes that it does not take wait, up to a
+bound; beyond it the oldest pane is dropped, counted and named in a warning.
 """
 
 from __future__ import annotations
@@ -14,37 +14,38 @@ from polarsprof.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from polarsprof.store import Pane, ProfileStore
+    from polarsprof.store.names import Pane
+    from polarsprof.store.profile_store import ProfileStore
 
 _FIRST_PAUSE_US: Final = 1_000_000
 _LONGEST_PAUSE_US: Final = 60_000_000
 
 
 class Spool(Protocol):
-    """Where the bytes of panes wait, so that they survive the process and need no memory."""
+    """Durable storage for panes that wait; they survive the process."""
 
-    def keep(self, number: int, pane: bytes) -> None:
+    def write_pane(self, number: int, pane: bytes) -> None:
         """Make a pane durable."""
 
-    def kept(self, number: int) -> bytes:
-        """A pane that was kept."""
+    def read_pane(self, number: int) -> bytes:
+        """Return a pane."""
 
-    def forget(self, number: int) -> None:
-        """Remove a pane, if it is kept."""
+    def delete_pane(self, number: int) -> None:
+        """Remove a pane, if it exists."""
 
 
 @dataclass(slots=True)
 class _Waiting:
-    """A pane that not all stores hold yet; its data is empty where the spool holds it."""
+    """A pane that some store does not hold; its data is empty if the spool holds it."""
 
     pane: Pane
     size_bytes: int
-    missing: set[int]  # places of the stores in their list
+    missing: set[int]  # indices of the stores that do not hold it
 
 
 @dataclass(slots=True)
 class _Destination:
-    """A store, and when it is asked again."""
+    """A store, and the time of the next attempt."""
 
     store: ProfileStore
     error: Exception | None = None
@@ -52,38 +53,40 @@ class _Destination:
     next_try_us: int = 0
 
     def failed(self, error: Exception, now_us: int) -> bool:
-        """Note that it took nothing; whether that is news."""
-        news = self.error is None
+        """Count a failed attempt; return whether it is the first in a row."""
+        first = self.error is None
         self.error = error
         self.next_try_us = now_us + self.pause_us
         self.pause_us = min(2 * self.pause_us, _LONGEST_PAUSE_US)
-        return news
+        return first
 
     def succeeded(self) -> None:
-        """Note that it takes everything."""
+        """Forget earlier failures."""
         self.error, self.pause_us, self.next_try_us = None, _FIRST_PAUSE_US, 0
 
 
 class Outbox:
-    """The panes of one writer that not all stores hold yet.
+    """The panes of one writer that some store does not hold.
 
     Parameters
     ----------
     stores
-        Where they go, at least one.
+        The stores that take every pane, at least one.
     max_bytes
-        How much is kept while a store takes nothing.
+        Most bytes that wait while a store fails; the newest pane waits whatever its size.
 
     Attributes
     ----------
     spool
-        Where they wait from `to_spool` on; None: in memory.
+        Holds waiting panes from the next `to_spool` on; None keeps them in memory.
+    waiting_bytes
+        Bytes of the panes that wait, in memory or in the spool.
     panes_written, bytes_written
-        What the first store took so far.
+        Panes in the first store, and their size.
     rows_dropped
-        Rows of panes dropped so far.
+        Rows of dropped panes.
     retries
-        How often a store took nothing.
+        Failed attempts to publish a pane.
     """
 
     def __init__(self, stores: Sequence[ProfileStore], max_bytes: int) -> None:
@@ -106,51 +109,51 @@ class Outbox:
         return sum(waiting.pane.rows for waiting in self._waiting.values())
 
     def add(self, pane: Pane) -> None:
-        """Take a pane in, to be published at one of the next calls."""
+        """Take a pane, to be published by one of the next calls."""
         self._add(pane, len(pane.data))
 
     def add_spooled(self, pane: Pane, size_bytes: int) -> None:
-        """Take a pane in that the spool holds already; it comes without data."""
+        """Take a pane without data, of which the spool holds that many bytes."""
         self._add(pane, size_bytes)
 
     def to_spool(self) -> None:
-        """Move what is in memory into the spool.
+        """Move panes from memory into the spool.
 
         Raises
         ------
         OSError
-            Where it does not take a pane, which then stays in memory.
+            If the spool does not take a pane, which then stays in memory.
         """
         for number, waiting in self._waiting.items():
             if self.spool is not None and waiting.pane.data:
-                self.spool.keep(number, waiting.pane.data)
+                self.spool.write_pane(number, waiting.pane.data)
                 waiting.pane = replace(waiting.pane, data=b"")
 
     def publish(self, now_us: int, last_number: int, *, at_once: bool = False) -> None:
-        """Hand the panes up to a number to every store, in order; of each stop at the first that it does not take."""
-        for place, destination in enumerate(self._destinations):
-            # The second half is for a clock that was set back.
+        """Hand panes up to a number to every store, in order, until one fails there."""
+        for index, destination in enumerate(self._destinations):
+            # The second bound is for a clock that was set back.
             if at_once or not now_us < destination.next_try_us <= now_us + _LONGEST_PAUSE_US:
-                self._publish_to(place, destination, now_us, last_number)
+                self._publish_to(index, destination, now_us, last_number)
 
     def next_due_us(self, last_number: int) -> int | None:
-        """When to publish those up to a number; None: nothing waits."""
+        """Return when to publish panes up to a number; None if none waits."""
         due = [each for number, each in self._waiting.items() if number <= last_number]
-        places = {place for each in due for place in each.missing}
-        return min((self._destinations[place].next_try_us for place in places), default=None)
+        indices = {index for each in due for index in each.missing}
+        return min((self._destinations[index].next_try_us for index in indices), default=None)
 
     def drain_warnings(self) -> list[str]:
-        """What the user should be warned of since the last call."""
-        news, self._warnings = self._warnings, []
-        return news
+        """Return the warnings since the last call."""
+        drained, self._warnings = self._warnings, []
+        return drained
 
-    def take_published(self) -> list[bytes]:
-        """The panes that a store took first since the last call."""
+    def drain_published(self) -> list[bytes]:
+        """Return the panes that a first store took since the last call."""
         published, self._published = self._published, []
         return published
 
     def raise_if_waiting(self) -> None:
-        """Raise for panes that a store has not taken.
+        """Raise if a store has not taken every pane.
 
         Raises
         ------
@@ -163,19 +166,19 @@ class Outbox:
             raise StoreError(msg) from worst.error
 
     def _add(self, pane: Pane, size_bytes: int) -> None:
-        # The newest pane is kept whatever its size, so that a store that works gets everything.
+        # The newest pane waits whatever its size, so that a working store gets every pane.
         while self._waiting and self.waiting_bytes > self._max_bytes - size_bytes:
             self._drop(next(iter(self._waiting)), "too much waits")
         self._waiting[pane.number] = _Waiting(pane, size_bytes, set(range(len(self._destinations))))
         self.waiting_bytes += size_bytes
 
-    def _publish_to(self, place: int, destination: _Destination, now_us: int, last_number: int) -> None:
+    def _publish_to(self, index: int, destination: _Destination, now_us: int, last_number: int) -> None:
         for number, waiting in list(self._waiting.items()):
             if number > last_number:
                 break
-            if place in waiting.missing and not self._put(destination, waiting, now_us):
+            if index in waiting.missing and not self._put(destination, waiting, now_us):
                 return
-            self._note(place, waiting)
+            self._mark_taken(index, waiting)
         destination.succeeded()
 
     def _put(self, destination: _Destination, waiting: _Waiting, now_us: int) -> bool:
@@ -184,7 +187,7 @@ class Outbox:
             if pane is None:
                 return True
             destination.store.put(pane)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the pane stays until the store has it
+        except Exception as error:  # noqa: BLE001 - whatever the error, the pane waits until the store has it
             self.retries += 1
             if destination.failed(error, now_us):
                 self._warnings.append(f"{destination.store} takes no pane, will try again: {error}")
@@ -196,31 +199,31 @@ class Outbox:
         return True
 
     def _whole(self, waiting: _Waiting) -> Pane | None:
-        """The pane with its data; None where the spool has lost it."""
+        """Return the pane with its data; None if the spool has lost it."""
         if waiting.pane.data or self.spool is None:
             return waiting.pane
         try:
-            return replace(waiting.pane, data=self.spool.kept(waiting.pane.number))
-        except FileNotFoundError as error:  # any other one may pass, so it is tried again
+            return replace(waiting.pane, data=self.spool.read_pane(waiting.pane.number))
+        except FileNotFoundError as error:  # other errors may pass, so the pane is tried again
             self._drop(waiting.pane.number, f"its spool has lost it: {error}")
             return None
 
-    def _note(self, place: int, waiting: _Waiting) -> None:
-        waiting.missing.discard(place)
+    def _mark_taken(self, index: int, waiting: _Waiting) -> None:
+        waiting.missing.discard(index)
         if not waiting.missing and waiting.pane.number in self._waiting:
-            self._take_out(waiting.pane.number)
+            self._remove(waiting.pane.number)
 
     def _drop(self, number: int, reason: str) -> None:
-        pane = self._take_out(number)
+        pane = self._remove(number)
         self.rows_dropped += pane.rows
         store = self._destinations[0].store
         errors = [str(each.error) for each in self._destinations if each.error]
         why = ": ".join([reason, *errors[:1]])
         self._warnings.append(f"{store} takes no pane: dropped one of {pane.rows} rows of {pane.dataset!r}: {why}")
 
-    def _take_out(self, number: int) -> Pane:
+    def _remove(self, number: int) -> Pane:
         waiting = self._waiting.pop(number)
         self.waiting_bytes -= waiting.size_bytes
         if self.spool is not None:
-            self.spool.forget(number)
+            self.spool.delete_pane(number)
         return waiting.pane

@@ -1,116 +1,67 @@
-"""`Session`: where profiles go and how they are made, for any number of loggers; `get_or_create_session`."""
+"""`Session`: the store and the options that any number of loggers share."""
 
 from __future__ import annotations
 
 import atexit
 import os
 import signal
-import threading
-import tomllib
 import weakref
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
 
-from polarsprof.errors import ClosedError, StoreError, argument_error, raise_one
+from polarsprof._threads import Rank, ranked_lock
+from polarsprof.errors import ClosedError, StoreError, argument_error, run_all
 from polarsprof.kernels.forks import exit_on_sigterm, refuse_forked
-from polarsprof.kernels.spec import ProfileSpec, checked_spec
+from polarsprof.kernels.spec import checked_spec
 from polarsprof.profiles.header import dataset_text, text_pairs
-from polarsprof.store import ProfileStore
-from polarsprof.stream.consumer import Interrupt, Limits, checked_source, consume
+from polarsprof.store.profile_store import ProfileStore
+from polarsprof.stream.config import known_keys
+from polarsprof.stream.consumer import Limits, checked_source, consume
+from polarsprof.stream.interrupt import Interrupt
 from polarsprof.stream.logger import Logger
 from polarsprof.stream.options import LoggerOptions
-from polarsprof.stream.status import StreamStatus, together
-from polarsprof.stream.writer import WriterSettings
+from polarsprof.stream.settings import WriterSettings
+from polarsprof.stream.status import StreamStatus, combined
 from polarsprof.windowing.clock import SystemClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    import threading
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from datetime import datetime, timedelta
+    from typing import Unpack
 
+    from polarsprof.kernels.spec import ProfileSpec
     from polarsprof.profiles.profile import Profile
     from polarsprof.sources.protocol import DeadLetter, Source
+    from polarsprof.stream.options import LoggerKeywords, MoreLoggerKeywords
     from polarsprof.windowing.clock import Clock
-
-_CONFIG_VARIABLE: Final = "POLARSPROF_CONFIG"
-_CONFIG_FILE: Final = "polarsprof.toml"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionConfig:
-    """What a configuration file may say.
-
-    Attributes
-    ----------
-    store
-        The folder of the panes.
-    spec
-        Knobs of `ProfileSpec`.
-    logger
-        Defaults of `Session.logger`, such as `with_rotation_time`.
-    """
-
-    store: str = "profiles"
-    spec: Mapping[str, Any] = field(default_factory=dict)
-    logger: Mapping[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, config: str | os.PathLike[str] | Mapping[str, Any] | None) -> SessionConfig:
-        """The configuration of an argument, the file that $POLARSPROF_CONFIG names, ./polarsprof.toml, or the defaults.
-
-        Raises
-        ------
-        ArgumentError
-            For a file that is missing or no TOML, and for a key that does not exist.
-        """
-        if isinstance(config, Mapping):
-            return cls._checked(config, "config")
-        if config is None:
-            named = os.environ.get(_CONFIG_VARIABLE)
-            config = named or (_CONFIG_FILE if Path(_CONFIG_FILE).is_file() else None)
-        elif not isinstance(config, str | os.PathLike):
-            raise argument_error("config", config, "the path of a TOML file, or a mapping")
-        return cls() if config is None else cls._checked(_toml(config), os.fspath(config))
-
-    @classmethod
-    def _checked(cls, entries: Mapping[str, Any], source: str) -> SessionConfig:
-        known = [f.name for f in fields(cls)]
-        for name in entries:
-            if name not in known:
-                raise argument_error(f"{source}: key", name, f"one of {', '.join(known)}")
-        config = cls(**entries)
-        for name, kind in (("store", str), ("spec", Mapping), ("logger", Mapping)):
-            if not isinstance(getattr(config, name), kind):
-                raise argument_error(f"{source}: {name}", getattr(config, name), "text" if kind is str else "a table")
-        return config
 
 
 class Session:
-    """Makes loggers that write into one store; a context manager that closes them.
+    """Creates loggers that write into one store; a context manager that closes them.
 
     Parameters
     ----------
     store
-        The folder of the panes, made when the first one comes; the URL of an object store; or a `ProfileStore`.
+        A folder, created with the first pane; the URL of an object store; or a `ProfileStore`.
     mirrors
-        Further stores that take every pane too; one that fails holds up none of the others.
+        Further stores that take every pane, too; one that fails delays none of the others.
     spec
-        What the profiles track; default `ProfileSpec()`.
+        Statistics to track; default `ProfileSpec()`.
     clock
-        Where the time comes from; `polarsprof.testing.SettableClock` in tests.
+        Source of the time; `polarsprof.testing.SettableClock` in tests.
     logger_defaults
         Defaults for the arguments of `logger`.
     handle_sigterm
-        Let SIGTERM end the process as `sys.exit` does, so that everything is closed; only where the session is made in
-        the main thread and nothing else handles the signal.
+        Whether SIGTERM ends the process as `sys.exit` does, so that everything is closed. Only for a session created in
+        the main thread, and if nothing else handles the signal.
 
     Raises
     ------
     ArgumentError
-        For a store that is no folder, and for a default that is unknown or does not fit.
+        For a store that is not a folder, and for a default that is unknown or invalid.
     ClosedError
-        In a process that was forked after Polars had started its threads, without which it would hang.
+        In a process that was forked after Polars had started its threads; it can only hang there.
 
     Examples
     --------
@@ -141,13 +92,13 @@ class Session:
         self._clock: Clock = SystemClock() if clock is None else clock
         if not hasattr(self._clock, "now_us") or not hasattr(self._clock, "alarm"):
             raise argument_error("clock", clock, "a clock, with now_us and alarm")
-        self._defaults = LoggerOptions(**_known_options(logger_defaults or {}))
+        self._defaults = LoggerOptions(**known_keys("option", logger_defaults or {}, LoggerOptions))
         self._defaults.check(self._clock)
         self._loggers: dict[str, Logger] = {}
-        self._ended: dict[str, StreamStatus] = {}  # of loggers that were closed
+        self._ended: dict[str, StreamStatus] = {}  # of closed loggers
         self._watched = False
-        self._lock = threading.RLock()
-        self._books = threading.RLock()  # guards names and what ended, never for long; taken after the other
+        self._lock = ranked_lock(Rank.SESSION)
+        self._names_lock = ranked_lock(Rank.NAMES)  # guards `_loggers` and `_ended`, never for long
         self._closed = self._disowned = False
         _sessions.add(self)
 
@@ -162,7 +113,7 @@ class Session:
 
     @property
     def closed(self) -> bool:
-        """Whether the session makes no loggers any more."""
+        """Whether the session creates no more loggers."""
         return self._closed or self._disowned
 
     def logger(
@@ -174,40 +125,40 @@ class Session:
         dataset_timestamp: datetime | None = None,
         tags: Mapping[str, str] | None = None,
         metadata: Mapping[str, str] | None = None,
-        **options: Any,
+        **options: Unpack[MoreLoggerKeywords],
     ) -> Logger:
-        """A logger for one data set; the one that is open for it already if it was made alike.
+        """Return the open logger of a data set if its options are equal, else a new one.
 
         Parameters
         ----------
         dataset_name
             Any text; file names show a safe form of it.
         with_rotation_time
-            Length of a window, a timedelta or text such as "90s", "15m", "h", "1d"; default: that of the session, else
+            Length of a window, a timedelta or text such as "90s", "15m", "h", "1d". Default: that of the session, else
             one window for the whole life of the logger.
         timestamp
-            Column of the event time, a dotted path in nested records; default: that of the session, else arrival time.
+            Column of the event time, a dotted path in nested records. Default: that of the session, else arrival time.
         dataset_timestamp
             Without rotation, the start of the one window; default: now.
         tags, metadata
-            Text to keep in every profile.
+            Text that every profile holds.
         **options
             The other fields of `LoggerOptions`: `max_out_of_orderness`, `allowed_lateness` and so on.
 
         Raises
         ------
         ArgumentError
-            For an option that does not exist or does not fit, and for a data set whose open logger was made otherwise.
+            For an unknown or invalid option, and for a data set whose open logger has other options.
         ClosedError
-            After `close`, in a forked child, and while a logger of the data set was closed without success.
+            After `close`, in a forked child, and while a failed `close` of the data set's logger was not repeated.
         """
         if not dataset_text("dataset_name", dataset_name):
             raise argument_error("dataset_name", dataset_name, "text of one character or more")
         with self._lock:
             self._check_open()
-            given = {"with_rotation_time": with_rotation_time, "timestamp": timestamp}
-            options |= {name: value for name, value in given.items() if value is not None}
-            chosen = replace(self._defaults, **_known_options(options))
+            explicit = {"with_rotation_time": with_rotation_time, "timestamp": timestamp}
+            entries = {**options, **{name: value for name, value in explicit.items() if value is not None}}
+            chosen = replace(self._defaults, **known_keys("option", entries, LoggerOptions))
             chosen.check(self._clock)
             settings = WriterSettings(
                 dataset=dataset_name,
@@ -228,7 +179,7 @@ class Session:
                 found = Logger(settings, self._forget)
                 if self._watched:
                     found.watch()
-                with self._books:
+                with self._names_lock:
                     self._loggers[dataset_name] = found
             elif not _alike(found.settings, settings, dataset_timestamp):
                 hint = "close it first, or use another name"
@@ -246,46 +197,46 @@ class Session:
         max_records: int | None = None,
         dead_letters: str | os.PathLike[str] | Callable[[DeadLetter], object] | None = None,
         stop: threading.Event | None = None,
-        **options: Any,
+        **options: Unpack[LoggerKeywords],
     ) -> dict[str, int]:
-        """Log a source until it ends or is told to stop, then seal and publish everything.
+        """Log a source until it ends or is stopped, then seal and publish everything.
 
-        Reads on where the data set was left. Of a source with positions each record counts exactly once, also where the
-        process is killed; of others see `polarsprof.sources`.
+        Reading starts where the data set was left. Each record of a source with positions counts exactly once, even if
+        the process is killed; for other sources see `polarsprof.sources`.
 
-        SIGTERM and Ctrl-C end it cleanly: the batch at hand is logged, all becomes durable and is acknowledged; then
-        the signal does what it would have done.
+        SIGTERM and Ctrl-C end it cleanly: the current batch is logged, everything becomes durable and is acknowledged.
+        Then the signal has its usual effect.
 
         Parameters
         ----------
         source
-            One of `polarsprof.sources`, or of your own. It is closed at the end.
+            One of `polarsprof.sources`, or your own. It is closed at the end.
         dataset_name
-            The data set, of which no logger may be open.
+            The data set; it must have no open logger.
         until_idle
-            Stop when nothing came for so long, a timedelta or text such as "30s"; default: never.
+            Stop after a silence of this length, a timedelta or text such as "30s"; default: never.
         max_records
-            Stop after so many records.
+            Stop after this number of records.
         dead_letters
-            Where messages go that are no records: a file, to which JSON lines of source, position, reason and value are
+            Takes messages that are not records: a file, to which JSON lines of source, position, reason and value are
             appended, or a function of a `DeadLetter`. They are counted as rejected in any case.
         stop
             An event that stops it, from another thread.
         **options
-            Those of `logger`: `with_rotation_time`, `timestamp` and so on.
+            The options of `logger`: `with_rotation_time`, `timestamp` and so on.
 
         Returns
         -------
         dict
-            `Logger.counters`; and `records_read`, `dead_letters`, `lag`, what is there that was not read (-1:
-            unknown), and `interrupted_by`, the number of a signal whose handler returned, or 0.
+            `Logger.counters`, and four more: `records_read`; `dead_letters`; `lag`, the records or bytes not read (-1
+            means unknown); `interrupted_by`, the number of a signal whose handler returned, or 0.
 
         Raises
         ------
         ArgumentError
-            For what is no source, an option that does not fit, and a data set with an open logger.
+            For an object that is not a source, an invalid option, and a data set with an open logger.
         SourceError
-            Where the source cannot be read; what came before is durable.
+            If the source cannot be read; earlier records are durable.
         StoreError
             As from `Logger.close`.
         """
@@ -300,14 +251,14 @@ class Session:
         return counters
 
     def get_logger(self, name: str) -> Logger:
-        """The open logger of a data set.
+        """Return the open logger of a data set.
 
         Raises
         ------
         ArgumentError
-            Where there is none; the text names those that are open.
+            If there is none; the message names the open ones.
         ClosedError
-            Where its `close` was called but has not succeeded.
+            If its `close` was called but has not succeeded.
         """
         with self._lock:
             if not isinstance(name, str) or name not in self._loggers:
@@ -316,22 +267,22 @@ class Session:
             return self._loggers[name]
 
     def watch(self) -> None:
-        """Keep `status` up to date from now on; what was counted by loggers that were closed before is not in them."""
+        """Keep `status` up to date; it leaves out loggers that were closed before."""
         with self._lock:
             self._watched = True
             for logger in self._loggers.values():
                 logger.watch()
 
     def status(self) -> dict[str, StreamStatus]:
-        """Data set → what metrics show of it: its loggers' counters, of closed ones too, and what is open.
+        """Return data set → state for metrics, of open and closed loggers.
 
-        Never waits for work in hand; of nothing, and in a forked child, nothing.
+        Never waits for other work. Empty in a forked child.
         """
         if self._disowned:
             return {}
-        with self._books:
+        with self._names_lock:
             names = sorted({*self._ended, *self._loggers})
-            return {name: together(self._statuses_of(name)) for name in names}
+            return {name: combined(self._statuses_of(name)) for name in names}
 
     def _statuses_of(self, name: str) -> Iterator[StreamStatus]:
         if name in self._ended:
@@ -340,39 +291,43 @@ class Session:
             yield self._loggers[name].status
 
     def select(self, name: str, choose: Callable[[set[str]], Collection[str]], timeout_s: float) -> Profile | None:
-        """As `Logger.part`, of the open logger of a data set; None also where there is none."""
+        """Return columns of an open logger, as `Logger.select`; None also without one."""
         logger = self._loggers.get(name)
         return None if logger is None or self._disowned else logger.select(choose, timeout_s)
 
     def close(self) -> None:
-        """Close every logger, so that all is durable; a second call does nothing.
+        """Close every logger, so that everything is durable; a second call does nothing.
 
         Raises
         ------
         StoreError
-            Where the store does not take all of it; every logger was tried, and closing may be tried again. What else
-            went wrong stands in its notes.
+            If the store does not take everything. Every logger was tried, and `close` may be called again. Further
+            errors are notes of this one.
         """
         if not self._disowned:
-            _close_each(list(self._loggers.values()))
+            run_all([logger.close for logger in self._loggers.values()], StoreError)
             self._closed = True
 
     def abandon(self) -> None:
-        """Leave what is not durable at the exit of the interpreter, which would else try, and tell, once more."""
+        """Do not close the session at the exit of the interpreter.
+
+        Otherwise a session that failed to close is tried and reported once more.
+        """
         _sessions.discard(self)
 
     def disown(self) -> None:
         """Make session and loggers useless in a forked child: they belong to the parent."""
         self._disowned = True
+        self._lock, self._names_lock = ranked_lock(Rank.SESSION), ranked_lock(Rank.NAMES)  # a thread may hold the old
         for logger in self._loggers.values():
             logger.disown()
 
     def _forget(self, logger: Logger) -> None:
         name = logger.dataset_name
-        with self._lock, self._books:
+        with self._lock, self._names_lock:
             if self._loggers.get(name) is logger:
                 if self._watched:
-                    self._ended[name] = together([self._ended.get(name, StreamStatus()), logger.status.ended()])
+                    self._ended[name] = combined([self._ended.get(name, StreamStatus()), logger.status.ended()])
                 del self._loggers[name]
 
     def _check_open(self) -> None:
@@ -382,52 +337,7 @@ class Session:
             raise ClosedError("the session is closed")
 
 
-def get_or_create_session(config: str | os.PathLike[str] | Mapping[str, Any] | None = None) -> Session:
-    """The session of this process; made on the first call and again once it was closed.
-
-    Parameters
-    ----------
-    config
-        A TOML file or a mapping with the keys of `SessionConfig`; default: the file that $POLARSPROF_CONFIG names, then
-        ./polarsprof.toml, then `Session()`.
-
-    Raises
-    ------
-    ArgumentError
-        For a configuration that is not valid, and for one given while a session of another is open.
-    """
-    global _current, _current_config  # noqa: PLW0603 - one session per process is what the function is for
-    with _current_lock:
-        if _current is not None and not _current.closed:
-            if config is not None and SessionConfig.of(config) != _current_config:
-                raise argument_error("config", config, "None while a session of another configuration is open")
-            return _current
-        _current_config = SessionConfig.of(config)
-        spec = ProfileSpec(**_known_knobs(_current_config.spec))
-        _current = Session(_current_config.store, spec=spec, logger_defaults=_current_config.logger)
-        return _current
-
-
-_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
-_current: Session | None = None
-_current_config = SessionConfig()
-_current_lock = threading.RLock()
-
-
-def _known_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    return _known("option", options, LoggerOptions)
-
-
-def _known_knobs(knobs: Mapping[str, Any]) -> dict[str, Any]:
-    return _known("knob of the spec", knobs, ProfileSpec)
-
-
-def _known(what: str, given: Mapping[str, Any], kind: type[Any]) -> dict[str, Any]:
-    known = [f.name for f in fields(kind)]
-    for name in given:
-        if name not in known:
-            raise argument_error(what, name, f"one of {', '.join(known)}")
-    return dict(given)
+_sessions: weakref.WeakSet[Session] = weakref.WeakSet()  # to close at exit, to disown after a fork
 
 
 def _store_of(store: str | os.PathLike[str] | ProfileStore) -> ProfileStore:
@@ -436,42 +346,21 @@ def _store_of(store: str | os.PathLike[str] | ProfileStore) -> ProfileStore:
 
 def _refuse_ending(logger: Logger) -> None:
     if logger.ending:
-        msg = f"logger {logger.dataset_name!r} is not closed yet: its rows are not all durable; call its close() again"
-        raise ClosedError(msg)
+        name = logger.dataset_name
+        raise ClosedError(f"logger {name!r} is not closed: some of its rows are not durable; call its close() again")
 
 
 def _alike(mine: WriterSettings, theirs: WriterSettings, dataset_timestamp: datetime | None) -> bool:
-    if dataset_timestamp is None:  # each call without one has another "now"
+    if dataset_timestamp is None:  # each call without one has its own "now"
         theirs = replace(theirs, windowing=replace(theirs.windowing, start_us=mine.windowing.start_us))
     return mine == theirs
 
 
-def _toml(path: str | os.PathLike[str]) -> Mapping[str, Any]:
-    try:
-        with Path(path).open("rb") as file:
-            return tomllib.load(file)
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise argument_error("config", os.fspath(path), "a readable TOML file", str(error)) from error
-
-
 def _close_at_exit() -> None:
-    _close_each(list(_sessions))  # what went wrong is shown by the interpreter
-
-
-def _close_each(parts: Sequence[Logger | Session]) -> None:
-    """Close them all; one that cannot be closed keeps no other from it."""
-    errors: list[Exception] = []
-    for part in parts:
-        try:
-            part.close()
-        except Exception as error:  # noqa: BLE001 - raised below
-            errors.append(error)
-    raise_one(errors, StoreError)
+    run_all([session.close for session in _sessions], StoreError)  # the interpreter shows errors
 
 
 def _disown_in_child() -> None:
-    global _current, _current_lock
-    _current, _current_lock = None, threading.RLock()
     for session in list(_sessions):
         session.disown()
 

@@ -1,7 +1,7 @@
-"""`StreamStatus`: what a running logger shows of itself, taken at one moment; plain data, imports nothing.
+"""`StreamStatus`: the state of a running logger at one moment, for metrics.
 
-Of loggers that follow each other on one data set the counters add up, so they never go back while a session lasts.
-Moments are kept, not ages: who looks says how long ago they were.
+Counters of loggers that follow each other on one data set add up, so they never decrease during a session. It holds
+instants, not ages; the reader computes ages from its own time.
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
-    """How far a source was read into a logger.
+    """Progress of a source that is read into a logger.
 
     Attributes
     ----------
     records, dead_letters
-        How many came, and how many of them were no records.
+        Messages read, and messages that were not records.
     lag
-        How much is there that was not read, None where that is not known; its unit, "records" or "bytes".
+        Records or bytes that were not read; None if unknown.
+    lag_unit
+        "records" or "bytes".
     """
 
     records: int = 0
@@ -35,26 +37,28 @@ class SourceStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamStatus:
-    """What was counted, and what is open; moments in microseconds since the epoch, None where there is none.
+    """Counters and open windows.
+
+    Instants are in microseconds since the epoch, None if there is none.
 
     Attributes
     ----------
     counters
-        Those of `Logger.counters` that only grow, and `records_read` and `dead_letters` of a source.
+        Counters of `Logger.counters` that never decrease, and `records_read` and `dead_letters` of a source.
     rejected
-        Reason → rows kept out.
+        Reason → rejected rows.
     panes_waiting, open_windows
-        Sealed windows that no store has taken; windows that are open, those of late rows among them.
+        Sealed panes that a store has not taken; open windows, including those of rows that are too late.
     oldest_us
         Start of the oldest open window.
     watermark_us, latest_us
         Event time up to which windows are sealed; the latest event time.
     unsaved_us
-        When the first change came that no checkpoint has.
+        Time of the first change that no checkpoint holds.
     now_us
-        When this was looked at.
-    readings
-        How far sources were read, of each that is being read.
+        Time of this status.
+    sources
+        Progress of each source that is read.
     """
 
     counters: Mapping[str, int] = field(default_factory=Counter)
@@ -69,26 +73,29 @@ class StreamStatus:
     sources: tuple[SourceStatus, ...] = ()
 
     def ended(self) -> StreamStatus:
-        """What stays when the logger is closed: what it counted."""
+        """Return the part that stays after the logger is closed: its counters."""
         return StreamStatus(counters=self.counters, rejected=self.rejected)
 
 
-def together(parts: Iterable[StreamStatus]) -> StreamStatus:
-    """What several loggers show: counts added up, the earliest of each moment, the latest event time."""
-    return reduce(_joined, parts, StreamStatus())
+def combined(parts: Iterable[StreamStatus]) -> StreamStatus:
+    """Combine the states of several loggers.
+
+    Counters are summed; instants are the earliest, the event time is the latest.
+    """
+    return reduce(_combine, parts, StreamStatus())
 
 
-def _joined(one: StreamStatus, other: StreamStatus) -> StreamStatus:
+def _combine(one: StreamStatus, other: StreamStatus) -> StreamStatus:
     return StreamStatus(
         counters=_sum(one.counters, other.counters),
         rejected=_sum(one.rejected, other.rejected),
         panes_waiting=one.panes_waiting + other.panes_waiting,
         open_windows=one.open_windows + other.open_windows,
-        oldest_us=_of(min, one.oldest_us, other.oldest_us),
-        watermark_us=_of(min, one.watermark_us, other.watermark_us),
-        latest_us=_of(max, one.latest_us, other.latest_us),
-        unsaved_us=_of(min, one.unsaved_us, other.unsaved_us),
-        now_us=_of(max, one.now_us, other.now_us),
+        oldest_us=_chosen(min, one.oldest_us, other.oldest_us),
+        watermark_us=_chosen(min, one.watermark_us, other.watermark_us),
+        latest_us=_chosen(max, one.latest_us, other.latest_us),
+        unsaved_us=_chosen(min, one.unsaved_us, other.unsaved_us),
+        now_us=_chosen(max, one.now_us, other.now_us),
         sources=one.sources + other.sources,
     )
 
@@ -99,6 +106,6 @@ def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> Counter[str]:
     return total
 
 
-def _of(choose: Callable[[list[int]], int], *moments: int | None) -> int | None:
+def _chosen(choose: Callable[[list[int]], int], *moments: int | None) -> int | None:
     known = [moment for moment in moments if moment is not None]
     return choose(known) if known else None

@@ -1,8 +1,10 @@
-"""`Writer`: the rows of one stream in, durable state and panes out; for one thread at a time.
+"""`Writer`: the rows of one stream in, durable state and panes out.
 
-The order of steps is what makes every row count once. A sealed pane gets its number, then a checkpoint says that its
-window is closed, and only then is the pane published; whoever finds that checkpoint publishes the pane again, which
-changes nothing. Before the first checkpoint nothing on a disk could count twice, so panes are published at once.
+The order of steps makes every row count once. A sealed pane gets its number, then a checkpoint says that its window is
+closed, and only then is the pane published. The next logger that finds this checkpoint publishes the pane again, which
+changes nothing. Before the first checkpoint nothing on disk could count twice, so panes are published at once.
+
+A writer serves one thread at a time.
 """
 
 from __future__ import annotations
@@ -10,19 +12,21 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from polarsprof.errors import PolarsprofError, raise_one
+from polarsprof.errors import PolarsprofError, raise_one, run_all
 from polarsprof.profiles.header import advance
 from polarsprof.profiles.profile import Profile
-from polarsprof.store import Pane, ProfileStore, slug
+from polarsprof.store.names import Pane, slug
 from polarsprof.stream.checkpoints.coordinator import CheckpointCoordinator
-from polarsprof.stream.checkpoints.messages import Sealed, WriterState, sealed_entry, state_bytes
+from polarsprof.stream.checkpoints.messages import RotationState, Sealed, WriterState, sealed_entry, state_bytes
 from polarsprof.stream.checkpoints.storage import CheckpointStorage
+from polarsprof.stream.counters import GAUGES, StreamCounters
+from polarsprof.stream.data_warnings import DataWarnings
 from polarsprof.stream.outbox import Outbox
-from polarsprof.stream.rotation import Rotation, RotationState
+from polarsprof.stream.rotation import Rotation
 from polarsprof.stream.status import StreamStatus
 
 if TYPE_CHECKING:
@@ -32,54 +36,27 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from polarsprof.kernels.batch import RowBatch
-    from polarsprof.kernels.spec import ProfileSpec
-    from polarsprof.stream.rotation import Windowing
-    from polarsprof.windowing.clock import Clock
+    from polarsprof.stream.settings import WriterSettings
     from polarsprof.windowing.tumbling import Window
 
-_MAX_WAITING_BYTES: Final = 256 << 20
-_MAX_UNSAVED_BYTES: Final = 16 << 20  # of panes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WriterSettings:
-    """What a writer writes, where, and how it cuts the stream.
-
-    Attributes
-    ----------
-    stores
-        Where panes go; the state lies with the first one.
-    late_dataset
-        The data set of rows that are too late; None: they are rejected.
-    checkpoint_every_us
-        How long rows may wait for a checkpoint; None: there are none.
-    on_pane
-        What hears of each pane that was published.
-    """
-
-    dataset: str
-    stores: tuple[ProfileStore, ...]
-    spec: ProfileSpec
-    clock: Clock
-    windowing: Windowing
-    tags: Mapping[str, str]
-    metadata: Mapping[str, str]
-    late_dataset: str | None
-    checkpoint_every_us: int | None
-    on_pane: Callable[[Profile], object] | None
+_MAX_WAITING_BYTES: Final = 256 << 20  # of panes, while a store takes none
+_MAX_UNSAVED_BYTES: Final = 16 << 20  # of panes; more make the next checkpoint urgent
+_ON_TIME, _LATE = 0, 1  # the rotations of a writer
 
 
 class Writer:
-    """Profiles one stream and keeps it safe.
+    """Profiles one stream and keeps it durable.
+
+    Rows go into two rotations: the ordinary one, and one for rows that are too late for it.
 
     Parameters
     ----------
     settings
-        What it writes.
+        The data set, its stores and windows.
     gather
-        Adds what was logged but not added yet; called before a checkpoint, which begins a new journal.
+        Adds everything logged so far; called before a checkpoint, which begins a new journal.
     files, state
-        Those of a writer that lives no more, to go on from where it was; by default this is a new one.
+        Those of a crashed writer, to go on where it was; by default this is a new writer.
 
     Raises
     ------
@@ -88,12 +65,14 @@ class Writer:
 
     Attributes
     ----------
-    disk
-        What of it is durable.
+    checkpoints
+        Decides when the state becomes durable.
+    on_time
+        The open windows, without rows that are too late.
     positions
-        Source → the next position to read, once all so far is durable.
+        Source → next position to read once all rows so far are durable.
     durable_positions
-        The same of what is durable.
+        Source → next position to read, by the last checkpoint.
     """
 
     def __init__(
@@ -103,41 +82,41 @@ class Writer:
         files: CheckpointStorage | None = None,
         state: WriterState | None = None,
     ) -> None:
-        state = _first_state(settings) if state is None else state
+        state = _initial_state(settings) if state is None else state
         self._settings = settings
         self._gather = gather
         self._writer_id = secrets.token_hex(6) if files is None else files.writer_id
-        folder = settings.stores[0].state_folder
-        made = partial(CheckpointStorage.of_writer, folder, slug(settings.dataset), self._writer_id)
-        self.checkpoints = CheckpointCoordinator(folder, made, settings.checkpoint_every_us, settings.clock, files)
+        folder = settings.state_folder
+        new_files = partial(CheckpointStorage.of_writer, folder, slug(settings.dataset), self._writer_id)
+        self.checkpoints = CheckpointCoordinator(folder, new_files, settings.checkpoint_every_us, settings.clock, files)
         self._outbox = Outbox(settings.stores, _MAX_WAITING_BYTES)
         self._outbox.spool = files
         self._panes = self._saved_panes = state.panes
-        self._dropped_told = state.dropped_told
-        self._counts = Counter(state.counts)
-        self._rejected: Counter[str] = Counter()
+        self._reported_dropped_rows = state.dropped_told
+        self._counters = StreamCounters.from_dict(state.counts)  # of sealed windows
+        self._rejected: Counter[str] = Counter()  # of sealed windows
+        self._data_warnings = DataWarnings(settings.dataset)
         self.positions = dict(state.positions)
         self.durable_positions: Mapping[str, int] = dict(state.positions)
-        self._sealed: list[tuple[int, bool]] = []
-        self._rotation = Rotation(
+        self._sealed: list[tuple[int, int]] = []  # (start, rotation) of windows sealed since the last checkpoint
+        self.on_time = Rotation(
             settings.windowing,
-            partial(self._empty_profile, settings.dataset),
-            partial(self._seal, late=False),
+            partial(_empty_profile, settings, settings.dataset),
+            partial(self._seal, _ON_TIME),
             None if settings.late_dataset is None else self._add_too_late,
             state.rotation,
         )
-        self._late = Rotation(
+        late = Rotation(
             replace(settings.windowing, allowed_lateness_us=None),
-            partial(self._empty_profile, settings.late_dataset or settings.dataset),
-            partial(self._seal, late=True),
+            partial(_empty_profile, settings, settings.late_dataset or settings.dataset),
+            partial(self._seal, _LATE),
             state=state.late,
         )
-        self._warnings: list[str] = []
-        self._told: set[str] = set()
+        self._rotations = (self.on_time, late)
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is open and no pane waits."""
+        """Whether no window is open and no pane waits."""
         return not self._outbox and not self._open_profiles()
 
     @property
@@ -147,85 +126,76 @@ class Writer:
 
     @property
     def rejected(self) -> Counter[str]:
-        """Reason → rows kept out so far."""
+        """Reason → rejected rows."""
         return sum((profile.rejected for profile in self._open_profiles()), self._rejected)
 
-    def counters(self, now_us: int) -> Counter[str]:
-        """What was counted so far, open windows included; how late it is."""
-        counts, latest_us = self._counted(), self._rotation.latest_us
-        counts.update(
-            panes_waiting=len(self._outbox),
+    def counters(self, now_us: int) -> StreamCounters:
+        """Return the counters so far, open windows included."""
+        outbox, latest_us = self._outbox, self.on_time.latest_us
+        own = StreamCounters(
+            rows_dropped=outbox.rows_dropped,
+            panes_written=outbox.panes_written,
+            bytes_written=outbox.bytes_written,
+            retries=outbox.retries,
+            panes_waiting=len(outbox),
             checkpoint_age_us=self.checkpoints.age_us(now_us),
             lag_us=0 if latest_us is None else max(0, now_us - latest_us),
         )
-        return counts
+        return sum(map(StreamCounters.of_profile, self._open_profiles()), self._counters + own)
 
     def status(self) -> StreamStatus:
-        """What was counted so far, and what is open."""
-        starts_us = self._rotation.open_starts_us + self._late.open_starts_us
+        """Return the counters that only grow, and the state of the open windows."""
+        counters = self.counters(self._settings.clock.now_us()).to_dict()
+        starts_us = [start_us for rotation in self._rotations for start_us in rotation.open_starts_us]
         return StreamStatus(
-            counters=self._counted(),
+            counters={name: count for name, count in counters.items() if name not in GAUGES},
             rejected=self.rejected,
             panes_waiting=len(self._outbox),
             open_windows=len(starts_us),
             oldest_us=min(starts_us, default=None),
-            watermark_us=self._rotation.watermark_us,
-            latest_us=self._rotation.latest_us,
+            watermark_us=self.on_time.watermark_us,
+            latest_us=self.on_time.latest_us,
             unsaved_us=self.checkpoints.changed_us if self.checkpoints.saves else None,
         )
 
-    def open_paths(self) -> tuple[list[int], set[str]]:
-        """The starts of the open windows, rows that are too late left out, and the paths of their columns."""
-        paths = set().union(*(profile.paths for profile in self._rotation.open_profiles()))
-        return self._rotation.open_starts_us, paths
-
-    def select(self, start_us: int, paths: Iterable[str]) -> bytes:
-        """Some columns of the open window that starts then, as the bytes of a profile; none where it is not open."""
-        profile = self._rotation.open_profile(start_us)
-        return b"" if profile is None else profile.select(paths).to_bytes()
-
-    def snapshot(self) -> Profile:
-        """A merged copy of all that is open, rows that are too late left out."""
-        return self._rotation.snapshot()
-
     def add(self, batch: RowBatch, arrival_us: int) -> None:
         """Fold rows into the windows of their times."""
-        self._rotation.add(batch, arrival_us)
+        self.on_time.add(batch, arrival_us)
         for profile in self._open_profiles():
-            self._tell_of(profile)
+            self._data_warnings.add(profile)
         self.checkpoints.changed(arrival_us)
 
     def advance(self, positions: Mapping[str, int], now_us: int) -> None:
-        """Take note of the next positions to read after all that was added."""
+        """Set the next positions to read after all rows added so far."""
         self.positions.update(positions)
         self.checkpoints.mark_unsaved()
         self.checkpoints.changed(now_us)
 
     def inherit(self, positions: Mapping[str, int]) -> None:
-        """Take over the positions of a writer that lives no more, where they are further on."""
+        """Take over positions of a crashed writer if they are further on."""
         advance(self.positions, positions)
 
     def has_saved(self, positions: Mapping[str, int]) -> bool:
-        """Whether positions are durable here, or further ones."""
+        """Return whether these positions, or further ones, are durable here."""
         durable = self.durable_positions
         return all(source in durable and durable[source] >= position for source, position in positions.items())
 
     def save(self, now_us: int) -> None:
-        """Make all that was logged durable.
+        """Save a checkpoint of everything logged.
 
         Raises
         ------
         StoreError
-            Where the folder of the state does not take it.
+            If the folder of the state does not take it.
         """
         errors: list[Exception] = []
         self.checkpoints.save(partial(self._write, errors), now_us)
         raise_one(errors, PolarsprofError)
 
     def tick(self, now_us: int) -> int | None:
-        """Seal, save and publish what is due; return when to look again."""
+        """Seal, save and publish what is due; return when to run again."""
         try:
-            self._seal_each(lambda rotation: rotation.seal_due(now_us))
+            self._each_rotation(lambda rotation: rotation.seal_due(now_us))
         finally:  # a window that cannot become a pane keeps no other from the store
             self._save_if_due(now_us)
             self._publish(now_us)
@@ -237,10 +207,10 @@ class Writer:
         Raises
         ------
         StoreError
-            Where the folder of the state or a store does not take all of it; what it did not take is kept.
+            If the folder of the state or a store does not take everything; the rest stays for the next try.
         """
         try:
-            self._seal_each(lambda rotation: rotation.seal_all(now_us))
+            self._each_rotation(lambda rotation: rotation.seal_all(now_us))
         finally:
             if self.checkpoints.saves and (self.checkpoints.holds or self.positions):
                 self.save(now_us)
@@ -248,167 +218,134 @@ class Writer:
         self._outbox.raise_if_waiting()
 
     def end(self, *, inherited: bool = False) -> None:
-        """Leave nothing behind but the positions, where there are some that nobody inherited."""
+        """Remove all files, except those with positions that no other writer inherited."""
         self._outbox.spool = None
         self.checkpoints.end(leave=bool(self.positions) and not inherited)
 
     def drain_warnings(self) -> list[str]:
-        """What the user should be warned of since the last call."""
-        news, self._warnings = self._warnings, []
-        return news + self.checkpoints.drain_warnings() + self._outbox.drain_warnings()
+        """Return the warnings since the last call."""
+        return self._data_warnings.drain() + self.checkpoints.drain_warnings() + self._outbox.drain_warnings()
 
-    def take_published(self) -> list[bytes]:
-        """The panes that were published since the last call."""
-        return self._outbox.take_published()
+    def drain_published(self) -> list[bytes]:
+        """Return the panes published since the last call."""
+        return self._outbox.drain_published()
 
     def resume(self, sealed: Sealed) -> None:
-        """Forget windows that are in panes already, which this state does not know of."""
+        """Forget windows that are in panes already, if the state is older than the panes."""
         if sealed.panes > self._saved_panes:
             for start_us, late in sealed.windows:
-                (self._late if late else self._rotation).discard(start_us)
+                self._rotations[late].discard(start_us)
 
     def seal_recovered(self) -> None:
-        """Seal every window as of when the last rows came."""
-        self._seal_each(lambda rotation: rotation.seal_all(self._rotation.last_row_us + 1))
+        """Seal every window at the time of the last rows."""
+        last_row_us = self.on_time.last_row_us
+        self._each_rotation(lambda rotation: rotation.seal_all(last_row_us + 1))
 
-    def take_kept(self, files: CheckpointStorage, sealed: Iterable[Sealed]) -> None:
-        """Take in hand the panes that were sealed but perhaps not published; before any row is added.
+    def adopt_panes(self, files: CheckpointStorage, sealed: Iterable[Sealed]) -> None:
+        """Take over panes that were sealed and perhaps not published, before any row.
 
-        Rows may fill more windows than are kept open, and what is sealed then must not get the number of such a pane.
+        Rows may fill more windows than may be open. The panes sealed then must not get the number of such a pane.
         """
         self._panes = max([self._panes, *(each.panes for each in sealed)])
-        for number in files.kept_numbers():
+        for number in files.pane_numbers():
             if number > self._panes:  # its window is still open
-                files.forget(number)
+                files.delete_pane(number)
                 continue
             try:
-                data = files.kept(number)
+                data = files.read_pane(number)
                 profile = Profile.from_bytes(data)
             except (OSError, PolarsprofError) as error:
-                text = f"pane {number} of writer {self._writer_id} is lost: {error}"
-                self._warnings.append(f"{self._settings.dataset}: {text}")
+                self._data_warnings.warn(f"pane {number} of writer {self._writer_id} is lost: {error}")
             else:
-                self._outbox.add_spooled(self._pane(profile, number, b""), len(data))
+                pane = _pane(self._settings, self._writer_id, number, profile, b"")
+                self._outbox.add_spooled(pane, len(data))
 
     def _write(self, errors: list[Exception], files: CheckpointStorage) -> bool:
-        """Write a checkpoint; whether nothing was left out. What was, is among the errors."""
+        """Write a checkpoint; return whether it holds everything.
+
+        The errors of windows left out are collected.
+        """
         self._gather()
         self._outbox.spool = files
         self._outbox.to_spool()
-        sealed = sealed_entry(Sealed(self._panes, tuple(self._sealed))) if self._sealed else b""
-        files.save(state_bytes(self._state(errors)), sealed)
+        windows = tuple((start_us, rotation == _LATE) for start_us, rotation in self._sealed)
+        files.save(state_bytes(self._state(errors)), sealed_entry(Sealed(self._panes, windows)) if windows else b"")
         self._saved_panes, self._sealed = self._panes, []
         self.durable_positions = dict(self.positions)
         return not errors
 
     def _state(self, errors: list[Exception]) -> WriterState:
         return replace(
-            _first_state(self._settings),
+            _initial_state(self._settings),
             panes=self._panes,
-            dropped_told=self._dropped_told,
-            counts=dict(self._counts),
+            dropped_told=self._reported_dropped_rows,
+            counts=self._counters.nonzero(),
             positions=self.positions,
-            rotation=self._rotation.state(errors),
-            late=self._late.state(errors),
+            rotation=self.on_time.state(errors),
+            late=self._rotations[_LATE].state(errors),
         )
 
     @property
-    def _publishable(self) -> int:
+    def _last_publishable(self) -> int:
         """The number of the last pane that may be published."""
-        counts_twice = self.checkpoints.holds or bool(self.positions)  # if the process dies before the next one
+        counts_twice = self.checkpoints.holds or bool(self.positions)  # if the process dies before the next checkpoint
         return self._saved_panes if self.checkpoints.saves and counts_twice else self._panes
 
     def _save_if_due(self, now_us: int) -> None:
         due_us = self._save_due_us(now_us)
         if due_us is not None and due_us <= now_us:
-            with suppress(Exception):  # it is in the news and tried again, or told when the window is sealed
+            with suppress(Exception):  # a warning says so; it is tried again, or raised when the window is sealed
                 self.save(now_us)
 
     def _save_due_us(self, now_us: int) -> int | None:
         urgent = self._outbox.waiting_bytes > _MAX_UNSAVED_BYTES
-        return self.checkpoints.due_us(now_us, panes_wait=self._panes > self._publishable, urgent=urgent)
+        return self.checkpoints.due_us(now_us, panes_wait=self._panes > self._last_publishable, urgent=urgent)
 
     def _publish(self, now_us: int, *, at_once: bool = False) -> None:
-        self._outbox.publish(now_us, self._publishable, at_once=at_once)
+        self._outbox.publish(now_us, self._last_publishable, at_once=at_once)
         if self.finished and not self.checkpoints.holds and not self.positions:
             self.checkpoints.nothing_to_save()
 
     def _next_due_us(self, now_us: int) -> int | None:
-        dues = (
-            self._rotation.next_due_us(),
-            self._late.next_due_us(),
-            self._save_due_us(now_us),
-            self._outbox.next_due_us(self._publishable),
-        )
+        dues = [rotation.next_due_us() for rotation in self._rotations]
+        dues += [self._save_due_us(now_us), self._outbox.next_due_us(self._last_publishable)]
         return min((due for due in dues if due is not None), default=None)
 
-    def _seal_each(self, seal: Callable[[Rotation], None]) -> None:
-        errors: list[Exception] = []
-        for rotation in (self._rotation, self._late):
-            try:
-                seal(rotation)
-            except Exception as error:  # noqa: BLE001 - raised below
-                errors.append(error)
-        raise_one(errors, PolarsprofError)
-
-    def _counted(self) -> Counter[str]:
-        """What was counted so far and only grows."""
-        counts = self._counts.copy()
-        for profile in self._open_profiles():
-            _count_rows(counts, profile)
-        outbox = self._outbox
-        counts.update(
-            rows_dropped=outbox.rows_dropped,
-            panes_written=outbox.panes_written,
-            bytes_written=outbox.bytes_written,
-            retries=outbox.retries,
-        )
-        return counts
+    def _each_rotation(self, work: Callable[[Rotation], None]) -> None:
+        run_all((partial(work, rotation) for rotation in self._rotations), PolarsprofError)
 
     def _open_profiles(self) -> list[Profile]:
-        return self._rotation.open_profiles() + self._late.open_profiles()
+        return [profile for rotation in self._rotations for profile in rotation.open_profiles()]
 
     def _add_too_late(self, batch: RowBatch, positions: NDArray[np.intp]) -> None:
-        self._late.add(batch, self._rotation.last_row_us, positions)
+        self._rotations[_LATE].add(batch, self.on_time.last_row_us, positions)
 
-    def _seal(self, profile: Profile, window: Window, *, late: bool) -> None:
-        """Turn a profile into a pane; where that raises, nothing has happened."""
+    def _seal(self, rotation: int, profile: Profile, window: Window) -> None:
+        """Turn a profile into a pane; if that raises, nothing has changed."""
         number, dropped = self._panes + 1, self._outbox.rows_dropped
         profile.window = window
         profile.panes = frozenset([(self._writer_id, number)])
         profile.positions = dict(self.positions)
-        counters = self.counters(self._settings.clock.now_us())
-        profile.writers = {self._writer_id: dict(+counters)}  # without those that are 0, as nearly all are
-        profile.dropped_rows = dropped - self._dropped_told
-        self._outbox.add(self._pane(profile, number, profile.to_bytes()))
-        self._panes, self._dropped_told = number, dropped
+        profile.writers = {self._writer_id: self.counters(self._settings.clock.now_us()).nonzero()}
+        profile.dropped_rows = dropped - self._reported_dropped_rows
+        self._outbox.add(_pane(self._settings, self._writer_id, number, profile, profile.to_bytes()))
+        self._panes, self._reported_dropped_rows = number, dropped
         if self.checkpoints.saves:
-            self._sealed.append((window.start_us, late))
-        _count_rows(self._counts, profile)
+            self._sealed.append((window.start_us, rotation))
+        self._counters += StreamCounters.of_profile(profile)
         self._rejected.update(profile.rejected)
 
-    def _pane(self, profile: Profile, number: int, data: bytes) -> Pane:
-        label = "" if profile.window is None else self._settings.windowing.label(profile.window)
-        return Pane(data, profile.dataset, label, self._writer_id, number, profile.rows)
 
-    def _tell_of(self, profile: Profile) -> None:
-        """Put what is wrong with the data into the news, once for each kind."""
-        for reason, rows in profile.rejected.items():
-            self._tell(f"rejected {rows} rows: {reason}", f"rejected {reason}")
-        for reason, values in profile.degraded.items():
-            self._tell(f"{values} values: {reason}", f"degraded {reason}")
-
-    def _tell(self, text: str, kind: str) -> None:
-        if kind not in self._told:
-            self._told.add(kind)
-            self._warnings.append(f"{self._settings.dataset}: {text}; further ones are only counted")
-
-    def _empty_profile(self, dataset: str, window: Window) -> Profile:
-        settings = self._settings
-        return Profile(settings.spec, dataset=dataset, window=window, tags=settings.tags, metadata=settings.metadata)
+def _pane(settings: WriterSettings, writer_id: str, number: int, profile: Profile, data: bytes) -> Pane:
+    label = "" if profile.window is None else settings.windowing.label(profile.window)
+    return Pane(data, profile.dataset, label, writer_id, number, profile.rows)
 
 
-def _first_state(settings: WriterSettings) -> WriterState:
+def _empty_profile(settings: WriterSettings, dataset: str, window: Window) -> Profile:
+    return Profile(settings.spec, dataset=dataset, window=window, tags=settings.tags, metadata=settings.metadata)
+
+
+def _initial_state(settings: WriterSettings) -> WriterState:
     return WriterState(
         dataset=settings.dataset,
         late_dataset=settings.late_dataset,
@@ -423,10 +360,3 @@ def _first_state(settings: WriterSettings) -> WriterState:
         rotation=RotationState(),
         late=RotationState(),
     )
-
-
-def _count_rows(counts: Counter[str], profile: Profile) -> None:
-    counts["rows_profiled"] += profile.rows
-    counts["rows_rejected"] += profile.rejected_rows
-    counts["rows_late"] += profile.late_rows
-    counts["rows_untimed"] += profile.untimed_rows

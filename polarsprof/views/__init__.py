@@ -1,6 +1,5 @@
-"""Views: profiles in; a frame, text, HTML, a plot or a terminal table out.
+"""Views: profiles and analyses as frames, text, HTML and plots.
 
-Pure and read-only. They know profiles by their public attributes alone and import nothing of the library but errors and
-windows, so that a profile can show itself through them. Whatever comes from the data passes through `views.text.clean`
-on its way to a reader.
+Views are pure and read-only. They format figures and compute none: figures come from profiles and from `analysis`.
+Every text from the data passes through `profiles.text.clean` before a reader sees it.
 """

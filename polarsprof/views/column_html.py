@@ -1,11 +1,11 @@
-"""One column as pieces of HTML: what stands in the table of a notebook and on the page of a report.
+"""HTML of one column, for the table in a notebook and the page of a report.
 
-About 3 KB a column with everything in it. Zero counts and figures that the column does not have are left out.
+A column with all figures takes about 3 KB. Counts of zero and figures that the column does not have are omitted.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from polarsprof.analysis.figures import figure, infinities
 from polarsprof.analysis.histogram import Histogram, histogram
@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 
     from polarsprof.profiles.column import ColumnProfile
     from polarsprof.profiles.group import GroupProfile
-    from polarsprof.sketches import FrequentItem
+    from polarsprof.sketches.frequent import FrequentItem
 
-_TOP: Final = 5
-_MORE_TOP: Final = 15
+_OPEN_ITEMS: Final = 5
+_MAX_ITEMS: Final = 15
+_CUT_CHARACTERS: Final = 20
 
 
 def name_of(path: str) -> str:
-    """The name of a column, which may be empty."""
+    """The name of a column; "(empty name)" if it is empty."""
     return escaped(path) or "(empty name)"
 
 
@@ -36,7 +37,7 @@ def types_of(column: ColumnProfile) -> str:
 
 
 def nulls(column: ColumnProfile) -> str:
-    """The share of the nulls, and their number; NaN where there are any."""
+    """Share and number of nulls, and the number of NaN if there are any."""
     kind = ' class="some"' if column.null_count else ""
     nan = f"<br><small>{column.nan_count:,} NaN</small>" if column.nan_count else ""
     return (
@@ -45,22 +46,21 @@ def nulls(column: ColumnProfile) -> str:
 
 
 def distinct(column: ColumnProfile) -> str:
-    """The number of distinct values, where it is an estimate with its interval."""
-    found = column.distinct
-    if found is None:
+    """The number of distinct values, with an interval if it is an estimate."""
+    if column.distinct is None:
         return ""
-    estimated = text.distinct_text(column)
-    return f"{estimated}<br><small>{_interval(column)}</small>" if estimated.startswith("≈") else estimated
+    number = text.distinct_text(column)
+    return f"{number}<br><small>{_interval(column)}</small>" if number.startswith("≈") else number
 
 
 def _interval(column: ColumnProfile) -> str:
-    found = column.distinct
-    return "" if found is None else f"{text.number(round(found.lower))} – {text.number(round(found.upper))}"
+    distinct = column.distinct
+    return "" if distinct is None else f"{text.number(round(distinct.lower))} – {text.number(round(distinct.upper))}"
 
 
 def values(column: ColumnProfile) -> str:
-    """The figures to see first."""
-    figures: dict[str, Any] = {
+    """The most important figures."""
+    figures: dict[str, object] = {
         "min": column.min,
         "mean": column.mean,
         "stddev": column.stddev,
@@ -75,18 +75,18 @@ def values(column: ColumnProfile) -> str:
 
 
 def more(column: ColumnProfile) -> str:
-    """All other figures, folded away; nothing for a column without values."""
+    """All other figures, folded; empty for a column without values."""
     parts = [
         _pairs(_counts(column)),
         _pairs(_moments(column)),
         _pairs(_quantiles(text.primary(column))),
         _pairs(_lengths(column)),
     ]
-    shown = "".join(part for part in parts if part)
-    return f"<details><summary>more figures</summary>{shown}</details>" if column.count else ""
+    content = "".join(parts)
+    return f"<details><summary>more figures</summary>{content}</details>" if column.count else ""
 
 
-def _counts(column: ColumnProfile) -> dict[str, Any]:
+def _counts(column: ColumnProfile) -> dict[str, object]:
     counts = {
         "rows": column.rows,
         "values": column.count,
@@ -105,67 +105,70 @@ def _counts(column: ColumnProfile) -> dict[str, Any]:
     return exact | interval
 
 
-def _moments(column: ColumnProfile) -> dict[str, Any]:
+def _moments(column: ColumnProfile) -> dict[str, object]:
     group = text.primary(column)
     return {name: getattr(group, name) for name in ("sum", "variance", "skewness", "kurtosis")}
 
 
-def _quantiles(group: GroupProfile) -> dict[str, Any]:
-    found = group.quantiles(list(QUANTILES.values()))
-    if found is None:
+def _quantiles(group: GroupProfile) -> dict[str, object]:
+    quantiles = group.quantiles(list(QUANTILES.values()))
+    if quantiles is None:
         return {}
     error = group.rank_error
-    return dict(zip(QUANTILES, found, strict=True)) | {"rank error": f"{100 * error:.2g} %" if error else None}
+    return dict(zip(QUANTILES, quantiles, strict=True)) | {"rank error": f"{100 * error:.2g} %" if error else None}
 
 
-def _lengths(column: ColumnProfile) -> dict[str, Any]:
+def _lengths(column: ColumnProfile) -> dict[str, object]:
     length = column.length
     if length is None or not length.count:
         return {}
     return {f"length {name}": getattr(length, name) for name in ("min", "mean", "max")}
 
 
-def _pairs(figures: Mapping[str, Any]) -> str:
+def _pairs(figures: Mapping[str, object]) -> str:
     texts = {name: escaped(text.shown(value)) for name, value in figures.items() if value is not None}
-    # Long values are cut by the style, and whole in the tooltip.
+    # The style sheet cuts long values; a tooltip shows them in full.
     pairs = [
-        f"<dt>{escaped(name)}</dt><dd{attribute('title', value if len(value) > 20 else '')}>{value}</dd>"
+        f"<dt>{escaped(name)}</dt><dd{attribute('title', value if len(value) > _CUT_CHARACTERS else '')}>{value}</dd>"
         for name, value in texts.items()
     ]
     return f"<dl>{''.join(pairs)}</dl>" if pairs else ""
 
 
 def distribution(column: ColumnProfile) -> str:
-    """A histogram with the quantiles below it; of text and lists that of their lengths. Nothing where none differ."""
-    group, what = text.primary(column), "histogram"
+    """A histogram with quantiles below it, of the values or of their lengths.
+
+    Strings, binary values and lists show lengths. Empty if all values are equal.
+    """
+    group, kind = text.primary(column), "histogram"
     if group.length is not None:
-        group, what = group.length, "lengths"
+        group, kind = group.length, "lengths"
     bins = histogram(group)
-    if bins is None or len(bins.shares) < 2:  # one bar says nothing
+    if bins is None or len(bins.shares) < 2:  # a single bar shows nothing
         return ""
     start, end = escaped(text.shown(bins.start)), escaped(text.shown(bins.end))
-    before, after = ("… ", " …") if bins.cut else ("", "")
-    middle = "" if what == "histogram" else "<small>length</small>"
+    before, after = ("… ", " …") if bins.is_cut else ("", "")
+    middle = "" if kind == "histogram" else "<small>length</small>"
     return (
-        f"{svg.distribution(bins, _label(what, start, end, group, bins))}"
+        f"{svg.distribution(bins, _label(kind, start, end, group, bins))}"
         f'<div class="ends"><small>{before}{start}</small>{middle}<small>{end}{after}</small></div>'
     )
 
 
-def _label(what: str, start: str, end: str, group: GroupProfile, bins: Histogram) -> str:
+def _label(kind: str, start: str, end: str, group: GroupProfile, bins: Histogram) -> str:
     middle = [escaped(text.shown(value)) for value in group.quantiles([0.25, 0.5, 0.75]) or []]
-    tails = "; 1 % of the values lie below, 1 % above" if bins.cut else ""
+    tails = "; 1 % of the values lie below, 1 % above" if bins.is_cut else ""
     return (
-        f"{what} from {start} to {end}; a quarter up to {middle[0]}, half to {middle[1]}, three to {middle[2]}{tails}"
+        f"{kind} from {start} to {end}; a quarter up to {middle[0]}, half to {middle[1]}, three to {middle[2]}{tails}"
     )
 
 
 def top(column: ColumnProfile) -> str:
-    """The most frequent values with their shares: five, and some more folded away."""
-    items = text.top_items(column, _MORE_TOP)
-    rest = items[_TOP:]
+    """The most frequent values with their shares: five, and up to ten more folded."""
+    items = text.top_items(column, _MAX_ITEMS)
+    rest = items[_OPEN_ITEMS:]
     folded = f"<details><summary>{len(rest)} more</summary>{_items(column, rest)}</details>" if rest else ""
-    return _items(column, items[:_TOP]) + folded
+    return _items(column, items[:_OPEN_ITEMS]) + folded
 
 
 def _items(column: ColumnProfile, items: Iterable[FrequentItem]) -> str:
@@ -174,15 +177,15 @@ def _items(column: ColumnProfile, items: Iterable[FrequentItem]) -> str:
 
 def _item(column: ColumnProfile, item: FrequentItem) -> str:
     value = escaped(text.item_text(item.value))
-    certain = f"{item.lower:,}" if item.lower == item.upper else f"{item.lower:,} – {item.upper:,}"
+    bounds = f"{item.lower:,}" if item.lower == item.upper else f"{item.lower:,} – {item.upper:,}"
     return (
-        f'<div class="top" title="{value}: {certain}">{svg.share_bar(item.estimate / column.count)}'
+        f'<div class="top" title="{value}: {bounds}">{svg.share_bar(item.estimate, column.count)}'
         f"<span>{value}</span><span>{text.share(item.estimate, column.count)}</span></div>"
     )
 
 
 def table(rows: Sequence[str], headings: Sequence[tuple[str, str]], caption: str = "") -> str:
-    """A table of rows that are HTML already; a heading is its text and its class."""
+    """A table from rows of HTML; each heading is a pair of text and class."""
     head = "".join(f'<th scope="col"{attribute("class", kind)}>{name}</th>' for name, kind in headings)
     above = f"<caption>{caption}</caption>" if caption else ""
     return f"<table>{above}<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"

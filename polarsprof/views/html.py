@@ -1,6 +1,7 @@
-"""Profile → one HTML fragment for notebooks: no script, nothing loaded, about 4 KB per column.
+"""A profile as an HTML fragment for notebooks.
 
-All text from the data is cleaned, cut to 200 characters and escaped. Light and dark follow the reader's system.
+The fragment has about 4 KB per column, contains no script and loads nothing. Text from the data is cleaned, cut to 200
+characters and escaped. Light and dark colors follow the system of the reader.
 """
 
 from __future__ import annotations
@@ -27,18 +28,21 @@ _HEADINGS: Final = (
 
 
 def profile_html(profile: Profile) -> str:
-    """The profile as an HTML fragment: facts, then a row per column; from the 51st on folded away in `<details>`."""
+    """The profile as an HTML fragment: a line of facts, then a row per column.
+
+    A `<details>` element folds the columns from the 51st on.
+    """
     rows = [_row(path, column) for path, column in profile.columns.items()]
     shown, folded = rows[:_OPEN_COLUMNS], rows[_OPEN_COLUMNS:]
     table = column_html.table(shown, _HEADINGS) if shown else ""
     more = f"{len(folded):,} more columns"
     rest = f"<details><summary>{more}</summary>{column_html.table(folded, _HEADINGS)}</details>" if folded else ""
-    head = " · ".join(escaped(fact) for fact in text.facts(profile))
+    head = " · ".join(escaped(fact) for fact in text.header_phrases(profile))
     return fragment(f"<div><b>Profile</b> {head}</div>{tags(profile)}{table}{rest}")
 
 
 def tags(profile: Profile) -> str:
-    """The tags of a profile on one line."""
+    """The tags of a profile on one line; empty without tags."""
     pairs = [f"{escaped(key)}={escaped(value)}" for key, value in sorted(profile.tags.items())]
     return f"<div><small>{' · '.join(pairs)}</small></div>" if pairs else ""
 

@@ -1,49 +1,51 @@
-"""A timeline → strips: figures over windows as one line each, for a page or a terminal.
+"""Strips: figures of a timeline as one line each, for a page or a terminal.
 
-A slot per row of the timeline, side by side whatever its length, so that one wild clock squeezes nothing. Windows that
-are missing are shaded, those with late rows marked below, and the newest, which may not be complete, is framed.
+Each row of the timeline has a slot of equal width, so that one wrong timestamp does not compress the other windows.
+Missing windows are shaded, windows with late rows are marked below, and a frame marks the newest window, which can be
+incomplete.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from polarsprof.analysis.timeline import WINDOW_SCHEMA, is_drawn
+from polarsprof.analysis.timeline import WINDOW_SCHEMA, window_marks
 from polarsprof.errors import argument_error
 from polarsprof.profiles import text
 from polarsprof.views import svg
 from polarsprof.views.style import attribute, escaped, fragment
+from polarsprof.views.timeline_columns import drawable_columns, metrics_argument, timeline_argument
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
 _NAME_CELLS: Final = 14
 _EIGHTHS: Final = "▁▂▃▄▅▆▇█"
 _CELLS: Final = 72
 _CLASSES: Final = {"·": "kg", "▴": "kt", "▸": "kc"}
-_MOST_TOOLTIPS: Final = 500
+_MAX_TOOLTIPS: Final = 500
 
 
 def strip(timeline: pl.DataFrame, metrics: Iterable[str] | None = None) -> Strip:
-    """Figures over windows, to be looked at: in a notebook as drawings, printed as lines of block characters.
+    """Figures over windows: drawings in a notebook, block characters in a terminal.
 
     Parameters
     ----------
     timeline
-        What `ProfileStore.timeline` gave, or rows of it.
+        The frame of `ProfileStore.timeline`, or rows of it.
     metrics
-        Names of its columns; default: all figures of numbers or times.
+        Names of its columns. Default: all figures that are numbers or times.
 
     Raises
     ------
     ArgumentError
-        For a frame that is no timeline, and for columns that it has not or that are text.
+        If the frame is no timeline, does not have a column, or a column is text.
 
     Examples
     --------
@@ -59,15 +61,12 @@ def strip(timeline: pl.DataFrame, metrics: Iterable[str] | None = None) -> Strip
     mean            ▁▃·█▆▃  1 – 4
                       ·▴ ▸  2026-01-01 00:00Z – 2026-01-01 06:00Z  · 1 missing  ▴ 1 with late rows  ▸ newest
     """
-    if not isinstance(timeline, pl.DataFrame) or not set(WINDOW_SCHEMA) <= set(timeline.columns):
-        raise argument_error("timeline", timeline, "the frame of ProfileStore.timeline")
-    if isinstance(metrics, str) or not (metrics is None or isinstance(metrics, Iterable)):
-        raise argument_error("metrics", metrics, "an iterable of columns of the timeline")
-    drawn = [name for name in timeline.columns if is_drawn(timeline[name].dtype)]
-    names = [name for name in drawn if name not in WINDOW_SCHEMA] if metrics is None else list(metrics)
+    drawable = drawable_columns(timeline_argument(timeline))
+    requested = metrics_argument(metrics)
+    names = [name for name in drawable if name not in WINDOW_SCHEMA] if requested is None else requested
     for name in names:
-        if name not in drawn:
-            raise argument_error("metrics", name, f"one of {', '.join(drawn)}")
+        if name not in drawable:
+            raise argument_error("metrics", name, f"one of {', '.join(drawable)}")
     return Strip(timeline, tuple(name for name in names if name != "rows"))
 
 
@@ -80,7 +79,7 @@ class Strip:
     timeline
         The windows.
     metrics
-        Names of the figures; the rows of each window stand above them.
+        Names of the figures. The first line shows the rows of each window.
     """
 
     timeline: pl.DataFrame
@@ -92,33 +91,33 @@ class Strip:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        found = self.timeline
-        if not found.height:
+        timeline = self.timeline
+        if not timeline.height:
             return fragment("no windows")
-        drawn = marks(found)
-        rows = [rows_strip(found), *[metric_strip(found, name, drawn) for name in self.metrics]]
-        return fragment(f'<div class="strip">{"".join(rows)}{legend(found)}</div>')
+        background = marks(timeline)
+        rows = [rows_strip(timeline), *[metric_strip(timeline, name, background) for name in self.metrics]]
+        return fragment(f'<div class="strip">{"".join(rows)}{legend(timeline)}</div>')
 
 
 # ---------------------------------------------------------------------------------------------------------------- HTML
 
 
 def marks(timeline: pl.DataFrame) -> str:
-    """What all strips of a timeline show: missing windows, those with late rows, the newest."""
+    """Marks common to all strips of a timeline, for missing, late and newest windows."""
     slots, bottom = timeline.height, svg.STRIP_HEIGHT
-    missing, late, newest = _marked(timeline)
+    positions = window_marks(timeline)
     parts = {
-        "g": svg.slots_path(missing, slots, 0, bottom),
-        "t": svg.slots_path(late, slots, bottom - 2, bottom + 2),
-        "c": svg.slots_path(newest, slots, 0, bottom),
+        "g": svg.slots_path(positions.missing, slots, 0, bottom),
+        "t": svg.slots_path(positions.late, slots, bottom - 2, bottom + 2),
+        "c": svg.slots_path(positions.newest, slots, 0, bottom),
     }
     return "".join(f'<path class="{kind}" d="{path}"/>' for kind, path in parts.items() if path)
 
 
 def rows_strip(timeline: pl.DataFrame, shared: str = "") -> str:
-    """The rows of each window as a bar, with a tooltip where there are 500 windows at most.
+    """The rows of each window as a bar, with tooltips for up to 500 windows.
 
-    With an id in `shared`, other strips of the page show its marks by reference: `<use href="#marks"/>`.
+    `shared` is an id for the marks; with it, other strips of the page refer to them: `<use href="#marks"/>`.
     """
     rows = timeline["rows"].to_list()
     bars = svg.columns_path(svg.heights([row or None for row in rows], 0, max(rows, default=0)))
@@ -126,29 +125,29 @@ def rows_strip(timeline: pl.DataFrame, shared: str = "") -> str:
     return _row("rows", content, _span(timeline["rows"], "rows"))
 
 
-def metric_strip(timeline: pl.DataFrame, name: str, drawn: str, label: str = "") -> str:
-    """One figure as a line over the windows."""
+def metric_strip(timeline: pl.DataFrame, name: str, background: str, label: str = "") -> str:
+    """One figure as a line over the windows, in front of the marks."""
     values = numbers(timeline[name])
     ends = _ends(name, values)
     line = svg.line(svg.heights(values, *ends)) if ends else ""
-    return _row(label or name, f'{drawn}<path class="l" d="{line}"/>', _span(timeline[name], name))
+    return _row(label or name, f'{background}<path class="l" d="{line}"/>', _span(timeline[name], name))
 
 
-def quantile_strip(timeline: pl.DataFrame, drawn: str) -> str:
-    """The median as a line, 25 % to 75 % and 5 % to 95 % as bands around it."""
+def quantile_strip(timeline: pl.DataFrame, background: str) -> str:
+    """The median as a line, with bands from 25 % to 75 % and from 5 % to 95 %."""
     names = ("q05", "q25", "q50", "q75", "q95")
-    found = {name: numbers(timeline[name]) for name in names}
-    low, high = _ends("", found["q05"] + found["q95"]) or (0.0, 0.0)
-    ys = {name: svg.heights(values, low, high) for name, values in found.items()}
+    quantiles = {name: numbers(timeline[name]) for name in names}
+    low, high = _ends("", quantiles["q05"] + quantiles["q95"]) or (0.0, 0.0)
+    ys = {name: svg.heights(values, low, high) for name, values in quantiles.items()}
     content = (
-        f'{drawn}<path class="a" d="{svg.band(ys["q95"], ys["q05"])}"/>'
+        f'{background}<path class="a" d="{svg.band(ys["q95"], ys["q05"])}"/>'
         f'<path class="a" d="{svg.band(ys["q75"], ys["q25"])}"/><path class="l" d="{svg.line(ys["q50"])}"/>'
     )
     return _row("quantiles", content, _span(pl.concat([timeline["q05"], timeline["q95"]]), "q05 to q95"))
 
 
 def legend(timeline: pl.DataFrame) -> str:
-    """The first and the last instant, and what the marks mean."""
+    """The first and the last instant, and the meaning of the marks."""
     start, end = _bounds(timeline)
     notes = " ".join(f'<small class="{_CLASSES[sign]}">{note}</small>' for sign, note in _notes(timeline).items())
     return f'<span></span><div class="ends"><small>{start}</small><small>{end}</small></div><div>{notes}</div>'
@@ -160,48 +159,50 @@ def _row(name: str, content: str, span: str) -> str:
 
 
 def _tooltips(timeline: pl.DataFrame) -> str:
-    if timeline.height > _MOST_TOOLTIPS:
+    if timeline.height > _MAX_TOOLTIPS:
         return ""
-    facts = timeline.select("window_start", "rows", "panes", "late_rows", "rejected_rows").iter_rows(named=True)
+    missing = set(window_marks(timeline).missing)
+    windows = timeline.select("window_start", "rows", "late_rows", "rejected_rows").iter_rows()
+    texts = [_window_text(*window, is_missing=position in missing) for position, window in enumerate(windows)]
     return "".join(
-        f'<path class="h" d="{svg.slots_path([i], timeline.height, 0, svg.STRIP_HEIGHT)}">'
-        f"<title>{escaped(_window_text(fact))}</title></path>"
-        for i, fact in enumerate(facts)
+        f'<path class="h" d="{svg.slots_path([position], timeline.height, 0, svg.STRIP_HEIGHT)}">'
+        f"<title>{escaped(tooltip)}</title></path>"
+        for position, tooltip in enumerate(texts)
     )
 
 
-def _window_text(fact: Mapping[str, Any]) -> str:
-    if not fact["panes"] and not fact["rows"]:
-        return f"{text.shown(fact['window_start'])}: missing"
-    wrong = {"late": fact["late_rows"], "rejected": fact["rejected_rows"]}
-    notes = "".join(f", {count:,} {what}" for what, count in wrong.items() if count)
-    return f"{text.shown(fact['window_start'])}: {fact['rows']:,} rows{notes}"
+def _window_text(start: datetime, rows: int, late: int, rejected: int, *, is_missing: bool) -> str:
+    if is_missing:
+        return f"{text.shown(start)}: missing"
+    notes = "".join(f", {count:,} {kind}" for kind, count in (("late", late), ("rejected", rejected)) if count)
+    return f"{text.shown(start)}: {rows:,} rows{notes}"
 
 
 # ------------------------------------------------------------------------------------------------------------ terminal
 
 
 def lines(timeline: pl.DataFrame, names: Sequence[str], cells: int) -> list[str]:
-    """A line of block characters per figure, and one below for missing windows, late rows and the newest window.
+    """A line of block characters per figure, and a line of marks below.
 
-    Where there are more windows than cells, neighbours share one, which shows the mean of their figures.
+    If there are more windows than cells, adjacent windows share a cell, which shows the mean of their figures.
     """
     if not timeline.height:
         return ["no windows"]
-    slots = _shared(timeline.height, cells)
-    missing, late, newest = (set(positions) for positions in _marked(timeline))
-    found = [f"{text.clean(name, _NAME_CELLS):16}{_blocks(timeline, name, slots, missing)}" for name in names]
-    below = "".join(
+    slots = _slots(timeline.height, cells)
+    positions = window_marks(timeline)
+    missing, late, newest = set(positions.missing), set(positions.late), set(positions.newest)
+    figures = [f"{text.clean(name, _NAME_CELLS):16}{_blocks(timeline, name, slots, missing)}" for name in names]
+    signs = "".join(
         "▸" if newest & {*slot} else "▴" if late & {*slot} else "·" if missing & {*slot} else " " for slot in slots
     )
-    signs = "  ".join(f"{sign} {note}" for sign, note in _notes(timeline).items())
-    return [*found, f"{'':16}{below}  {' – '.join(_bounds(timeline))}  {signs}"]
+    notes = "  ".join(f"{sign} {note}" for sign, note in _notes(timeline).items())
+    return [*figures, f"{'':16}{signs}  {' – '.join(_bounds(timeline))}  {notes}"]
 
 
-def _shared(slots: int, cells: int) -> list[range]:
-    """The positions that each cell stands for."""
-    count = min(slots, cells)
-    edges = [round(i * slots / count) for i in range(count + 1)]
+def _slots(windows: int, cells: int) -> list[range]:
+    """The positions of the windows in each cell."""
+    count = min(windows, cells)
+    edges = [round(i * windows / count) for i in range(count + 1)]
     return [range(left, right) for left, right in pairwise(edges)]
 
 
@@ -229,13 +230,13 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def numbers(values: pl.Series) -> list[float | None]:
-    """Figures as numbers to draw; None for null, and for what is not finite."""
-    found = values.to_physical().cast(pl.Float64).to_list()
-    return [value if value is not None and isfinite(value) else None for value in found]
+    """Figures as numbers to draw; None for null and for values that are not finite."""
+    doubles = values.to_physical().cast(pl.Float64).to_list()
+    return [value if value is not None and isfinite(value) else None for value in doubles]
 
 
 def _ends(name: str, values: Sequence[float | None]) -> tuple[float, float] | None:
-    """The values at the bottom and at the top; counts and shares begin at 0."""
+    """The values at the bottom and top of a strip; counts and shares start at 0."""
     known = [value for value in values if value is not None]
     if not known:
         return None
@@ -244,12 +245,13 @@ def _ends(name: str, values: Sequence[float | None]) -> tuple[float, float] | No
 
 
 def _span(values: pl.Series, name: str) -> str:
-    """The lowest and the highest figure."""
-    known: Any = values.drop_nulls()
-    if not known.len():
+    """The lowest and the highest figure as text."""
+    ends = values.min(), values.max()
+    if None in ends:
         return "no values"
     low, high = (
-        text.share(end, 1) if name.endswith("_share") else text.shown(end) for end in (known.min(), known.max())
+        text.share(end, 1) if name.endswith("_share") and isinstance(end, int | float) else text.shown(end)
+        for end in ends
     )
     return low if low == high else f"{low} – {high}"
 
@@ -260,15 +262,12 @@ def _bounds(timeline: pl.DataFrame) -> tuple[str, str]:
     return text.shown(timeline["window_start"][0]), text.shown(timeline["window_end"][-1])
 
 
-def _marked(timeline: pl.DataFrame) -> tuple[list[int], list[int], list[int]]:
-    """Positions of the missing windows, of those with late rows, and of the newest."""
-    is_missing = (timeline["panes"] == 0) & (timeline["rows"] == 0)
-    found = (is_missing, timeline["late_rows"] > 0, timeline["newest"])
-    return found[0].arg_true().to_list(), found[1].arg_true().to_list(), found[2].arg_true().to_list()
-
-
 def _notes(timeline: pl.DataFrame) -> dict[str, str]:
-    """Sign → what it means, for those that are there."""
-    missing, late, newest = _marked(timeline)
-    notes = {"·": f"{len(missing):,} missing", "▴": f"{len(late):,} with late rows", "▸": "newest"}
-    return {sign: notes[sign] for sign, found in (("·", missing), ("▴", late), ("▸", newest)) if found}
+    """Sign → its meaning, for the marks that occur."""
+    marks = window_marks(timeline)
+    notes = {
+        "·": (f"{len(marks.missing):,} missing", marks.missing),
+        "▴": (f"{len(marks.late):,} with late rows", marks.late),
+        "▸": ("newest", marks.newest),
+    }
+    return {sign: note for sign, (note, positions) in notes.items() if positions}

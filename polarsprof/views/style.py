@@ -1,6 +1,7 @@
-"""The look of all HTML: one style sheet for fragments, whose every rule is scoped by a class, and text made harmless.
+"""The style sheet of HTML fragments, and escaping of text.
 
-Colours are those of the page around it but for accents, which suit light and dark; both follow the reader's system.
+A class scopes every rule of the sheet. Text and background take the colors of the surrounding page. Accents suit light
+and dark pages, and follow the system of the reader.
 """
 
 from __future__ import annotations
@@ -59,17 +60,23 @@ white-space:nowrap}
 """.replace("\n", "")
 
 
-def escaped(value: str, longest: int = text.LONGEST_VALUE) -> str:
-    """Text from anywhere as text of a page: on one line, harmless, cut, and escaped for attributes too."""
-    return html.escape(text.clean(value, longest), quote=True)
+def escaped(value: str, max_characters: int = text.LONGEST_VALUE) -> str:
+    """Any text as HTML text: on one line, cut, and escaped for attributes too."""
+    return html.escape(text.clean(value, max_characters), quote=True)
 
 
 def attribute(name: str, value: str) -> str:
-    """An attribute of a tag with the space before it; nothing for no value, which is escaped already."""
+    """An attribute of a tag after a space; empty for an empty value.
+
+    The value must be escaped.
+    """
     return f' {name}="{value}"' if value else ""
 
 
 def fragment(content: str) -> str:
-    """A fragment of a page that brings its style with it, in ASCII: it reads the same in a page of any encoding."""
+    """An HTML fragment with its style sheet.
+
+    The fragment is ASCII, so it reads the same in a page of any encoding.
+    """
     whole = f'<div class="polarsprof"><style>{STYLE}</style>{content}</div>'
     return whole.encode("ascii", "xmlcharrefreplace").decode("ascii")

@@ -1,10 +1,10 @@
-"""Profile → a tidy Polars frame with one row per column, and → a few lines of plain text for `repr`."""
+"""A profile as a frame with one row per column, and as plain text for `repr`."""
 
 from __future__ import annotations
 
 import unicodedata
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
     from polarsprof.profiles.column import ColumnProfile
     from polarsprof.profiles.profile import Profile
+    from polarsprof.sketches.frequent import FrequentItem
 
 QUANTILES: Final = {"q01": 0.01, "q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95, "q99": 0.99}
 TOP_VALUES: Final = 10
-_TEXT_COLUMNS: Final = 40
+_MAX_TEXT_COLUMNS: Final = 40
 
 _FIGURES: Final = (
     *COUNTS,
@@ -47,40 +48,41 @@ SCHEMA: Final = pl.Schema(
 
 
 def summary(profile: Profile) -> pl.DataFrame:
-    """One row per column, in the order of the paths; the schema is the same whatever the data, also for no columns.
+    """The figures of a profile as a frame, one row per column in order of the paths.
 
-    Figures that a column does not have are null; counts are 0 then. In a column of mixed types the figures from `min`
-    to `length_max` speak of the numbers first, then of temporals, then of strings.
+    The schema does not depend on the data. A figure that a column does not have is null; counts are 0. In a column of
+    mixed types, the figures from `min` to `length_max` describe the numbers, or else the temporals, or else the
+    strings.
 
     Returns
     -------
     polars.DataFrame
         `column`, `types`
-            Path; dtype group, or several with their shares: "integral 90 %, string 10 %"; "null" without values.
+            Path; dtype group, or several with their shares: "integral 90 %, string 10 %". "null" without values.
         `rows`, `count`, `null_count`, `null_share`
-            Rows (for `name[]` elements); values that are not null, NaN included; nulls, also as a share in [0, 1],
-            null of no rows.
+            Rows (elements for `name[]`); values that are not null, NaN included; nulls, also as a share in [0, 1]. The
+            share is null without rows.
         `nan_count`, `infinite_count`, `true_count`, `zeros`, `negatives`, `empties`
             NaN; ±inf; booleans that are true; numbers that are 0, below 0; strings of length 0. All but the first two
-            are null where some values came from a profile of another tool that does not know it.
+            are null if some values come from a profile of another tool that does not count them.
         `distinct`, `distinct_lower`, `distinct_upper`
             Estimated number of distinct values, with bounds two standard errors away.
         `min`, `max`
-            Exact, as text: ISO 8601 for temporals (durations too), `repr` for numbers, strings as they are.
+            Exact values as text: ISO 8601 for temporals and durations, `repr` for numbers, strings unchanged.
         `sum`, `mean`, `stddev`, `skewness`, `kurtosis`
-            Of the finite numbers, as doubles; the exact integer sum is `profile["x"].sum`.
+            Of the finite numbers, as doubles. `profile["x"].sum` is the exact sum of integers.
         `q01`, `q05`, `q25`, `median`, `q75`, `q95`, `q99`
-            Quantiles of the numbers that are not NaN; null for temporals, see `profile["t"].quantile(0.5)`.
+            Quantiles of the numbers without NaN; null for temporals, see `profile["t"].quantile(0.5)`.
         `length_min`, `length_mean`, `length_max`
             Characters of strings, bytes of binary values, elements of lists.
         `top`
-            Up to ten values that came most often, each with estimate and certain bounds; values as text.
+            Up to ten most frequent values as text, each with an estimate and certain bounds of its count.
     """
     rows = [_row(path, column) for path, column in profile.columns.items()]
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
-def _row(path: str, column: ColumnProfile) -> dict[str, Any]:
+def _row(path: str, column: ColumnProfile) -> dict[str, object]:
     group = text.primary(column)
     distinct = column.distinct
     quantiles = group.quantiles(list(QUANTILES.values())) if group.name == "number" else None
@@ -99,7 +101,7 @@ def _row(path: str, column: ColumnProfile) -> dict[str, Any]:
     }
 
 
-def _item(item: Any) -> dict[str, Any]:
+def _item(item: FrequentItem) -> dict[str, object]:
     return {"value": text.exact(item.value), "estimate": item.estimate, "lower": item.lower, "upper": item.upper}
 
 
@@ -109,14 +111,17 @@ _LEFT: Final = frozenset({0, 1, 8})
 
 
 def profile_text(profile: Profile) -> str:
-    """A line of facts and an aligned table of the first 40 columns, at most 180 characters wide, harmless to print."""
+    """A line of facts and an aligned table of the first 40 columns.
+
+    Lines are at most 180 characters wide, and contain no control characters.
+    """
     columns = profile.columns
-    lines = [f"Profile: {' · '.join(text.facts(profile))}"]
+    lines = [f"Profile: {' · '.join(text.header_phrases(profile))}"]
     if columns:
-        body = [_text_row(path, column) for path, column in islice(columns.items(), _TEXT_COLUMNS)]
+        body = [_text_row(path, column) for path, column in islice(columns.items(), _MAX_TEXT_COLUMNS)]
         lines += _aligned([_TEXT_HEAD, *body])
-    if len(columns) > _TEXT_COLUMNS:
-        lines.append(f"… and {len(columns) - _TEXT_COLUMNS:,} more columns")
+    if len(columns) > _MAX_TEXT_COLUMNS:
+        lines.append(f"… and {len(columns) - _MAX_TEXT_COLUMNS:,} more columns")
     return "\n".join(lines)
 
 
@@ -146,7 +151,10 @@ def _padded(cell: str, width: int, position: int) -> str:
 
 
 def _cells(cell: str) -> int:
-    """Terminal cells that a text takes: two for wide East Asian characters, none for combining ones."""
+    """Width of a text in terminal cells.
+
+    A wide East Asian character takes two cells, a combining character none.
+    """
     if cell.isascii():
         return len(cell)
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in cell)

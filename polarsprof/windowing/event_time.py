@@ -1,73 +1,92 @@
-"""Event times as they come, in columns or as Python values → microseconds since the Unix epoch, UTC.
+"""Event times in columns or values → microseconds since the Unix epoch, UTC.
 
-`event_times` reads a Polars column, `event_times_of_values` Python values of any mix; the same data gives the same
-times, because values become columns, one per type, before anything is read. Nothing raises for data: what says no time
-of the years 1 to 9999 has no usable time, which is null. Imports nothing above.
+`event_times` reads a Polars column, `event_times_of_values` Python values of any mix. The same data gives the same
+times, because values become columns, one per type, before they are read. Data never raises: a value that is no time of
+the years 1 to 9999 gives null. Imports nothing above.
 
 | data | read as |
 |---|---|
-| datetime | UTC where it has no zone; nanoseconds round down |
+| datetime | UTC if it has no zone; nanoseconds round down |
 | date | its midnight in UTC |
 | ISO 8601 text: date, or date, `T` or space, time, offset | UTC without an offset; digits after the sixth are cut |
-| number, number as text | in `unit`, or else in the unit that its magnitude says; see `event_times` |
-| boolean, NaN, infinity, time of day, anything else | no usable time |
+| number, number as text | in `unit`, else in the unit of its magnitude; see `event_times` |
+| boolean, NaN, infinity, time of day, anything else | null |
 """
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 import polars as pl
 
 from polarsprof.errors import argument_error
-from polarsprof.windowing.tumbling import MAX_US, MIN_US, utc_datetime
+from polarsprof.windowing.durations import DAY_US
+from polarsprof.windowing.instants import EPOCH, MAX_US, MIN_US, utc_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DAY_US: Final = 86_400_000_000
-_US_PER_UNIT = {"d": _DAY_US, "s": 1_000_000, "ms": 1_000, "us": 1}
-_UNITS = ("s", "ms", "us", "ns")
-_SMALLEST_SECONDS, _LARGEST_SECONDS = 10**8, 10**11
-_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+    _MakeColumn: TypeAlias = Callable[[list[Any]], pl.Series]
+    _ToPlain: TypeAlias = Callable[[Any], object]
 
-# Longer text is no time; this bounds what a hostile one costs.
-_LONGEST_TEXT = 128
-_ISO = (
+_US_PER_UNIT: Final = {"d": DAY_US, "s": 1_000_000, "ms": 1_000, "us": 1}
+_UNITS: Final = ("s", "ms", "us", "ns")
+# Magnitudes of numbers in seconds: 1973-03-03 up to 5138-11-16. In milliseconds they are a thousand times as large, so
+# no number has two units.
+_MIN_SECONDS: Final = 10**8
+_MAX_SECONDS: Final = 10**11
+_PER_SECOND: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_NUMPY_MONTHS: Final = {"Y": 12, "M": 1}
+_NUMPY_US: Final = {  # microseconds per unit, as a fraction
+    "W": (7 * DAY_US, 1),
+    "D": (DAY_US, 1),
+    "h": (3_600_000_000, 1),
+    "m": (60_000_000, 1),
+    "s": (1_000_000, 1),
+    "ms": (1_000, 1),
+    "us": (1, 1),
+    "ns": (1, 10**3),
+    "ps": (1, 10**6),
+    "fs": (1, 10**9),
+    "as": (1, 10**12),
+}
+
+_MAX_TEXT: Final = 128  # characters; longer text is no time, and this bounds the cost of hostile text
+_ISO: Final = (
     r"^([0-9]{4}-[0-9]{2}-[0-9]{2})"
     r"(?:[Tt ]([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9])(?:[.,]([0-9]{1,9}))?)?"
     r"([Zz]|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?)?$"
 )
-_DECIMAL = r"^([+-]?[0-9]+)(\.[0-9]*)?$"
-_SCIENTIFIC = r"^[+-]?[0-9]+(?:\.[0-9]*)?[eE][+-]?[0-9]+$"
+_DECIMAL: Final = r"^([+-]?[0-9]+)(\.[0-9]*)?$"
+_SCIENTIFIC: Final = r"^[+-]?[0-9]+(?:\.[0-9]*)?[eE][+-]?[0-9]+$"
 
 
 def event_times(series: pl.Series, unit: str | None = None) -> pl.Series:
-    """The event times of a column: Int64 microseconds since the Unix epoch, null where there is no usable time.
+    """The event times of a column; null if a value is no usable time.
 
     Parameters
     ----------
     series
-        A column of any dtype; its name is kept.
+        A column of any dtype; the result has its name.
     unit
-        What numbers count since the epoch: "s", "ms", "us" or "ns". None takes the magnitude of each number for it:
+        Unit of numbers since the epoch: "s", "ms", "us" or "ns". None derives it from the magnitude of each number:
         from 1e8 up to 1e11 seconds, from there up to 1e14 milliseconds, up to 1e17 microseconds, up to 1e20
-        nanoseconds. So every unit covers 1973-03-03 to 5138-11-16, and, with a minus, as far before 1970, where no
-        year before 1 is a time; other numbers have no usable time.
+        nanoseconds. So every unit covers 1973-03-03 to 5138-11-16, and with a minus sign the same span before 1970,
+        down to the year 1. Other numbers are no usable time.
 
     Returns
     -------
     pl.Series
-        As long as `series`. A fraction of a microsecond is rounded, half to even; of whole nanoseconds it is cut.
+        Int64 microseconds since the Unix epoch, as long as `series`. A fraction of a microsecond is rounded, half to
+        even; the fraction of whole nanoseconds is cut.
 
     Raises
     ------
     ArgumentError
-        Where `series` is no Polars series or `unit` none of the four.
+        If `series` is no Polars series, or `unit` is not one of the four.
 
     Examples
     --------
@@ -81,28 +100,28 @@ def event_times(series: pl.Series, unit: str | None = None) -> pl.Series:
 
 
 def event_times_of_values(values: Sequence[object], unit: str | None = None) -> pl.Series:
-    """The event times of Python values of any mix, as `event_times` reads them, one vectorised call per type.
+    """The event times of Python values of any mix, as `event_times` reads them.
 
-    Subclasses and NumPy's scalars are read as the plain value they stand for, a pandas Timestamp as a datetime, and a
-    Decimal as its digits. Where a tzinfo fails there is no usable time. Code of foreign objects is not called, but for
-    those of the types named.
+    Subclasses and NumPy scalars are read as their plain values, a pandas Timestamp as a datetime, and a Decimal as its
+    digits. A datetime whose tzinfo fails is no usable time. No code of other foreign types is called. Costs one
+    vectorized call per type.
 
     Parameters
     ----------
     values
-        Any objects.
+        Objects of any type.
     unit
         As for `event_times`.
 
     Returns
     -------
     pl.Series
-        Int64 microseconds since the Unix epoch, as long as `values`, null where there is no usable time.
+        Int64 microseconds since the Unix epoch, as long as `values`; null if a value is no usable time.
 
     Raises
     ------
     ArgumentError
-        Where `unit` is none of the four.
+        If `unit` is not one of the four.
 
     Examples
     --------
@@ -115,11 +134,10 @@ def event_times_of_values(values: Sequence[object], unit: str | None = None) -> 
         values = [value if id(type(value)) in _COLUMN_IDS else _plain(value) for value in values]
         types = _types_of(values)
     types.discard(type(None))
-    if len(types) == 1:  # as almost always; nulls may be among the values
+    if len(types) == 1:  # the common case, with or without nulls
         return _times(_COLUMNS[types.pop()](list(values)), unit).alias("")
     parts = [_times_of_type(kind, values, unit) for kind in sorted(types, key=lambda kind: kind.__name__)]
-    nothing = pl.Series([None], dtype=pl.Int64).new_from_index(0, len(values))
-    return pl.select(pl.coalesce(nothing, *parts)).to_series().alias("")
+    return pl.select(pl.coalesce(_nulls(len(values)), *parts)).to_series().alias("")
 
 
 def _check_unit(unit: str | None) -> None:
@@ -140,27 +158,31 @@ def _times(series: pl.Series, unit: str | None) -> pl.Series:
         return _scaled(series, unit)
     if dtype.is_float():
         return _times_of_floats(series, unit)
-    # Through its digits a decimal number loses nothing.
+    # A decimal number as text loses no digit.
     if isinstance(dtype, pl.String | pl.Categorical | pl.Enum | pl.Decimal):
         return _times_of_text(series.cast(pl.String), unit)
-    return pl.Series([None], dtype=pl.Int64).new_from_index(0, len(series))
+    return _nulls(len(series))
+
+
+def _nulls(length: int) -> pl.Series:
+    return pl.Series([None], dtype=pl.Int64).new_from_index(0, length)
 
 
 def _times_of_floats(series: pl.Series, unit: str | None) -> pl.Series:
-    # Both parts are exact, so nothing is rounded but the fraction in the end. What was rounded before it came stays so:
+    # Both parts are exact, so only the fraction is rounded, at the end. A number that was rounded before stays so:
     # 1700006399.9999999 is the same double as 1700006400.0, the first moment of the next window.
     numbers = series.cast(pl.Float64)
-    whole = numbers.cast(pl.Int128, strict=False)  # towards zero; NaN, the infinities and what is too large are null
+    whole = numbers.cast(pl.Int128, strict=False)  # towards zero; NaN, infinities and larger numbers give null
     return _scaled(whole, unit, numbers - whole.cast(pl.Float64))
 
 
 def _scaled(whole: pl.Series, unit: str | None, fraction: pl.Series | None = None) -> pl.Series:
-    """Numbers in a unit → microseconds; a fraction has the sign of its number."""
-    # 128 bits hold every number of every unit, times and all: no sum or product below can overflow.
+    """Numbers in a unit → microseconds; the fraction of a number has its sign."""
+    # 128 bits hold every number of every unit and its microseconds: no sum or product below can overflow.
     parts = pl.DataFrame({"whole": whole.cast(pl.Int128, strict=False)})
     parts = parts.with_columns(fraction=pl.lit(None, pl.Float64) if fraction is None else fraction)
     if unit is None:
-        times = pl.coalesce(pl.when(_magnitude_says(name)).then(_microseconds(name)) for name in _UNITS)
+        times = pl.coalesce(pl.when(_has_magnitude_of(name)).then(_microseconds(name)) for name in _UNITS)
     else:
         times = _microseconds(unit)
     usable = times.is_between(_exact(MIN_US), _exact(MAX_US))
@@ -172,14 +194,14 @@ def _microseconds(unit: str) -> pl.Expr:
     if unit == "ns":
         return (whole + fraction.floor().cast(pl.Int128)).floordiv(_exact(1_000))
     per_unit = _US_PER_UNIT[unit]
-    # A number beyond these limits is no time; within them products fit with room to spare.
+    # A number beyond these limits is no time; within them no product overflows.
     bounded = pl.when(whole.is_between(_exact(MIN_US // per_unit - 1), _exact(MAX_US // per_unit + 1))).then(whole)
     return bounded * _exact(per_unit) + (fraction * per_unit).round(0, mode="half_to_even").cast(pl.Int128)
 
 
-def _magnitude_says(unit: str) -> pl.Expr:
+def _has_magnitude_of(unit: str) -> pl.Expr:
     whole, per_second = pl.col("whole"), _PER_SECOND[unit]
-    lowest, beyond = _SMALLEST_SECONDS * per_second, _LARGEST_SECONDS * per_second
+    lowest, beyond = _MIN_SECONDS * per_second, _MAX_SECONDS * per_second
     after = whole.is_between(_exact(lowest), _exact(beyond), closed="left")
     return after | whole.is_between(_exact(-beyond), _exact(-lowest), closed="right")
 
@@ -193,7 +215,7 @@ def _exact(number: int) -> pl.Expr:
 
 def _times_of_text(series: pl.Series, unit: str | None) -> pl.Series:
     frame = pl.DataFrame({"text": series})
-    short = pl.col("text").str.len_bytes() <= _LONGEST_TEXT
+    short = pl.col("text").str.len_bytes() <= _MAX_TEXT
     text = frame.select(pl.when(short).then(pl.col("text").str.strip_chars())).to_series()
     times = _times_of_iso(text)
     if times.null_count() == text.null_count():
@@ -208,11 +230,11 @@ def _times_of_text(series: pl.Series, unit: str | None) -> pl.Series:
 def _times_of_iso(text: pl.Series) -> pl.Series:
     names = ["date", "hours", "minutes", "seconds", "fraction", "offset"]
     fields = text.str.extract_groups(_ISO).struct.rename_fields(names).struct.unnest()
-    # Of the calendar only the length of months is left to check; this makes null of 30 February.
+    # The pattern checks all but the length of the month; this makes null of 30 February.
     days = pl.col("date").str.to_date("%Y-%m-%d", strict=False).to_physical().cast(pl.Int64)
     clock_s = _number("hours") * 3_600 + _number("minutes") * 60 + _number("seconds")
     fraction_us = pl.col("fraction").fill_null("").str.pad_end(6, "0").str.slice(0, 6).cast(pl.Int64)
-    times = days * _DAY_US + (clock_s - _offset_s()) * 1_000_000 + fraction_us
+    times = days * DAY_US + (clock_s - _offset_s()) * 1_000_000 + fraction_us
     return fields.select(pl.when(times.is_between(MIN_US, MAX_US)).then(times)).to_series()
 
 
@@ -221,9 +243,9 @@ def _number(name: str) -> pl.Expr:
 
 
 def _offset_s() -> pl.Expr:
-    """Seconds ahead of UTC that an offset says: none, `Z`, `+hh`, `+hhmm` or `+hh:mm`."""
+    """Seconds ahead of UTC of an offset: empty, `Z`, `+hh`, `+hhmm` or `+hh:mm`."""
     offset = pl.col("offset")
-    hours = offset.str.slice(1, 2).cast(pl.Int64, strict=False)  # of "Z" nothing is left, hence null
+    hours = offset.str.slice(1, 2).cast(pl.Int64, strict=False)  # "Z" has no digits, so null
     minutes = pl.when(offset.str.len_bytes() > 3).then(offset.str.slice(-2).cast(pl.Int64, strict=False)).otherwise(0)
     seconds = hours * 3_600 + minutes * 60
     return pl.when(offset.str.starts_with("-")).then(-seconds).otherwise(seconds).fill_null(0)
@@ -255,7 +277,7 @@ def _types_of(values: Sequence[object]) -> set[type]:
 
 
 def _times_of_type(kind: type, values: Sequence[object], unit: str | None) -> pl.Series:
-    """The times of the values of one plain type, null in the rows of the others."""
+    """The times of the values of one plain type; null in the rows of other types."""
     return _times(_COLUMNS[kind]([value if type(value) is kind else None for value in values]), unit)
 
 
@@ -263,16 +285,16 @@ def _column_of_integers(values: list[int | None]) -> pl.Series:
     try:
         return pl.Series(values, dtype=pl.Int64)
     except (OverflowError, TypeError):
-        held = [value if value is not None and -(2**127) <= value < 2**127 else None for value in values]
-        return pl.Series(held, dtype=pl.Int128)
+        bounded = [value if value is not None and -(2**127) <= value < 2**127 else None for value in values]
+        return pl.Series(bounded, dtype=pl.Int128)
 
 
 def _column_of_text(values: list[str | None]) -> pl.Series:
-    if max(map(len, filter(None, values)), default=0) > _LONGEST_TEXT:
-        values = [value if value is not None and len(value) <= _LONGEST_TEXT else None for value in values]
+    if max(map(len, filter(None, values)), default=0) > _MAX_TEXT:
+        values = [value if value is not None and len(value) <= _MAX_TEXT else None for value in values]
     try:
         return pl.Series(values, dtype=pl.String)
-    except UnicodeEncodeError:  # lone surrogates, which no time has
+    except UnicodeEncodeError:  # lone surrogates; no time has any
         return pl.Series([value if value is None or value.isascii() else None for value in values], dtype=pl.String)
 
 
@@ -285,27 +307,28 @@ def _column_of_datetimes(values: list[datetime | None]) -> pl.Series:
 
 
 def _since_epoch(moment: datetime) -> timedelta | None:
-    """The exact time since the epoch; None where the tzinfo fails."""
+    """The exact time since the epoch; None if the tzinfo fails."""
     try:
-        return moment - _EPOCH if moment.utcoffset() is not None else moment.replace(tzinfo=UTC) - _EPOCH
+        return moment - EPOCH if moment.utcoffset() is not None else moment.replace(tzinfo=UTC) - EPOCH
     except Exception:  # noqa: BLE001 (foreign code)
         return None
 
 
-# The plain types, each with what makes a column of its values; every other type is brought to one of them or to None.
-_COLUMNS: dict[type, Callable[[list[Any]], pl.Series]] = {
+# The plain types, each with the function that makes a column of its values. Values of other types become one of these,
+# or None.
+_COLUMNS: Final[dict[type, _MakeColumn]] = {
     int: _column_of_integers,
     float: lambda values: pl.Series(values, dtype=pl.Float64),
     str: _column_of_text,
     datetime: _column_of_datetimes,
     date: lambda values: pl.Series(values, dtype=pl.Date),
 }
-_COLUMN_IDS = frozenset(map(id, [*_COLUMNS, type(None)]))
+_COLUMN_IDS: Final = frozenset(map(id, [*_COLUMNS, type(None)]))
 
 
 def _plain(value: object) -> object:
-    """The plain value that a value of another type stands for; None where it stands for no time."""
-    kind = type(value)  # an object may lie about its __class__
+    """The plain value of a value of another type; None if it is no time."""
+    kind = type(value)  # not __class__, which an object can set
     try:
         return next((read(value) for known, read in _READERS if issubclass(kind, known)), None)
     except Exception:  # noqa: BLE001 (subclasses run code of their own; NaT has no year)
@@ -313,14 +336,14 @@ def _plain(value: object) -> object:
 
 
 def _plain_datetime(moment: datetime) -> datetime:
-    # Field by field: a pandas Timestamp stays one in every other way, and cuts its nanoseconds in this one.
+    # Field by field: other ways keep a pandas Timestamp, and this one cuts its nanoseconds.
     fields = moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second, moment.microsecond
     return datetime(*fields, tzinfo=moment.tzinfo, fold=moment.fold)
 
 
 def _digits(number: Decimal) -> str | None:
-    # Written out, the exponent of a hostile Decimal would fill the memory.
-    if not number.is_finite() or not -_LONGEST_TEXT < number.adjusted() < _LONGEST_TEXT:
+    # A hostile Decimal has an exponent whose digits fill the memory.
+    if not number.is_finite() or not -_MAX_TEXT < number.adjusted() < _MAX_TEXT:
         return None
     return Decimal.__format__(number, "f")
 
@@ -335,22 +358,8 @@ def _datetime_of_numpy(moment: np.datetime64) -> datetime:
     return utc_datetime(number * numerator // denominator)
 
 
-_NUMPY_MONTHS = {"Y": 12, "M": 1}
-_NUMPY_US = {  # microseconds per unit, as a fraction
-    "W": (7 * _DAY_US, 1),
-    "D": (_DAY_US, 1),
-    "h": (3_600_000_000, 1),
-    "m": (60_000_000, 1),
-    "s": (1_000_000, 1),
-    "ms": (1_000, 1),
-    "us": (1, 1),
-    "ns": (1, 10**3),
-    "ps": (1, 10**6),
-    "fs": (1, 10**9),
-    "as": (1, 10**12),
-}
 # In this order: a bool is an int, a datetime a date, and NumPy's double a float.
-_READERS: list[tuple[type, Callable[[Any], object]]] = [
+_READERS: Final[list[tuple[type, _ToPlain]]] = [
     (bool, lambda _: None),
     (int, int.__int__),
     (float, float.__float__),

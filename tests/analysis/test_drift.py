@@ -1,4 +1,4 @@
-"""Drift from sketches holds what SciPy says of the raw rows, is found where it is, and rarely where it is not."""
+"""Drift from sketches: bounds hold against SciPy, drift is found, alarms are rare."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from support.strategies import frames, through_bytes
 import polarsprof as pp
 from benchmarks.drift import CHANGED, SAME
 from polarsprof.analysis.drift import SCHEMA, significance
-from polarsprof.analysis.drift.distances import Cells, Masses, divergences
+from polarsprof.analysis.drift.distances import Cells, Probabilities, divergences
 from polarsprof.analysis.drift.probabilities import edges_of_bins, ordered_cells
 from polarsprof.analysis.drift.rules import METRICS, THRESHOLDS
 from polarsprof.cli import main
@@ -66,7 +66,7 @@ def assert_within(figure: float, row: dict[str, Any], metric: str) -> None:
 
 
 def cell_metrics(p: NDArray[np.float64], q: NDArray[np.float64]) -> dict[str, float]:
-    """The metrics of two distributions over the same cells, by SciPy and by their textbook formulas."""
+    """The metrics over the same cells, by SciPy and textbook formulas."""
     high = [np.maximum(part, 1e-4) for part in (p, q)]
     used = p + q > 0
     samples = np.array([p[used], q[used]]) * 1e6
@@ -76,7 +76,7 @@ def cell_metrics(p: NDArray[np.float64], q: NDArray[np.float64]) -> dict[str, fl
         "jensen_shannon": 0.0 if same else float(jensenshannon(p, q, base=2)),
         "hellinger": float(np.linalg.norm(np.sqrt(p) - np.sqrt(q)) / np.sqrt(2)),
         "total_variation": float(np.abs(p - q).sum() / 2),
-        # Pearson's statistic of two samples of one size, by their rows.
+        # Pearson's statistic of two samples of one size, per row.
         "chi_square": stats.chi2_contingency(samples, correction=False).statistic / 2e6 if used.sum() > 1 else 0.0,
         "linf": float(np.abs(p - q).max()),
     }
@@ -185,7 +185,7 @@ def test_the_metrics_of_vega_flights_lie_in_the_intervals(vega_flights: Path) ->
             assert_within(figure, row, metric)
 
 
-def test_more_values_than_are_kept_have_bounds_that_hold() -> None:
+def test_bounds_hold_for_more_values_than_the_sketch_retains() -> None:
     rng = np.random.default_rng(3)
     raw = [[f"w{n % 5_000}" for n in rng.zipf(1.3, 20_000) + shift] for shift in (0, 1)]
     profiles = [profile(x=values) for values in raw]
@@ -199,7 +199,7 @@ def test_more_values_than_are_kept_have_bounds_that_hold() -> None:
     for metric, figure in raw_values(*raw, [value for value, count in counts.items() if count >= 400]).items():
         assert_within(figure, row, metric)
     assert row["total_variation_upper"] > row["total_variation_lower"] > 0.1
-    assert row["new_values"] == row["lost_values"] == []  # nothing is certain of values that are not kept
+    assert row["new_values"] == row["lost_values"] == []  # no value is certain if some are not listed
 
 
 def test_temporals_are_compared_in_seconds() -> None:
@@ -236,17 +236,17 @@ shares = st.lists(st.floats(0, 1, allow_subnormal=False), min_size=1, max_size=1
 
 
 @given(shares, st.randoms(use_true_random=False), st.floats(0, 0.2))
-def test_bounds_of_cells_hold_for_every_distribution_that_the_bounds_of_masses_allow(
+def test_bounds_of_cells_hold_for_every_distribution_that_the_bounds_of_probabilities_allow(
     found: list[float], random: Any, error: float
 ) -> None:
     n = len(found)
     truth = [_normal(found), _normal([random.random() ** 3 for _ in range(n)])]
-    masses = []
+    probabilities = []
     for share in truth:
         seen = np.clip(share + np.array([random.uniform(-error, error) for _ in range(n)]), 0, 1)
         lower, upper = np.minimum(seen, share) - random.random() * error, np.maximum(seen, share)
-        masses.append(Masses(seen, np.clip(lower, 0, 1), upper))
-    intervals = divergences(Cells(*masses))
+        probabilities.append(Probabilities(seen, np.clip(lower, 0, 1), upper))
+    intervals = divergences(Cells(*probabilities))
     for metric, figure in cell_metrics(*truth).items():
         assert intervals[metric].lower <= figure + 1e-9
         assert figure <= intervals[metric].upper + 1e-9
@@ -256,12 +256,12 @@ def test_bounds_of_cells_hold_for_every_distribution_that_the_bounds_of_masses_a
 def test_bounds_of_runs_hold_for_every_distribution_within_the_rank_error(
     found: list[float], random: Any, error: float
 ) -> None:
-    """Of whatever the distribution functions are, so long as no interval is off by more than the error."""
+    """Holds for all distribution functions whose intervals are within the error."""
     points = np.arange(len(found), dtype=np.float64)
     truth = [_normal(found), _normal([random.random() ** 3 for _ in found])]
     sketches = []
     for share in truth:
-        # The distribution function is off by something between 0 and the error, so that no interval is off by more.
+        # The error of the distribution function is in [0, error], so the error of an interval is at most as large.
         upto = np.cumsum(share)[:-1] + np.array([random.uniform(0, error) for _ in found[1:]])
         weights = np.diff(np.concatenate([[0], np.maximum.accumulate(np.clip(upto, 0, 1)), [1]])) * 10**9
         sketches.append(Distribution(points, weights.astype(np.int64), -1.0, len(found) + 1.0, error + 1e-6))
@@ -278,7 +278,7 @@ def _normal(found: list[float]) -> NDArray[np.float64]:
 @given(shares, st.randoms(use_true_random=False))
 def test_metrics_are_symmetric_and_zero_for_the_same(found: list[float], random: Any) -> None:
     p, q = _normal(found), _normal([random.random() for _ in found])
-    one, other = (Masses(part, np.maximum(part - 0.01, 0), part + 0.01) for part in (p, q))
+    one, other = (Probabilities(part, np.maximum(part - 0.01, 0), part + 0.01) for part in (p, q))
     there, back = divergences(Cells(one, other)), divergences(Cells(other, one))
     for metric in OVER_CELLS:
         assert there[metric] == pytest.approx(back[metric], abs=1e-12)
@@ -384,7 +384,7 @@ def test_the_distance_of_two_samples_is_no_more_significant_than_scipy_says(n: i
         assert ours >= min(found.pvalue, 1.0) * 0.95
 
 
-# ------------------------------------------------------------------------------------------------------------ judgement
+# ------------------------------------------------------------------------------------------------------------- decision
 
 
 def alarms(pairs: dict[str, Any], n: int, m: int, draws: int) -> dict[str, int]:
@@ -412,13 +412,13 @@ def test_real_shifts_are_found() -> None:
     assert {name: found[name] for name in must} == dict.fromkeys(must, 20)
 
 
-def test_noise_of_small_samples_is_no_drift_whatever_the_metrics_say() -> None:
+def test_noise_of_small_samples_is_no_drift() -> None:
     row = row_of([1, 2, 3], [4, 5, 6])
     assert (row["ks"], row["drifted"], row["reasons"]) == (1.0, False, [])
     assert row["p_value"] > 0.01
 
 
-def test_each_figure_is_judged_by_its_own_threshold() -> None:
+def test_each_figure_has_its_own_threshold() -> None:
     reference, current = np.random.default_rng(1).normal(size=(2, 5_000))
     profiles = profile(x=reference), profile(x=current + 0.5)
     none = dict.fromkeys(THRESHOLDS)
@@ -430,7 +430,7 @@ def test_each_figure_is_judged_by_its_own_threshold() -> None:
         assert only(pp.drift(*profiles, thresholds={**none, metric: 10.0}))["drifted"] is False
 
 
-def test_a_figure_just_above_its_threshold_is_told_from_it() -> None:
+def test_a_figure_just_above_its_threshold_has_all_digits() -> None:
     row = row_of([0] * 100_000, [0] * 89_999 + [1] * 10_001)
     assert row["reasons"][0] == "ks 0.10001 above 0.1"
 
@@ -574,7 +574,7 @@ def test_wrong_options_are_refused_by_name(options: dict[str, Any], part: str) -
 
 
 @pytest.mark.parametrize("wrong", [None, "a.bin", pl.DataFrame({"x": [1]}), {"x": 1}])
-def test_what_is_no_profile_is_refused(wrong: Any) -> None:
+def test_an_argument_that_is_no_profile_is_refused(wrong: Any) -> None:
     one = profile(x=[1])
     for pair in ((wrong, one), (one, wrong)):
         with pytest.raises(ArgumentError, match="expected a Profile"):
@@ -649,7 +649,7 @@ def test_a_column_that_comes_later_has_rows_from_then_on() -> None:
     assert pp.drift_timeline(windows[:1], columns=["y"]).is_empty()
 
 
-def test_a_timeline_of_nothing_has_the_columns_of_any_other() -> None:
+def test_an_empty_timeline_has_the_columns_of_any_other() -> None:
     empty = pp.drift_timeline([])
     assert list(empty.schema) == ["window_start", "window_end", *SCHEMA]
     one = profile(x=[1])
@@ -663,7 +663,7 @@ def test_a_timeline_of_nothing_has_the_columns_of_any_other() -> None:
 
 
 @pytest.mark.parametrize("width", [80, 160])
-def test_the_table_shows_what_has_drifted_first(width: int) -> None:
+def test_the_table_shows_drifted_columns_first(width: int) -> None:
     reference = profile(a=[1] * 500, z=[1.0] * 500)
     found = pp.drift(reference, profile(a=[1] * 500, z=[None] * 500))
     lines = rendered(drift_table(found, width), width).splitlines()

@@ -1,4 +1,4 @@
-"""A timeline is what reading each window gives, with a row where windows are missing, and reads one column alone."""
+"""A timeline has the figures of each window, and rows for missing windows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support.stores import LATER, START, at, filled, hourly, window_of, written
 
 import polarsprof as pp
 from polarsprof.analysis.figures import COUNTS, DEFAULT, NUMBERS, VALUES, figure
-from polarsprof.analysis.timeline import missing
+from polarsprof.analysis.timeline import missing_windows
 from polarsprof.errors import ArgumentError, CorruptProfile, StoreError
 from polarsprof.store import reading
 from polarsprof.testing import SettableClock, assert_profile_equal
@@ -65,7 +65,7 @@ def test_a_range_without_windows_has_no_profiles_and_no_rows(store: pp.ProfileSt
     }
 
 
-def test_wrong_use_is_told_at_the_call(store: pp.ProfileStore) -> None:
+def test_wrong_use_raises_at_the_call(store: pp.ProfileStore) -> None:
     with pytest.raises(ArgumentError, match="name"):
         store.profiles("clocks")
     with pytest.raises(ArgumentError, match="end"):
@@ -106,7 +106,7 @@ def test_files_that_go_under_every_try_are_an_error(store: pp.ProfileStore, monk
     def gone(*arguments: object) -> None:
         raise FileNotFoundError
 
-    monkeypatch.setattr(reading, "opened_file", gone)
+    monkeypatch.setattr(reading, "open_file", gone)
     for asked in (lambda: store.read("clicks"), lambda: list(store.profiles("clicks"))):
         with pytest.raises(StoreError, match="were deleted under each"):
             asked()
@@ -161,7 +161,7 @@ def test_figures_are_those_of_polars_on_the_raw_rows(tmp_path: Path) -> None:
         min=x.min(),
         max=x.max(),
         distinct=x.n_unique().cast(pl.Float64) - 1,
-        # Few enough values for the sketch to keep them all.
+        # Few enough values for the sketch to retain all of them.
         q25=values.sort().get((values.len() * 0.25).ceil().cast(pl.Int64) - 1),
         median=values.sort().get((values.len() * 0.5).ceil().cast(pl.Int64) - 1),
     ).drop("at")
@@ -232,7 +232,7 @@ def test_late_and_rejected_rows_are_seen(tmp_path: Path) -> None:
         clock.advance(timedelta(seconds=2))
         logger.log_records([{"at": at(0.5)}, {"at": at(2.5)}, 7])  # type: ignore[list-item]
     found = pp.ProfileStore(tmp_path).timeline("d", "at", ["count"])
-    # A row that is no record has no time, and is filed under its arrival.
+    # A row that is no record has no time, so its arrival decides its window.
     assert found["panes"].to_list() == [2, 0, 1, 0, 1]
     assert found["late_rows"].to_list() == [1, 0, 0, 0, 0]
     assert found["rejected_rows"].to_list() == [0, 0, 0, 0, 1]
@@ -260,13 +260,13 @@ def test_wrong_use_names_the_argument(store: pp.ProfileStore, column: Any, metri
 
 def test_only_the_column_is_read(store: pp.ProfileStore, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    opened = reading.opened_file
+    opened = reading.open_file
 
     def noting(place: Any, name: str, columns: Any) -> Any:
         asked.append(columns)
         return opened(place, name, columns)
 
-    monkeypatch.setattr(reading, "opened_file", noting)
+    monkeypatch.setattr(reading, "open_file", noting)
     store.timeline("clicks", "x")
     assert asked == [["x"]] * 8
 
@@ -274,7 +274,7 @@ def test_only_the_column_is_read(store: pp.ProfileStore, monkeypatch: pytest.Mon
 @given(st.integers(0, 10**6), st.integers(1, 10**4), st.integers(1, 10**4))
 def test_missing_windows_fill_the_gap(gap_us: int, length_us: int, after_us: int) -> None:
     before = pp.Window(-length_us, 0)
-    found = missing(before, pp.Window(gap_us, gap_us + after_us))
+    found = missing_windows(before, pp.Window(gap_us, gap_us + after_us))
     assert len(found) <= 1_000
     edges = [0, *(window.end_us for window in found)]
     assert [window.start_us for window in found] == edges[:-1]
@@ -289,7 +289,7 @@ def test_a_wild_clock_adds_one_row(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [*COUNTS, *NUMBERS, *VALUES, "q50"])
-def test_every_figure_of_nothing_is_none_and_counts_are_0(name: str) -> None:
+def test_figures_of_an_empty_column_are_none_and_counts_0(name: str) -> None:
     nothing = pp.Profile().column("x")
     assert figure(nothing, name) == (0 if name in COUNTS else None)
 
@@ -304,7 +304,7 @@ def test_a_damaged_file_is_named(store: pp.ProfileStore) -> None:
 
 
 def test_overlapping_windows_of_one_pane_are_read_once(tmp_path: Path) -> None:
-    # Two files of one pane, whose windows reach beyond each other: it counts in one of them.
+    # Two files of one pane have overlapping windows: the pane counts in one of them.
     panes = [written("a", 0, window_of(0, 2)), written("a", 0, window_of(1, 2))]
     store = filled(pp.ProfileStore("memory://overlapping"), panes[:1])
     for place in (store, filled(pp.ProfileStore(tmp_path), panes)):

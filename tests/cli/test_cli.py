@@ -1,4 +1,4 @@
-"""The command line: results on standard output, one line of error, exit codes, and the same figures as the library."""
+"""The command line: output, one-line errors, exit codes, and the figures of the library."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import polarsprof
-from polarsprof.cli import main
+from polarsprof.cli import COMMANDS, main
 from polarsprof.cli.console import CommandGroup
 from polarsprof.engines.one_shot import profile
 from polarsprof.profiles.merging import merge, read
@@ -25,6 +25,7 @@ from polarsprof.profiles.profile import Profile
 from polarsprof.store import ProfileStore
 from polarsprof.testing import assert_profile_equal
 
+SLOW = {"polars", "numpy", "pyarrow", "rich"}
 FRAME = pl.DataFrame({"n": [3, 1, None, 2], "s": ["a", "b", "a", "ü"]})
 
 
@@ -71,7 +72,7 @@ def test_profile_prints_every_column(parquet: Path) -> None:
     assert result.stderr == ""
 
 
-def test_profile_as_json_is_the_summary_of_the_library(parquet: Path) -> None:
+def test_profile_as_json_has_the_summary_of_the_library(parquet: Path) -> None:
     found = printed_json(run("profile", parquet, "--json"))
     assert found["rows"] == 4
     assert found["window"] is None
@@ -93,20 +94,20 @@ def test_profile_reads_each_format_alike(tmp_path: Path, suffix: str, write: Cal
     assert printed_json(run("profile", path, "--json"))["columns"] == profile(FRAME).summary().to_dicts()
 
 
-def test_profile_writes_what_show_reads(parquet: Path, tmp_path: Path) -> None:
+def test_profile_writes_files_that_show_reads(parquet: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.bin"
     assert run("profile", parquet, parquet, "-o", out).exit_code == 0
     assert_profile_equal(read(out), profile(pl.concat([FRAME, FRAME])))
     assert printed_json(run("show", out, "--json"))["rows"] == 8
 
 
-def test_profile_never_overwrites_what_it_reads(parquet: Path) -> None:
+def test_profile_never_overwrites_its_input(parquet: Path) -> None:
     before = parquet.read_bytes()
     assert_fails(run("profile", parquet, "-o", parquet), "--output", code=2)
     assert parquet.read_bytes() == before
 
 
-def test_json_has_no_numbers_that_json_lacks(tmp_path: Path) -> None:
+def test_json_has_only_finite_numbers(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
     pl.DataFrame({"x": [float("nan"), float("inf"), float("-inf"), 1.0]}).write_parquet(path)
     result = run("profile", path, "--json")
@@ -129,7 +130,7 @@ def test_stream_reads_standard_input_into_windows(tmp_path: Path) -> None:
     assert ProfileStore(store).read("d")["price"].sum == sum(range(150))
 
 
-def test_stream_counts_what_it_rejects_and_says_so(tmp_path: Path) -> None:
+def test_stream_counts_rejected_rows_and_warns(tmp_path: Path) -> None:
     data = b'{"n": 1}\nnot json\n[1]\n{"n": 2}'
     result = run("stream", "-", "--dataset", "d", "--store", tmp_path, "--json", data=data)
     found = printed_json(result)
@@ -149,7 +150,7 @@ def test_stream_of_files_equals_stream_of_lines(tmp_path: Path) -> None:
     assert_profile_equal(one, other)
 
 
-def test_stream_reads_epoch_numbers_in_the_unit_given(tmp_path: Path) -> None:
+def test_stream_reads_epoch_numbers_in_the_unit_of_the_option(tmp_path: Path) -> None:
     data = b'{"at": 7200, "n": 1}\n{"at": 10, "n": 2}\n'
     options = ("--dataset", "d", "--rotate", "1h", "--timestamp", "at", "--timestamp-unit", "s", "--store", tmp_path)
     kept = printed_json(run("stream", "-", *options, "--json", data=data))
@@ -164,7 +165,7 @@ def test_a_signal_ends_a_stream_cleanly(tmp_path: Path, number: int) -> None:
     command = [sys.executable, "-m", "polarsprof", "stream", "-", "--dataset", "d", "--store", str(store), "--json"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdin is not None
-        # More than any pipe holds: when this returns, the command has read the most of it.
+        # More than any pipe holds: after the write, the command has read most of it.
         process.stdin.write(b'{"n": 1, "text": "some text that fills the pipe"}\n' * 100_000)
         process.stdin.flush()
         process.send_signal(number)
@@ -213,19 +214,19 @@ def test_show_merges_a_range(store: Path) -> None:
     assert found["window"] == {"start": "2026-01-01T01:00:00+00:00", "end": "2026-01-01T02:00:00+00:00"}
 
 
-def test_show_reads_the_columns_asked_for(store: Path) -> None:
+def test_show_reads_only_selected_columns(store: Path) -> None:
     found = printed_json(run("show", store, "--dataset", "prices", "--column", "price", "--json"))
     assert [column["column"] for column in found["columns"]] == ["price"]
 
 
-def test_show_of_an_empty_folder_says_so(tmp_path: Path) -> None:
+def test_show_reports_an_empty_folder(tmp_path: Path) -> None:
     assert run("show", tmp_path).stdout == f"{tmp_path}: no profiles\n"
 
 
 # --------------------------------------------------------------------------------------------------------------- merge
 
 
-def test_merge_of_files_is_the_merge_of_the_library(store: Path, tmp_path: Path) -> None:
+def test_merge_of_files_equals_that_of_the_library(store: Path, tmp_path: Path) -> None:
     files = ProfileStore(store).files("prices")
     out = tmp_path / "merged.bin"
     result = run("merge", *files, "-o", out)
@@ -233,7 +234,7 @@ def test_merge_of_files_is_the_merge_of_the_library(store: Path, tmp_path: Path)
     assert_profile_equal(read(out), merge(map(read, files)))
 
 
-def test_compact_of_a_store_is_that_of_the_library(store: Path) -> None:
+def test_compact_of_a_store_equals_that_of_the_library(store: Path) -> None:
     before = ProfileStore(store).read("prices")
     facts = printed_json(run("compact", store, "--dataset", "prices", "--into", "d", "--json"))
     assert facts["dataset"] == "prices"
@@ -260,7 +261,7 @@ def test_merge_counts_no_pane_twice(store: Path, tmp_path: Path) -> None:
 # -------------------------------------------------------------------------------------------------------------- errors
 
 
-def test_what_cannot_be_read_is_one_line_of_error(tmp_path: Path) -> None:
+def test_unreadable_input_is_one_line_of_error(tmp_path: Path) -> None:
     corrupt = tmp_path / "corrupt.bin"
     corrupt.write_bytes(b"no profile")
     no_parquet = tmp_path / "x.parquet"
@@ -273,7 +274,7 @@ def test_what_cannot_be_read_is_one_line_of_error(tmp_path: Path) -> None:
     assert_fails(run("show", tmp_path, "--dataset", "x"), "'x'")
 
 
-def test_an_error_cannot_steer_the_terminal(tmp_path: Path) -> None:
+def test_an_error_cannot_control_the_terminal(tmp_path: Path) -> None:
     result = run("profile", tmp_path / "\x1b[2J\u202e\n.csv")
     assert_fails(result)
     assert "\x1b" not in result.stderr
@@ -317,7 +318,7 @@ def test_a_wrong_value_of_an_option_is_wrong_usage(store: Path, tmp_path: Path, 
     assert_fails(run(*given, *where, data=b""), f"Error: {given[-2]}: ", "got", "expected", code=2)
 
 
-def test_a_store_that_takes_nothing_is_told_once(tmp_path: Path) -> None:
+def test_a_store_that_cannot_be_written_is_reported_once(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     code = "import sys; from polarsprof.cli import main; main(sys.argv[1:])"
     arguments = ["stream", "-", "--dataset", "d", "--store", str(tmp_path / "file" / "store")]
@@ -330,19 +331,19 @@ def test_a_store_that_takes_nothing_is_told_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "arrow"])
-def test_a_file_that_is_not_what_its_suffix_says_is_named(tmp_path: Path, suffix: str) -> None:
+def test_a_file_of_another_format_than_its_suffix_is_named(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"broken.{suffix}"
-    path.write_bytes(b"neither the one nor the other")
+    path.write_bytes(b"neither of the two formats")
     assert_fails(run("profile", path, "--json"), f"broken.{suffix}")
 
 
-def test_a_merge_that_cannot_be_written_names_the_file_asked_for(store: Path, tmp_path: Path) -> None:
+def test_a_failed_merge_names_the_output_file(store: Path, tmp_path: Path) -> None:
     result = run("merge", *ProfileStore(store).files("prices"), "-o", tmp_path / "missing" / "out.bin")
     assert_fails(result, "out.bin")
     assert ".tmp" not in result.stderr
 
 
-def test_an_encoding_without_the_signs_prints_marks(store: Path) -> None:
+def test_a_limited_encoding_prints_question_marks(store: Path) -> None:
     command = [sys.executable, "-m", "polarsprof", "show", str(store), "--dataset", "prices"]
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
@@ -351,7 +352,7 @@ def test_an_encoding_without_the_signs_prints_marks(store: Path) -> None:
     assert ran.stderr == ""
 
 
-def test_a_folder_is_the_files_that_can_be_read_and_the_others_are_named(tmp_path: Path) -> None:
+def test_a_folder_is_its_readable_files_and_others_are_named(tmp_path: Path) -> None:
     pl.DataFrame({"x": [1]}).write_csv(tmp_path / "a.csv")
     pl.DataFrame({"x": [2]}).write_parquet(tmp_path / "b.parquet")
     (tmp_path / "notes.txt").touch()
@@ -377,7 +378,7 @@ def test_a_range_of_a_file_is_wrong_usage(tmp_path: Path) -> None:
 
 @click.group(cls=CommandGroup)
 def failing() -> None:
-    """Fails in the ways that no input of the real commands does."""
+    """Fails in ways that no input of the real commands does."""
 
 
 @failing.command()
@@ -390,7 +391,7 @@ def broken() -> None:
     raise ZeroDivisionError
 
 
-def test_an_interrupt_exits_with_130_and_a_bug_is_not_hidden() -> None:
+def test_an_interrupt_exits_with_130_and_a_bug_is_raised() -> None:
     assert CliRunner().invoke(failing, ["interrupted"]).exit_code == 130
     assert isinstance(CliRunner().invoke(failing, ["broken"]).exception, ZeroDivisionError)
 
@@ -398,7 +399,7 @@ def test_an_interrupt_exits_with_130_and_a_bug_is_not_hidden() -> None:
 # ---------------------------------------------------------------------------------------------------------------- demo
 
 
-def test_the_demo_adds_up_and_keeps_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_is_correct_and_keeps_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     folder = Path("january [x]")
     result = run("demo", "--store", folder)
@@ -425,8 +426,27 @@ def python(code: str) -> str:
 
 def test_help_needs_no_slow_import() -> None:
     code = "import sys; from polarsprof.cli import main; main(['--help'], standalone_mode=False)"
-    loaded = python(f"{code}; print(sorted({{'polars', 'numpy', 'pyarrow', 'rich'}} & set(sys.modules)))")
+    loaded = python(f"{code}; print(sorted({SLOW} & set(sys.modules)))")
     assert loaded.splitlines()[-1] == "[]"
+
+
+def test_help_of_a_command_needs_no_slow_import() -> None:
+    names = sorted(set(COMMANDS) - {"demo"})
+    calls = f"[main([name, '--help'], standalone_mode=False) for name in {names}]"
+    code = f"import sys; from polarsprof.cli import main; {calls}"
+    loaded = python(f"{code}; print(sorted({SLOW} & set(sys.modules)))")
+    assert loaded.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_shows_the_help_of_each(name: str) -> None:
+    with click.Context(main) as context:
+        command = main.get_command(context, name)
+    assert command is not None
+    assert command.name == name
+    assert command.help is not None
+    assert command.help.splitlines()[0] == COMMANDS[name][1]
+    assert f" {COMMANDS[name][1]}\n" in run("--help").stdout
 
 
 def test_the_module_is_the_command(parquet: Path) -> None:
@@ -437,7 +457,7 @@ def test_the_module_is_the_command(parquet: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
-def test_a_reader_that_leaves_early_is_no_error(parquet: Path) -> None:
+def test_a_closed_pipe_is_not_an_error(parquet: Path) -> None:
     command = [sys.executable, "-m", "polarsprof", "profile", str(parquet)]
     reader, writer = os.pipe()
     os.close(reader)

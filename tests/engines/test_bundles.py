@@ -1,4 +1,4 @@
-"""Elements that come one by one give what one pass over all of them gives, however they are split, sent and merged."""
+"""Elements one by one give the profile of one pass, however they are split, sent and merged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from support.strategies import cuts, frames
 
 import polarsprof as pp
-from polarsprof.engines import bundles as gathering
+from polarsprof.engines import bundles
 from polarsprof.engines.bundles import BundleProfiler
 from polarsprof.errors import CorruptProfile, UnsupportedVersion
 from polarsprof.ingest.records import typed_columns
@@ -28,81 +28,81 @@ SPEC = pp.ProfileSpec()
 scalars = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(width=32) | st.text(max_size=5)
 values = scalars | st.lists(scalars, max_size=3) | st.dictionaries(st.text(max_size=2), scalars, max_size=2)
 records = st.dictionaries(st.sampled_from(["a", "b", "a.b", "c"]), values, max_size=3)
-rubbish = st.sampled_from([None, 7, (1, 2), [{"a": 1}], {"a", "b"}, {1: 2}, Path("flights.parquet"), object()])
+garbage = st.sampled_from([None, 7, (1, 2), [{"a": 1}], {"a", "b"}, {1: 2}, Path("flights.parquet"), object()])
 LINES = {b"": 0, "\ud800": 1, b'{"a": 1}\n\n{"b": null}\n': 2, '{"a": [1, "x"], "b": "\ud800"}': 1, b"\xef\xbb\xbf{": 1}
 lines = st.sampled_from(list(LINES))
 
 
-def gathered(some: list[Any]) -> BundleProfiler:
-    made = BundleProfiler(pp.Profile(SPEC))
-    for element in some:
-        made.add(element)
-    return made
+def profiler_of(elements: list[Any]) -> BundleProfiler:
+    profiler = BundleProfiler(pp.Profile(SPEC))
+    for element in elements:
+        profiler.add(element)
+    return profiler
 
 
-def of_records(some: list[Any]) -> pp.Profile:
+def profile_of_records(records: list[Any]) -> pp.Profile:
     profile = pp.Profile(SPEC)
-    profile.update(typed_columns(some))
+    profile.update(typed_columns(records))
     return profile
 
 
 @st.composite
-def sent_and_merged(draw: st.DrawFn, some: list[Any]) -> pp.Profile:
-    pieces = [gathered(some[part]) for part in draw(cuts(len(some)))]
+def sent_and_merged(draw: st.DrawFn, elements: list[Any]) -> pp.Profile:
+    pieces = [profiler_of(elements[part]) for part in draw(cuts(len(elements)))]
     pieces = [BundleProfiler.from_bytes(piece.to_bytes()) if draw(st.booleans()) else piece for piece in pieces]
-    merged = BundleProfiler.merged(SPEC, iter(pieces))
-    again = BundleProfiler.merged(SPEC, pieces)  # so none of them was changed
+    merged = BundleProfiler.merge(SPEC, iter(pieces))
+    again = BundleProfiler.merge(SPEC, pieces)  # so merging changed none of them
     assert merged.to_bytes() == again.to_bytes()
     return merged.profile()
 
 
-@given(st.lists(records | rubbish, max_size=12), st.data())
-def test_any_split_of_records_equals_one_pass(some: list[Any], data: st.DataObject) -> None:
-    merged = data.draw(sent_and_merged(some))
-    assert merged.rows + merged.rejected_rows == len(some)
-    assert_profile_equal(merged, of_records(some))
+@given(st.lists(records | garbage, max_size=12), st.data())
+def test_any_split_of_records_equals_one_pass(elements: list[Any], data: st.DataObject) -> None:
+    merged = data.draw(sent_and_merged(elements))
+    assert merged.rows + merged.rejected_rows == len(elements)
+    assert_profile_equal(merged, profile_of_records(elements))
 
 
-@given(st.lists(records | rubbish | lines, max_size=12), st.data())
-def test_every_row_is_profiled_or_rejected_whatever_the_elements_are(some: list[Any], data: st.DataObject) -> None:
-    merged = data.draw(sent_and_merged(some))
-    rows = [LINES[element] if isinstance(element, str | bytes) else 1 for element in some]
+@given(st.lists(records | garbage | lines, max_size=12), st.data())
+def test_every_row_of_any_element_is_profiled_or_rejected(elements: list[Any], data: st.DataObject) -> None:
+    merged = data.draw(sent_and_merged(elements))
+    rows = [LINES[element] if isinstance(element, str | bytes) else 1 for element in elements]
     assert merged.rows + merged.rejected_rows == sum(rows)
 
 
 @given(st.lists(frames(max_rows=6), max_size=4), st.data())
-def test_any_split_of_frames_equals_one_pass(some: list[pl.DataFrame], data: st.DataObject) -> None:
-    merged = data.draw(sent_and_merged(some))
-    assert_profile_equal(merged, pp.merge(map(pp.profile, [pl.DataFrame(), *some])))
+def test_any_split_of_frames_equals_one_pass(elements: list[pl.DataFrame], data: st.DataObject) -> None:
+    merged = data.draw(sent_and_merged(elements))
+    assert_profile_equal(merged, pp.merge(map(pp.profile, [pl.DataFrame(), *elements])))
 
 
 @given(frames(max_rows=20), st.data())
-def test_small_frames_are_profiled_together_and_give_the_same(frame: pl.DataFrame, data: st.DataObject) -> None:
+def test_small_frames_profiled_together_give_the_same_profile(frame: pl.DataFrame, data: st.DataObject) -> None:
     parts = [frame[part] for part in data.draw(cuts(frame.height))]
-    assert_profile_equal(gathered(parts).profile(), pp.profile(frame) if frame.height else pp.Profile())
+    assert_profile_equal(profiler_of(parts).profile(), pp.profile(frame) if frame.height else pp.Profile())
 
 
-def test_what_waits_is_bounded(monkeypatch):
+def test_waiting_rows_are_bounded(monkeypatch):
     updates: list[int] = []
-    plain = gathering.update_or_reject
+    plain = bundles.update_or_reject
     monkeypatch.setattr(
-        gathering, "update_or_reject", lambda profile, batch: (updates.append(batch.rows), plain(profile, batch))
+        bundles, "update_or_reject", lambda profile, batch: (updates.append(batch.rows), plain(profile, batch))
     )
-    made = gathered([{"x": i} for i in range(50_000)])
+    profiler = profiler_of([{"x": i} for i in range(50_000)])
     assert max(updates) <= 16_384 + 128
     assert sum(updates) >= 50_000 - 16_384 - 128
     for i in range(50_000):
-        made.add(b'{"x": %d}' % i)
+        profiler.add(b'{"x": %d}' % i)
     for start in range(0, 400_000, 1_000):
-        made.add(pl.DataFrame({"x": range(start, start + 1_000)}))
+        profiler.add(pl.DataFrame({"x": range(start, start + 1_000)}))
     assert sum(updates) >= 500_000 - 2 * 16_384 - 65_536
     assert len(updates) <= 4 + 40 + 7
     updates.clear()
-    made.add({"x": 0})
-    made.add({"text": "t" * (8 << 20)})
-    made.add(b'{"text": "' + b"t" * (8 << 20) + b'"}')
-    assert sum(updates) >= 3  # large ones do not wait
-    profile = made.profile()
+    profiler.add({"x": 0})
+    profiler.add({"text": "t" * (8 << 20)})
+    profiler.add(b'{"text": "' + b"t" * (8 << 20) + b'"}')
+    assert sum(updates) >= 3  # large elements do not wait
+    profile = profiler.profile()
     assert profile.rows == 500_003
     assert profile["x"].sum == sum(range(50_000)) * 2 + sum(range(400_000))
 
@@ -113,7 +113,7 @@ class Click(NamedTuple):
 
 
 def test_named_tuples_are_records():
-    profile = gathered([Click(1, ok=True), Click(2, ok=None)]).profile()
+    profile = profiler_of([Click(1, ok=True), Click(2, ok=None)]).profile()
     assert (profile.rows, profile["user"].sum, profile["ok"].null_count) == (2, 3, 1)
 
 
@@ -126,52 +126,52 @@ TABLE = pa.table({"a": [1, None, 3], "b": ["x", "y", None]})
     ids=lambda table: type(table).__name__,
 )
 def test_tables_of_any_kind_are_their_rows(table):
-    profile = gathered([table, {"a": 4, "b": None}]).profile()
+    profile = profiler_of([table, {"a": 4, "b": None}]).profile()
     assert (profile.rows, profile["a"].sum, profile["a"].null_count, profile["b"].null_count) == (4, 8, 1, 2)
 
 
-def test_a_table_that_arrow_cannot_say_is_rejected_row_by_row():
+def test_a_table_without_arrow_types_is_rejected_row_by_row():
     mixed = pd.DataFrame({"a": [1, "x", b"y"]})
     twice = pa.Table.from_arrays([pa.array([1, 2])] * 2, names=["a", "a"])
-    profile = gathered([mixed, twice, {"a": 1}]).profile()
+    profile = profiler_of([mixed, twice, {"a": 1}]).profile()
     assert (profile.rows, profile.rejected) == (1, {"could not be read as a table: ArgumentError": 5})
 
 
 def test_a_path_is_not_read(tmp_path):
     path = tmp_path / "rows.ndjson"
     path.write_text('{"a": 1}\n')
-    profile = gathered([path, str(path)]).profile()
+    profile = profiler_of([path, str(path)]).profile()
     assert (profile.rows, profile.rejected) == (0, {"not a mapping": 1, "invalid JSON": 1})
 
 
-def test_event_times_are_the_earliest_and_the_latest_that_are_known():
-    made, other = gathered([]), gathered([])
-    made.add({"x": 1}, 2_000_000)
-    made.add({"x": 2}, -(2**63))  # no time of ours, such as the earliest of Beam
-    made.add({"x": 3}, None)
+def test_event_times_are_the_earliest_and_latest_known_times():
+    profiler, other = profiler_of([]), profiler_of([])
+    profiler.add({"x": 1}, 2_000_000)
+    profiler.add({"x": 2}, -(2**63))  # out of range, such as the minimum of Beam
+    profiler.add({"x": 3}, None)
     other.add({"x": 4}, -1)
-    profile = BundleProfiler.merged(SPEC, [made, other, gathered([{"x": 5}])]).profile()
+    profile = BundleProfiler.merge(SPEC, [profiler, other, profiler_of([{"x": 5}])]).profile()
     assert profile.first_event == dt.datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=dt.UTC)
     assert profile.last_event == dt.datetime(1970, 1, 1, 0, 0, 2, tzinfo=dt.UTC)
-    assert gathered([{"x": 1}]).profile().first_event is None
+    assert profiler_of([{"x": 1}]).profile().first_event is None
 
 
-def test_equal_gatherings_are_equal_bytes_and_others_are_refused():
-    some = [json.dumps({"x": i}).encode() for i in range(100)]
-    data = gathered(some).to_bytes()
-    assert gathered(some).to_bytes() == data == BundleProfiler.from_bytes(data).to_bytes()
-    assert gathered(some[:50]).to_bytes() != data
-    for bad in (b"", b"rubbish", data[:-1], data + b"\0", data[:40] + b"\xff" + data[41:]):
+def test_equal_profilers_have_equal_bytes_and_other_bytes_fail():
+    elements = [json.dumps({"x": i}).encode() for i in range(100)]
+    data = profiler_of(elements).to_bytes()
+    assert profiler_of(elements).to_bytes() == data == BundleProfiler.from_bytes(data).to_bytes()
+    assert profiler_of(elements[:50]).to_bytes() != data
+    for bad in (b"", b"garbage", data[:-1], data + b"\0", data[:40] + b"\xff" + data[41:]):
         with pytest.raises(CorruptProfile):
             BundleProfiler.from_bytes(bad)
     with pytest.raises(UnsupportedVersion):
         BundleProfiler.from_bytes(data[:8] + b"\x63\0" + data[10:])
 
 
-def test_it_goes_on_after_it_was_looked_at_and_after_it_was_sent():
-    made = gathered([{"x": 1}])
-    assert made.profile().rows == 1
-    made.add({"x": 2})
-    again = pickle.loads(pickle.dumps(made))  # noqa: S301 - engines do so
+def test_a_profiler_takes_rows_after_reading_and_after_pickling():
+    profiler = profiler_of([{"x": 1}])
+    assert profiler.profile().rows == 1
+    profiler.add({"x": 2})
+    again = pickle.loads(pickle.dumps(profiler))  # noqa: S301 - as engines do
     again.add({"x": 3})
-    assert (made.profile()["x"].sum, again.profile()["x"].sum) == (3, 6)
+    assert (profiler.profile()["x"].sum, again.profile()["x"].sum) == (3, 6)

@@ -1,4 +1,4 @@
-"""Work that is spread over an executor gives what one process gives, in one order of merges, or a clear error."""
+"""Work on an executor gives the profile of one process, in one order of merges, or a clear error."""
 
 from __future__ import annotations
 
@@ -68,18 +68,18 @@ def executor(request):
 
 
 class Lazy:
-    """Futures that run when they are waited for, or when the drawn order says so: whatever is done first."""
+    """Futures that run when waited for, or at random before."""
 
     def __init__(self, seed: int, *, takes_futures: bool) -> None:
         self.takes_futures = takes_futures
         self.random = random.Random(seed)
         self.waiting: list[LazyFuture] = []
-        self.most_waiting = 0
+        self.max_waiting = 0
 
     def submit(self, function, *arguments):
         future = LazyFuture(self, function, arguments)
         self.waiting.append(future)
-        self.most_waiting = max(self.most_waiting, len(self.waiting))
+        self.max_waiting = max(self.max_waiting, len(self.waiting))
         if self.random.random() < 0.3:
             self.random.choice(self.waiting).result()
         return future
@@ -121,18 +121,18 @@ def groups_of_16(nodes: list[object]) -> object:
 
 @given(st.integers(0, 40) | st.integers(0, 5_000), st.integers(0, 10))
 @settings(max_examples=40)
-def test_results_merge_in_one_order_whatever_is_done_first(count, seed):
+def test_results_merge_in_one_order_for_any_timing(count, seed):
     expected = groups_of_16(list(range(count)))
     for executor in (Lazy(seed, takes_futures=False), Lazy(seed, takes_futures=True), Mapping()):
         assert spread(executor, int, iter(range(count)), pair) == expected
 
 
 @pytest.mark.parametrize(("takes_futures", "bound"), [(False, 256), (True, 4_096)])
-def test_a_bounded_number_of_portions_is_under_way(takes_futures, bound):
+def test_a_bounded_number_of_splits_is_in_flight(takes_futures, bound):
     executor = Lazy(0, takes_futures=takes_futures)
-    executor.random.random = lambda: 1.0  # nothing is done before it is waited for
+    executor.random.random = lambda: 1.0  # no work runs before it is waited for
     spread(executor, int, iter(range(10_000)), pair)
-    assert bound <= executor.most_waiting <= bound + bound // 8
+    assert bound <= executor.max_waiting <= bound + bound // 8
 
 
 def test_the_order_is_one_for_all_executors(processes, threads, pool, dask):
@@ -146,7 +146,7 @@ def test_the_order_is_one_for_all_executors(processes, threads, pool, dask):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Files of all kinds and of different columns; some empty, some with lines that are rejected."""
+    """Files of all formats with different columns; some are empty, some have bad lines."""
     random_ = random.Random(7)
     for name in "ab":
         rows = 5_000
@@ -166,19 +166,19 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_the_profile_is_that_of_one_process(folder, executor, monkeypatch):
-    monkeypatch.setattr(splits, "_BYTES", 20_000)
+def test_the_profile_equals_that_of_one_process(folder, executor, monkeypatch):
+    monkeypatch.setattr(splits, "_SPLIT_BYTES", 20_000)
     assert sum(split.span is not None for split in splits.splits_of(folder)) >= 4
     spec = pp.ProfileSpec(k=512, lg_k=11)
     expected = pp.profile(folder, spec=spec)
-    found = pp.profile(folder, spec=spec, tags={"who": "me"}, metadata={"a": "b"}, executor=executor)
+    found = pp.profile(folder, spec=spec, tags={"owner": "team"}, metadata={"a": "b"}, executor=executor)
     assert_profile_equal(found, expected)
     assert found.rejected.total() == 51
-    assert (found.spec, found.tags, found.metadata) == (spec, {"who": "me"}, {"a": "b"})
+    assert (found.spec, found.tags, found.metadata) == (spec, {"owner": "team"}, {"a": "b"})
     assert pp.profile(folder, spec=spec, executor=executor)["number"].sum == found["number"].sum
 
 
-def test_exact_figures_are_the_same_to_the_last_digit_with_all_executors(folder, processes, threads, pool, dask):
+def test_figures_are_equal_to_the_last_digit_with_all_executors(folder, processes, threads, pool, dask):
     first, *others = [pp.profile(folder, executor=executor) for executor in (processes, threads, pool, dask)]
     for other in others:
         assert_profile_equal(first, other, relative_error=0.0)
@@ -186,12 +186,12 @@ def test_exact_figures_are_the_same_to_the_last_digit_with_all_executors(folder,
 
 @given(st.data())
 @settings(max_examples=40)
-def test_any_cut_into_files_and_portions_gives_the_same(threads, data):
+def test_any_files_and_splits_give_the_same_profile(threads, data):
     frame = data.draw(strategies.frames(max_rows=30))
     files = data.draw(strategies.cuts(frame.height))
     with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(splits, "_BYTES", data.draw(st.sampled_from([1, 500, 2_000, 10**9])))
-        patch.setattr(splits, "_FILES", data.draw(st.integers(1, 4)))
+        patch.setattr(splits, "_SPLIT_BYTES", data.draw(st.sampled_from([1, 500, 2_000, 10**9])))
+        patch.setattr(splits, "_SPLIT_FILES", data.draw(st.integers(1, 4)))
         for number, rows in enumerate(files):
             part = frame[rows]
             if data.draw(st.booleans()):
@@ -203,8 +203,8 @@ def test_any_cut_into_files_and_portions_gives_the_same(threads, data):
         assert_profile_equal(pp.profile(listed, executor=Mapping()), pp.profile(listed))
 
 
-def test_portions_hold_each_row_once(folder, monkeypatch):
-    monkeypatch.setattr(splits, "_BYTES", 20_000)
+def test_splits_have_each_row_once(folder, monkeypatch):
+    monkeypatch.setattr(splits, "_SPLIT_BYTES", 20_000)
     found = list(splits.splits_of(folder))
     for name in "ab":
         spans = [split.span for split in found if split.files == (str(folder / f"{name}.parquet"),)]
@@ -223,16 +223,16 @@ def test_no_path_and_one_path(folder, executor):
 # -------------------------------------------------------------------------------------------------------- clear errors
 
 
-def test_an_error_comes_back_as_it_is_with_the_path(folder, executor):
+def test_an_error_comes_back_unchanged_with_the_path(folder, executor):
     (folder / "broken.parquet").write_bytes(b"PAR1 and no more")
     with pytest.raises(ComputeError, match=r"broken\.parquet"):
         pp.profile([folder / "a.parquet", folder / "broken.parquet"], executor=executor)
     (folder / "a.parquet").rename(folder / "broken.parquet")
-    assert pp.profile(folder / "broken.parquet", executor=executor).rows == 5_000  # no error is remembered
+    assert pp.profile(folder / "broken.parquet", executor=executor).rows == 5_000  # no error is cached
 
 
 @pytest.mark.parametrize("data", [pl.DataFrame({"a": [1]}), [{"a": 1}], [pl.DataFrame()], {"a": 1}, b"x", 7, [None]])
-def test_an_executor_takes_paths_alone(threads, data):
+def test_an_executor_takes_only_paths(threads, data):
     with pytest.raises(ArgumentError, match="with an executor, a path or an iterable of paths"):
         pp.profile(data, executor=threads)
 
@@ -253,40 +253,40 @@ class Asynchronous:
 
 
 @pytest.mark.parametrize("executor", [ThreadPoolExecutor, object(), "processes", 2, Asynchronous()])
-def test_what_is_no_executor_is_told_so(executor, folder):
+def test_an_object_without_submit_or_map_is_refused(executor, folder):
     with pytest.raises(ArgumentError, match="an executor with submit or map"):
         pp.profile(folder, executor=executor)
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no SIGKILL")
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL")
 def test_a_worker_that_is_killed_is_an_error():
     with ProcessPoolExecutor(1, mp_context=SPAWN) as executor, pytest.raises(BrokenProcessPool):
         spread(executor, signal.raise_signal, [signal.SIGKILL] * 3, pair)
 
 
-@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="there is no fork")
-@pytest.mark.parametrize("make", [ProcessPoolExecutor, lambda number, mp_context: mp_context.Pool(number)])
-def test_forked_processes_refuse_to_work_where_they_would_wait_forever(make, folder):
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork")
+@pytest.mark.parametrize("pool_of", [ProcessPoolExecutor, lambda number, mp_context: mp_context.Pool(number)])
+def test_forked_processes_refuse_to_work_instead_of_hanging(pool_of, folder):
     pp.profile(folder)
     forking = multiprocessing.get_context("fork")
-    with make(1, mp_context=forking) as executor, pytest.raises(ClosedError, match="spawn"):
+    with pool_of(1, mp_context=forking) as executor, pytest.raises(ClosedError, match="spawn"):
         pp.profile(folder, executor=executor)
 
 
 @pytest.mark.parametrize(
-    ("portion", "told"), [("panic", "PanicException: a bug"), ("unpicklable", "NeedsMoreError: 1 and 2")]
+    ("split", "message"), [("panic", "PanicException: a bug"), ("unpicklable", "NeedsMoreError: 1 and 2")]
 )
-def test_an_error_that_cannot_come_through_is_told(split, told, executor):
-    # Dask lets more errors through.
-    with pytest.raises((PolarsprofError, NeedsMoreError), match=told.removeprefix("NeedsMoreError: ")):
+def test_an_error_that_cannot_be_pickled_is_replaced(split, message, executor):
+    # Dask can send more errors.
+    with pytest.raises((PolarsprofError, NeedsMoreError), match=message.removeprefix("NeedsMoreError: ")):
         spread(executor, fail, [split], pair)
 
 
-def test_an_interrupt_cancels_what_was_not_begun():
-    begun, released = [], threading.Event()
+def test_an_interrupt_cancels_work_that_has_not_started():
+    started, released = [], threading.Event()
 
     def work(split):
-        begun.append(split)
+        started.append(split)
         released.wait()
 
     def interrupted():
@@ -297,4 +297,4 @@ def test_an_interrupt_cancels_what_was_not_begun():
         with pytest.raises(KeyboardInterrupt):
             spread(executor, work, interrupted(), pair)
         released.set()
-    assert begun in ([], [0])
+    assert started in ([], [0])

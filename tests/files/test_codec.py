@@ -1,4 +1,4 @@
-"""Files against everything that can happen to bytes: flips, cuts, foreign content, hostile content, other versions."""
+"""Files with damaged, foreign, hostile or newer bytes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SMALL = pp.profile(pl.DataFrame({"a": [1, 2], "b": ["x", None]}), tags={"t": "1"
 
 
 def sealed(head: bytes, bodies: bytes = b"", *, major: int = MAJOR_VERSION, minor: int = MINOR_VERSION) -> bytes:
-    """A file whose checksum of the header is right, whatever the header holds."""
+    """A file with a valid checksum of any header."""
     size = PREFIX_BYTES + len(head) + len(bodies)
     prefix = struct.pack("<8sHHIQ", b"POLPROF\n", major, minor, len(head), size)
     return prefix + struct.pack("<I", zlib.crc32(head, zlib.crc32(prefix))) + head + bodies
@@ -126,15 +126,15 @@ def test_a_corrupt_column_does_not_hinder_the_others() -> None:
 def test_one_column_is_read_without_the_bytes_of_the_others() -> None:
     profile = pp.profile(pl.DataFrame({f"c{i}": ["text"] * 3 for i in range(200)}))
     data = profile.to_bytes()
-    taken = []
+    lengths = []
 
     def part(offset: int, length: int) -> bytes:
-        taken.append(length)
+        lengths.append(length)
         return data[offset : offset + length]
 
     sections = Sections(part, len(data))
     assert list(pp.Profile.from_sections(sections, ["c7"]).columns) == ["c7"]
-    assert sum(taken) < len(data) / 3
+    assert sum(lengths) < len(data) / 3
 
 
 def test_elements_are_read_with_the_lists_that_say_how_many_they_are(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_a_column_of_many_empty_groups_is_refused_before_it_is_parsed() -> None:
 )
 def test_a_header_of_many_small_fields_is_refused_before_it_is_parsed(bomb: bytes, monkeypatch: Any) -> None:
     head = header().SerializeToString()
-    monkeypatch.setattr("polarsprof.files.codec.parsed", lambda kind, data: pytest.fail("parsed"))
+    monkeypatch.setattr("polarsprof.files.codec.parse", lambda kind, data: pytest.fail("parsed"))
     with pytest.raises(CorruptProfile, match=r"a header with .* fields"):
         pp.Profile.from_bytes(sealed(head + bomb * (1_000_000 // len(bomb))))
     writer = bomb[3:] * 300_000 if bomb[0] == 0xA2 else b""
@@ -241,7 +241,7 @@ def test_counts_that_no_reader_would_take_are_not_written() -> None:
 def test_statistics_of_more_values_than_were_counted_are_refused(statistic: str) -> None:
     data = pp.profile([{"a": 1.5}, {"a": 2.5}, {"a": 2.5}]).to_bytes()
     sections = Sections.of_bytes(data)
-    column = sections.column(*sections.wanted(["a"]))
+    column = sections.column(*sections.entries(["a"]))
     group = column.groups[0]
     group.counters.count = 2
     for name in {"moments", "quantiles", "frequent_items"} - {statistic}:
@@ -252,7 +252,7 @@ def test_statistics_of_more_values_than_were_counted_are_refused(statistic: str)
             reading(forged)
 
 
-# ------------------------------------------------------------------------------------------ what is written can be read
+# --------------------------------------------------------------------------------------------- written files are read
 
 
 @pytest.mark.slow
@@ -278,7 +278,7 @@ def test_the_largest_column_that_the_knobs_allow_is_read_back() -> None:
 
 
 def test_long_names_of_very_many_columns_stay_within_the_header(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("polarsprof.profiles.profile.MAX_PATHS_BYTES", 1 << 20)
+    monkeypatch.setattr("polarsprof.profiles.column_set.MAX_PATHS_BYTES", 1 << 20)
     start = "\U0001f600" * 500
     profile = pp.Profile()
     for first in (0, 400, 800):
@@ -323,7 +323,7 @@ UNKNOWN = b"\xfa\x3f\x03new" + b"\xf8\x3f\x05"  # field 1023 as text and, wrongl
 
 
 def _with_unknown_fields(message: Any) -> bytes:
-    """The message with a field of tomorrow in it and in every message within."""
+    """The message with an unknown field in it and in every nested message."""
     parts = [UNKNOWN]
     for field, value in message.ListFields():
         bare = type(message)()
@@ -516,9 +516,9 @@ def _answers(profile: pp.Profile) -> None:
 # --------------------------------------------------------------------------------------------------------------- golden
 
 HOW_TO_PROCEED = (
-    "the file format or what it says has changed. Files of users are out there: never edit or rewrite a golden set. "
-    "Keep reading the old bytes; if what is written must change, raise the version in codec.py, add a set for it with "
-    "tests/golden/make.py, and keep this one."
+    "the file format or its content has changed. Files of users are out there: never edit or rewrite a golden set. "
+    "Keep reading the old bytes; if the written bytes must change, raise the version in codec.py, add a set for it "
+    "with tests/golden/make.py, and keep this one."
 )
 
 

@@ -39,8 +39,8 @@ from polarsprof.files.codec import Sections, encode
 from polarsprof.ingest.frames import typed_columns
 from polarsprof.interop.whylogs import whylogs_pb2 as wl
 from polarsprof.interop.whylogs.wire import varint
-from polarsprof.sketches.counters import MAX_COUNT
-from polarsprof.sketches.images import adopted_distinct, adopted_frequent_items, adopted_quantiles, theta_estimate
+from polarsprof.sketches.images import import_distinct, import_frequent_items, import_quantiles, theta_estimate
+from polarsprof.sketches.limits import MAX_COUNT
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 RANKS = [0.0, 0.01, 0.5, 0.99, 1.0]
@@ -265,7 +265,7 @@ def columns(seed: int) -> str:
     """Column messages with changed fields, images or bytes and correct checksums."""
     chance = Random(seed)
     sections = Sections.of_bytes(chance.choice(small_files()))
-    entries = sections.wanted(None)
+    entries = sections.entries(None)
     if not entries:
         return "refused"
     bodies = {entry.path: sections.column(entry) for entry in entries}
@@ -321,7 +321,7 @@ def quantiles(seed: int) -> str:
     chance = Random(seed)
     image = tried(mutated(chance.choice(kll_images()), chance, every_image()))
     try:
-        adopted = adopted_quantiles(image)
+        adopted = import_quantiles(image)
     except CorruptProfile:
         return "refused"
     sketch = datasketches.kll_doubles_sketch.deserialize(adopted)
@@ -336,7 +336,7 @@ def quantiles(seed: int) -> str:
     if sketch.n < 2**40:
         sketch.update(np.arange(100.0))
     sketch.get_quantile(0.5)
-    adopted_quantiles(sketch.serialize())
+    import_quantiles(sketch.serialize())
     return _adopted({"kll_doubles": image})
 
 
@@ -345,7 +345,7 @@ def distinct(seed: int) -> str:
     chance = Random(seed)
     image = tried(mutated(chance.choice(hll_images()), chance, every_image()))
     try:
-        adopted = adopted_distinct(image)
+        adopted = import_distinct(image)
     except CorruptProfile:
         return "refused"
     sketch = datasketches.hll_sketch.deserialize(adopted)
@@ -355,7 +355,7 @@ def distinct(seed: int) -> str:
     assert result.get_lower_bound(2) <= result.get_estimate() <= result.get_upper_bound(2)
     for value in range(50):
         sketch.update(value)
-    adopted_distinct(sketch.serialize_compact())
+    import_distinct(sketch.serialize_compact())
     return _adopted({"hll": image})
 
 
@@ -364,7 +364,7 @@ def items(seed: int) -> str:
     chance = Random(seed)
     image = tried(mutated(chance.choice(items_images()), chance, every_image()))
     try:
-        adopted_frequent_items(image)
+        import_frequent_items(image)
     except CorruptProfile:
         return "refused"
     return _adopted({"frequent_strings": image}, group=chance.choice(["string", "number", "binary", "date"]))

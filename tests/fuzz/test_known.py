@@ -16,10 +16,10 @@ from fuzz.known import images
 
 import polarsprof as pp
 from polarsprof.errors import CorruptProfile
-from polarsprof.sketches.images import adopted_distinct, adopted_frequent_items, adopted_quantiles
+from polarsprof.sketches.images import import_distinct, import_frequent_items, import_quantiles
 
 TESTS = Path(__file__).parent.parent
-ADOPT = {"hll": adopted_distinct, "kll_doubles": adopted_quantiles, "frequent_strings": adopted_frequent_items}
+ADOPT = {"hll": import_distinct, "kll_doubles": import_quantiles, "frequent_strings": import_frequent_items}
 
 
 def test_every_known_image_is_refused():
@@ -116,7 +116,7 @@ def test_an_image_of_them_opens_in_datasketches_up_to_lg_items_of_10(colliding, 
     spec = pp.ProfileSpec(lg_items=lg_items)
     kept = colliding[: spec.max_items]
     image = pp.profile(pl.DataFrame({"s": kept}), spec=spec)["s"].images()["frequent_strings"]
-    assert adopted_frequent_items(image)[2] == len(kept)
+    assert import_frequent_items(image)[2] == len(kept)
     if lg_items == 10:
         assert datasketches.frequent_strings_sketch.deserialize(image).total_weight == 768
     else:

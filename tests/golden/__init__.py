@@ -1,1 +1,1 @@
-"""Profile files of every format version, and what they say."""
+"""Profile files of every format version, and their figures."""

@@ -1,7 +1,7 @@
-"""Writes the golden files of the current format version: `python tests/golden/make.py`, from the root of the project.
+"""Writes the golden files of the current format version; run it from the root of the project.
 
-A set is written once, when a format version is born, and never again: `test_codec.py` holds every later release to it.
-No column has more values than a quantile sketch keeps one by one, so that the bytes are the same on every run.
+A set is written once, with a new format version, and never again: `test_codec.py` compares every later release with it.
+No column has more values than a quantile sketch stores one by one, so that the bytes are the same on every run.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TICKS = [-1_500, 0, 1_790_000_000_123_456_789, None]
 
 
 def every_group() -> pp.Profile:
-    """One column per statistics group, with the awkward values of each."""
+    """One column per group of values, with the edge cases of each."""
     moment = dt.datetime(2026, 1, 31, 23, 59, 59, 123_456)
     frame = pl.DataFrame(
         {
@@ -48,14 +48,14 @@ def every_group() -> pp.Profile:
 
 
 def many_values() -> pp.Profile:
-    """Sketches beyond their first form: registers, purged items; quantiles off, as those would be random."""
+    """Registers and cut items; no quantiles, which are random at this size."""
     values = [f"user {i % 3_000}" for i in range(5_000)] + ["often"] * 700
     spec = pp.ProfileSpec(quantiles=False, lg_k=8, lg_items=4, columns={"small*": {"lg_k": 12}})
     return pp.profile(pl.DataFrame({"large": values, "small": values}), spec=spec)
 
 
 def window() -> pp.Profile:
-    """Every field of the header, and a column of mixed types."""
+    """Profile with every field of the header, and a column of mixed types."""
     records: list[dict[str, Any]] = [{"mixed": value} for value in (1, 2.5, "a", True, 2**200, {"k": 1}, [1], 3j)]
     rows = pp.profile(records)
     profile = pp.Profile(dataset="orders", window=pp.Window(-3_600_000_000, 0), tags={"t": "1"})
@@ -77,7 +77,7 @@ GOLDEN: dict[str, Callable[[], pp.Profile]] = {
 
 
 def figures(profile: pp.Profile) -> dict[str, Any]:
-    """What the profile says, as JSON: numbers in full, everything else by its repr."""
+    """Figures of a profile as JSON: numbers in full, everything else by its repr."""
     names = [
         "rows",
         "late_rows",
@@ -89,33 +89,33 @@ def figures(profile: pp.Profile) -> dict[str, Any]:
         "metadata",
         "positions",
     ]
-    said: dict[str, Any] = {name: getattr(profile, name) for name in names}
-    said |= {"rejected": dict(profile.rejected), "degraded": dict(profile.degraded)}
-    said |= {"window": str(profile.window), "events": [profile.first_event_us, profile.last_event_us]}
-    said |= {"panes": sorted(map(list, profile.panes)), "spec": profile.spec.to_json()}
-    return said | {"columns": {path: _column(column) for path, column in profile.columns.items()}}
+    found: dict[str, Any] = {name: getattr(profile, name) for name in names}
+    found |= {"rejected": dict(profile.rejected), "degraded": dict(profile.degraded)}
+    found |= {"window": str(profile.window), "events": [profile.first_event_us, profile.last_event_us]}
+    found |= {"panes": sorted(map(list, profile.panes)), "spec": profile.spec.to_json()}
+    return found | {"columns": {path: _column(column) for path, column in profile.columns.items()}}
 
 
 def _column(column: pp.ColumnProfile) -> dict[str, Any]:
-    said = {name: getattr(column, name) for name in ("rows", "count", "null_count", "types")}
-    return said | {"groups": {name: _group(column.group(name)) for name in column.groups}}
+    found = {name: getattr(column, name) for name in ("rows", "count", "null_count", "types")}
+    return found | {"groups": {name: _group(column.group(name)) for name in column.groups}}
 
 
 def _group(group: pp.GroupProfile) -> dict[str, Any]:
     names = ["min", "max", "min_ns", "max_ns", "sum", "mean", "variance", "skewness", "kurtosis", "distinct"]
-    said: dict[str, Any] = {name: repr(getattr(group, name)) for name in names}
-    said |= {"counters": group.counters.counts, "quantiles": repr(group.quantiles([0, 0.5, 1]))}
-    said |= {"items": [repr(item) for item in group.frequent_items(20)]}
-    return said if group.length is None else said | {"length": _group(group.length)}
+    found: dict[str, Any] = {name: repr(getattr(group, name)) for name in names}
+    found |= {"counters": group.counters.counts, "quantiles": repr(group.quantiles([0, 0.5, 1]))}
+    found |= {"items": [repr(item) for item in group.frequent_items(20)]}
+    return found if group.length is None else found | {"length": _group(group.length)}
 
 
 def main() -> None:
-    """Write files and figures."""
+    """Write the golden files and their figures."""
     folder = Path(__file__).parent / f"v{MAJOR_VERSION}"
     folder.mkdir(exist_ok=True)
     for name, build in GOLDEN.items():
         profile = build()
-        profile.versions = {"polarsprof": f"format {MAJOR_VERSION}"}  # what a file says of its writer must survive
+        profile.versions = {"polarsprof": f"format {MAJOR_VERSION}"}  # the versions of the writer must be restored
         (folder / f"{name}.bin").write_bytes(profile.to_bytes())
         text = json.dumps(figures(profile), indent=1, ensure_ascii=False, sort_keys=True)
         (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")

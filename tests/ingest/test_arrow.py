@@ -1,4 +1,7 @@
-"""Arrow tables of every type that Arrow has: counted as what they mean, never a panic, nothing written to stderr."""
+"""Arrow tables of every Arrow type are profiled by their meaning.
+
+No type causes a panic or output on stderr.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ def run_ends(*values: Any) -> pa.Array:
     return pa.RunEndEncodedArray.from_arrays(pa.array(range(1, len(values) + 1), pa.int32()), pa.array(values))
 
 
-# A column of an Arrow type that Polars panics on or misreads → the same values in one that it reads.
+# A column of an Arrow type that Polars panics on or misreads → the same values in a type that it reads correctly.
 SAME_MEANING: dict[str, tuple[pa.Array, pa.Array | list[Any]]] = {
     "decimal32": (pa.array([1, None, -2], pa.decimal32(5, 2)), pa.array([1, None, -2], pa.decimal128(5, 2))),
     "decimal64": (pa.array([1, None, -2], pa.decimal64(12, 2)), pa.array([1, None, -2], pa.decimal128(12, 2))),
@@ -70,7 +73,7 @@ SAME_MEANING: dict[str, tuple[pa.Array, pa.Array | list[Any]]] = {
     "json": (pa.ExtensionArray.from_storage(pa.json_(), pa.array(["{}", None, "1"])), pa.array(["{}", None, "1"])),
 }
 
-# Columns that no type of Polars says, and how many of their three values are not null.
+# Columns that no type of Polars represents, and how many of their three values are not null.
 NO_MEANING: dict[str, tuple[pa.Array, int]] = {
     "interval": (pa.array([(1, 2, 3), None, (0, 0, 1)], pa.month_day_nano_interval()), 2),
     "dense union": (
@@ -94,31 +97,31 @@ def table(column: pa.Array) -> pa.Table:
 
 
 @pytest.mark.parametrize("name", SAME_MEANING)
-def test_a_type_that_polars_lacks_is_profiled_as_one_of_the_same_meaning(name, capfd):
+def test_a_type_unknown_to_polars_is_profiled_by_its_meaning(name, capfd):
     column, same = SAME_MEANING[name]
-    found = pp.profile(table(column))
-    assert_profile_equal(found, pp.profile(table(same)))
-    assert (found["c"].count, found["c"].null_count) == (3 - same.null_count, same.null_count)
+    profile = pp.profile(table(column))
+    assert_profile_equal(profile, pp.profile(table(same)))
+    assert (profile["c"].count, profile["c"].null_count) == (3 - same.null_count, same.null_count)
     sliced = table(pa.chunked_array([column.slice(1, 1), column.slice(2), column.slice(0, 1)]))
-    assert_profile_equal(pp.profile(sliced), found)
+    assert_profile_equal(pp.profile(sliced), profile)
     assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("name", NO_MEANING)
-def test_a_type_without_meaning_is_counted_as_objects_and_the_others_are_profiled(name, tmp_path, capfd):
+def test_a_type_without_equivalent_is_counted_as_objects(name, tmp_path, capfd):
     column, count = NO_MEANING[name]
     with pp.Session(tmp_path) as session, session.logger() as logger:
         logger.log_frame(table(column))
-    found = session.store.read("dataset")
-    assert (found["c"].types, found["c"].null_count) == ({"object": count}, 3 - count)
-    assert (found["ok"].sum, found.rejected, found.degraded) == (3, {}, {})
+    profile = session.store.read("dataset")
+    assert (profile["c"].types, profile["c"].null_count) == ({"object": count}, 3 - count)
+    assert (profile["ok"].sum, profile.rejected, profile.degraded) == (3, {}, {})
     assert capfd.readouterr().err == ""
 
 
-def test_many_rows_of_a_type_that_is_cast_come_in_bounded_batches():
+def test_many_rows_of_a_cast_type_are_read_in_bounded_batches():
     column = pa.array(range(600_000), pa.decimal256(20, 0))
-    found = pp.profile(table(column))["c"]
-    assert (found.count, found.max, found.mean) == (600_000, 599_999, pytest.approx(299_999.5))
+    profile = pp.profile(table(column))["c"]
+    assert (profile.count, profile.max, profile.mean) == (600_000, 599_999, pytest.approx(299_999.5))
 
 
 def test_a_table_without_columns_keeps_its_rows():
@@ -132,7 +135,7 @@ def test_a_struct_array_is_a_table_and_another_array_is_not():
             pp.profile(array)
 
 
-def test_column_names_that_come_twice_are_refused_by_name(tmp_path):
+def test_repeated_column_names_are_refused_by_name(tmp_path):
     pandas = pytest.importorskip("pandas")
     twice = pa.table([pa.array([1]), pa.array([2])], names=["same", "same"])
     with pp.Session(tmp_path) as session:
@@ -143,7 +146,7 @@ def test_column_names_that_come_twice_are_refused_by_name(tmp_path):
         assert logger.counters["rows_logged"] == 0
 
 
-def test_a_frame_of_an_extension_type_is_profiled_by_what_it_stores():
+def test_an_extension_type_is_profiled_by_its_storage():
     storage = pl.Series("c", [1, None, 2])
     frame = pl.DataFrame([storage.ext.to(pl.Extension("acme.number", pl.Int64))])
     assert_profile_equal(pp.profile(frame), pp.profile(pl.DataFrame([storage])))

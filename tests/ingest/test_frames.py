@@ -1,4 +1,4 @@
-"""Tables and files: paths that come twice, names with brackets, CSV in bounded memory and without loss."""
+"""Tables and files: repeated paths, names with brackets, CSV without loss."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ import pytest
 
 import polarsprof as pp
 from polarsprof.errors import ArgumentError, DataWarning
-from polarsprof.ingest import csv as csvfiles
-from polarsprof.ingest import frames
+from polarsprof.ingest import csv, frames
 from polarsprof.testing import assert_profile_equal
 
 TWICE = [
@@ -45,28 +44,28 @@ TWICE = [
 
 
 @pytest.mark.parametrize("records", TWICE, ids=str)
-def test_a_path_that_comes_twice_in_a_row_counts_in_frames_as_in_records(records):
+def test_a_repeated_path_counts_in_frames_as_in_records(records):
     frame = pl.DataFrame(records)
     assert frame.to_dicts() == records
     of_frame, of_records, nothing = pp.profile(frame), pp.profile(records), pp.profile([{"": None}])[""]
     assert of_frame.degraded == of_records.degraded
-    for path, column in of_frame.columns.items():  # a frame has columns of nothing but nulls too
+    for path, column in of_frame.columns.items():  # a frame also has columns with only nulls
         same = of_records[path] if column.count else nothing
         assert (column.types, column.sum) == (same.types, same.sum)
     assert {path for path, column in of_frame.columns.items() if column.count} == set(of_records.columns)
 
 
-def test_where_a_path_comes_twice_a_null_of_a_frame_gives_way():
-    """In a frame it may stand for an absent key, and then the other value is the only one."""
+def test_a_null_of_a_frame_yields_at_a_repeated_path():
+    """In a frame a null can stand for an absent key."""
     records = [{"a.b": 1}, {"a": {"b": 2}}]
     frame = pl.DataFrame(records, schema={"a.b": pl.Int64, "a": pl.Struct({"b": pl.Int64})})
     for data in (records, frame):
-        found = pp.profile(data)
-        assert (found["a.b"].count, found["a.b"].sum, found.degraded) == (2, 3, {})
+        profile = pp.profile(data)
+        assert (profile["a.b"].count, profile["a.b"].sum, profile.degraded) == (2, 3, {})
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet", "arrow"])
-def test_a_file_whose_name_has_brackets_is_read_and_no_other(tmp_path, suffix):
+def test_brackets_in_a_file_name_are_no_pattern(tmp_path, suffix):
     write = {"csv": pl.DataFrame.write_csv, "parquet": pl.DataFrame.write_parquet, "arrow": pl.DataFrame.write_ipc}
     write[suffix](pl.DataFrame({"x": [1]}), tmp_path / f"w1.{suffix}")
     write[suffix](pl.DataFrame({"x": [10]}), tmp_path / f"w[1].{suffix}")
@@ -78,7 +77,7 @@ def test_a_file_whose_name_has_brackets_is_read_and_no_other(tmp_path, suffix):
 
 @pytest.mark.parametrize("suffix", ["parquet", "arrow"])
 @pytest.mark.parametrize("rows", [0, 1, 99, 100, 101, 200, 250])
-def test_a_file_is_read_whole_in_spans(tmp_path, monkeypatch, suffix, rows):
+def test_a_file_is_read_completely_in_spans(tmp_path, monkeypatch, suffix, rows):
     frame = pl.DataFrame({"x": range(rows), "y": [str(number) for number in range(rows)]})
     path = tmp_path / f"rows.{suffix}"
     if suffix == "parquet":
@@ -86,16 +85,19 @@ def test_a_file_is_read_whole_in_spans(tmp_path, monkeypatch, suffix, rows):
     else:
         frame.write_ipc(path, record_batch_size=64)
     monkeypatch.setattr(frames, "_SPAN_ROWS", 100)
-    found = list(frames.frames(path))
-    assert pl.concat([frame.clear(), *found]).equals(frame)
-    assert max([part.height for part in found], default=0) <= 100
+    parts = list(frames.frames(path))
+    assert pl.concat([frame.clear(), *parts]).equals(frame)
+    assert max([part.height for part in parts], default=0) <= 100
 
 
 ROWS = pl.DataFrame({"x": [1, 2, None, 4] * 300, "y": [1.5, None, -0.5, 3.0] * 300, "s": ["a", "é", None, ""] * 300})
 
 
 def tables(tmp_path: Path, cursor: Any) -> dict[str, Callable[[], Any]]:
-    """Name → what makes the rows as a table of that kind, in batches of a few hundred where it has batches."""
+    """Name → factory of the rows as a table of that kind.
+
+    Tables with batches have a few hundred rows in each.
+    """
     table = pa.Table.from_batches(ROWS.to_arrow().combine_chunks().to_batches(max_chunksize=500))
     ROWS.write_ipc(tmp_path / "file.arrow", record_batch_size=500)
     for name in ("stream.arrows", "stream.arrow"):
@@ -135,7 +137,7 @@ def tables(tmp_path: Path, cursor: Any) -> dict[str, Callable[[], Any]]:
         "arro3 reader": lambda: arro3.core.RecordBatchReader.from_arrow(table),
         "IPC file": lambda: tmp_path / "file.arrow",
         "IPC stream": lambda: tmp_path / "stream.arrows",
-        "IPC stream that is called a file": lambda: tmp_path / "stream.arrow",
+        "IPC stream with the suffix of a file": lambda: tmp_path / "stream.arrow",
     }
 
 
@@ -153,28 +155,28 @@ def test_every_kind_of_table_has_the_profile_of_the_frame(tmp_path):
             assert_profile_equal(session.store.read(kind), expected)
 
 
-def test_batches_are_taken_one_after_the_other():
+def test_batches_are_read_one_after_the_other():
     schema = pa.schema([("x", pa.int64())])
-    made = []
+    produced = []
 
     def endless():
         for number in itertools.count():
-            made.append(number)
+            produced.append(number)
             yield pa.record_batch({"x": [number] * 1_000}, schema)
 
-    taken = frames.frames(pa.RecordBatchReader.from_batches(schema, endless()))
+    batches = frames.frames(pa.RecordBatchReader.from_batches(schema, endless()))
     for number in range(5):
-        assert next(taken)["x"][0] == number
-        assert len(made) <= number + 2
+        assert next(batches)["x"][0] == number
+        assert len(produced) <= number + 2
 
 
 @pytest.mark.parametrize(
     "damage", [lambda data: data[:-300], lambda data: data[:100], lambda data: b"", lambda data: data[::-1]]
 )
-def test_a_stream_in_a_file_that_is_damaged_is_refused_by_name(tmp_path, damage):
+def test_a_damaged_stream_file_is_refused_by_name(tmp_path, damage):
     ROWS.write_ipc_stream(tmp_path / "good.arrows")
     (tmp_path / "bad.arrows").write_bytes(damage((tmp_path / "good.arrows").read_bytes()))
-    with pytest.raises(ArgumentError, match="bad.*expected an Arrow IPC stream"):
+    with pytest.raises(ArgumentError, match=r"bad.*expected an Arrow IPC stream"):
         pp.profile(tmp_path / "bad.arrows")
 
 
@@ -202,42 +204,40 @@ def csv_profile(tmp_path, text: str | bytes) -> pp.Profile:
     ],
     ids=str,
 )
-def test_a_csv_column_has_the_narrowest_type_that_holds_all_of_it_wherever_the_cells_stand(
-    tmp_path, monkeypatch, cells, types, total
-):
-    """The cells are in blocks of their own, or together."""
+def test_a_csv_column_has_the_narrowest_type_of_all_its_cells(tmp_path, monkeypatch, cells, types, total):
+    """The cells are in one block, or in separate blocks."""
     for filler in ("", "f" * 1_000):
         monkeypatch.setattr("polarsprof.ingest.csv._BLOCK_BYTES", 1_500)
-        found = csv_profile(tmp_path, "x,filler\n" + "".join(f"{cell},{filler}\n" for cell in cells))
-        assert (found["x"].types, found["x"].sum, found["x"].null_count) == (types, total, cells.count(""))
-        assert (found.rows, found.rejected) == (len(cells), {})
+        profile = csv_profile(tmp_path, "x,filler\n" + "".join(f"{cell},{filler}\n" for cell in cells))
+        assert (profile["x"].types, profile["x"].sum, profile["x"].null_count) == (types, total, cells.count(""))
+        assert (profile.rows, profile.rejected) == (len(cells), {})
 
 
-def test_a_line_that_is_no_row_of_the_table_is_rejected_and_keeps_no_other_out(tmp_path):
+def test_a_bad_csv_line_rejects_only_itself(tmp_path):
     content = b'a,b\n1,2\n3\n4,5,6\n7,"x\ny"\n\n8,\xe9\n9,\n10,""\n'
-    found = csv_profile(tmp_path, content)
-    assert found.rejected == {"too few or too many fields": 2, "no UTF-8": 1}
-    assert (found.rows, found["a"].sum, found["b"].null_count) == (4, 27, 1)
-    assert {item.value for item in found["b"].frequent_items()} == {"2", "x\ny", ""}
+    profile = csv_profile(tmp_path, content)
+    assert profile.rejected == {"too few or too many fields": 2, "no UTF-8": 1}
+    assert (profile.rows, profile["a"].sum, profile["b"].null_count) == (4, 27, 1)
+    assert {item.value for item in profile["b"].frequent_items()} == {"2", "x\ny", ""}
     with pp.Session(tmp_path / "store") as session:
         logger = session.logger(with_rotation_time="d")
         with pytest.warns(DataWarning, match="rejected"):
             logger.log_frame(tmp_path / "data.csv")
     assert (logger.counters["rows_logged"], logger.counters["rows_rejected"]) == (7, 3)
-    assert session.store.read("dataset").rejected == found.rejected
+    assert session.store.read("dataset").rejected == profile.rejected
 
 
-def test_a_cell_that_changes_between_the_two_passes_is_kept_as_text(tmp_path, monkeypatch):
+def test_a_cell_that_changes_between_the_passes_is_text(tmp_path, monkeypatch):
     path = tmp_path / "data.csv"
     path.write_text("x\n1\n2\n")
-    typed = csvfiles._parsers
+    original = csv._parsers
 
-    def overtaken(file):
-        found = typed(file)
+    def parsers_before_change(file):
+        parsers = original(file)
         path.write_text("x\n1\nnone\n")
-        return found
+        return parsers
 
-    monkeypatch.setattr(csvfiles, "_parsers", overtaken)
+    monkeypatch.setattr(csv, "_parsers", parsers_before_change)
     assert pp.profile(path)["x"].types == {"string": 2}
 
 
@@ -246,15 +246,18 @@ def test_a_csv_file_without_rows_has_none(tmp_path, text):
     assert csv_profile(tmp_path, text).rows == 0
 
 
-def test_a_csv_column_alone_has_its_empty_lines_as_nulls_and_equal_names_get_numbers(tmp_path):
-    found = csv_profile(tmp_path, "x\n1\n\n2\n")
-    assert (found.rows, found["x"].count, found["x"].null_count) == (3, 2, 1)
-    found = csv_profile(tmp_path, "x,x,x\n1,2,3\n")
-    assert [column.sum for column in found.columns.values()] == [1, 2, 3]
-    assert list(found.columns) == ["x", "x_duplicated_0", "x_duplicated_1"]
+def test_empty_lines_of_a_single_csv_column_are_nulls(tmp_path):
+    profile = csv_profile(tmp_path, "x\n1\n\n2\n")
+    assert (profile.rows, profile["x"].count, profile["x"].null_count) == (3, 2, 1)
 
 
-def test_a_csv_row_may_be_long_but_not_endless(tmp_path, monkeypatch):
+def test_repeated_names_of_csv_columns_get_numbers(tmp_path):
+    profile = csv_profile(tmp_path, "x,x,x\n1,2,3\n")
+    assert [column.sum for column in profile.columns.values()] == [1, 2, 3]
+    assert list(profile.columns) == ["x", "x_duplicated_0", "x_duplicated_1"]
+
+
+def test_the_length_of_a_csv_row_is_bounded(tmp_path, monkeypatch):
     text = "x,y\n1,2\n3," + "y" * 5_000_000 + "\n" + "4,z\n" * 10_000
     monkeypatch.setattr("polarsprof.ingest.csv._BLOCK_BYTES", 1 << 20)
     assert csv_profile(tmp_path, text)["y"].length.max == 5_000_000
@@ -264,15 +267,15 @@ def test_a_csv_row_may_be_long_but_not_endless(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux says it")
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux reports it")
 def test_memory_does_not_grow_with_the_size_of_a_csv_file(tmp_path):
     code = """
         import sys
-        import polarsprof.ingest.csv as csvfiles
+        from polarsprof.ingest import csv
         from pathlib import Path
-        csvfiles._BLOCK_BYTES = 1 << 16
+        csv._BLOCK_BYTES = 1 << 16
         rows = peak_kib = 0
-        for frame in csvfiles.csv_frames(Path(sys.argv[1])):
+        for frame in csv.csv_frames(Path(sys.argv[1])):
             rows += frame.height
             status = Path("/proc/self/status").read_text()
             peak_kib = max(peak_kib, int(status.partition("RssAnon:")[2].split()[0]))

@@ -1,4 +1,7 @@
-"""NDJSON in columns says what NDJSON line by line says: of any text, in any blocks, in any windows."""
+"""NDJSON in columns has the profile of NDJSON line by line.
+
+This holds for any text, in any blocks, in any windows.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,6 @@ from polarsprof.ingest.json_lines import JsonLines, columnar, flat, nulls, reade
 from polarsprof.ingest.json_lines.batch import LineBatch
 from polarsprof.ingest.json_lines.columnar import ColumnarReader, RefusedError
 from polarsprof.ingest.records import RecordBatch, RejectedRow, decode_json
-from polarsprof.stream import logger as logging
 from polarsprof.testing import SettableClock, assert_profile_equal
 
 if TYPE_CHECKING:
@@ -28,9 +30,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::polarsprof.errors.DataWarning")
 
 @pytest.fixture(autouse=True)
 def short_lines_in_columns(monkeypatch):
-    """Also a few bytes are read in columns, where that is possible."""
-    monkeypatch.setattr(reader, "_SHORT_BYTES", 0)
-    monkeypatch.setattr(logging, "_MANY_LINES_BYTES", 0)
+    """Read even a few bytes in columns, if possible."""
+    monkeypatch.setattr(reader, "MIN_COLUMNAR_BYTES", 0)
+    monkeypatch.setattr("polarsprof.stream.logger.BULK_BYTES", 0)
 
 
 def line_by_line(data: bytes | str) -> pp.Profile:
@@ -39,7 +41,10 @@ def line_by_line(data: bytes | str) -> pp.Profile:
 
 
 def check(data: bytes | str) -> int:
-    """Compare with the profile of the lines one by one; the number of rows that were read in columns."""
+    """Compare with the profile of the single lines; returns the columnar rows.
+
+    The result is the number of rows that were read in columns.
+    """
     batches = list(JsonLines().batches(data))
     assert_profile_equal(profile_of(batches), line_by_line(data))
     return sum(batch.rows for batch in batches if isinstance(batch, LineBatch))
@@ -49,7 +54,7 @@ def check(data: bytes | str) -> int:
 
 _DEEP = {levels: '{"a":' * levels + "1" + "}" * levels for levels in (30, 31, 32, 33, 195, 500, 100_000)}
 
-# Two lines each that would be read in columns without the trap; whether they still are.
+# Two lines each, which are read in columns without the trap; whether they still are.
 TRAPS: dict[str, tuple[str | bytes, bool]] = {
     "plain": ('{"a":1,"b":"x","c":true,"d":null,"e":2.5}\n{"a":2,"b":"","c":false,"d":null,"e":-1.5}', True),
     "nested": ('{"a":{"b":1,"c":[{"d":"x"},{}]},"e":[]}\n{"a":{},"e":[[1,2],[]]}', True),
@@ -150,60 +155,60 @@ TRAPS: dict[str, tuple[str | bytes, bool]] = {
 
 
 @pytest.mark.parametrize("trap", TRAPS)
-def test_each_trap_of_the_columnar_reader_is_seen(trap: str) -> None:
+def test_each_trap_of_the_columnar_reader_is_detected(trap: str) -> None:
     data, in_columns = TRAPS[trap]
-    found = check(data)
+    columnar_rows = check(data)
     if isinstance(data, str):
-        assert check(data.encode()) == found
+        assert check(data.encode()) == columnar_rows
     whole = (data if isinstance(data, bytes) else data.encode()).removeprefix(b"\xef\xbb\xbf").strip(b" \t\r\n")
     try:
-        read = ColumnarReader().frame(whole).height
+        rows = ColumnarReader().frame(whole).height
     except RefusedError:
-        read = 0
-    assert bool(read) == (in_columns and trap not in ("plain text", "null in front", "null at the end"))
-    assert bool(found) or not in_columns
+        rows = 0
+    assert bool(rows) == (in_columns and trap not in ("plain text", "null in front", "null at the end"))
+    assert bool(columnar_rows) or not in_columns
 
 
-def test_text_that_holds_lone_surrogates_is_not_bytes() -> None:
+def test_text_with_lone_surrogates_is_read_line_by_line() -> None:
     assert check('{"a":"\ud800"}\n{"a":"x"}') == 0
     assert line_by_line('{"a":"\ud800"}').degraded == {"lone surrogate replaced": 1}
 
 
-def test_a_line_that_may_hold_too_many_values_is_not_read_in_columns(monkeypatch):
+def test_a_line_of_too_many_values_is_not_read_in_columns(monkeypatch):
     lines = '{"a":[' + ",".join("1" * 1_000) + ']}\n{"a":[]}'
     assert check(lines) == 2
-    monkeypatch.setattr(columnar, "_LONGEST_LINE_BYTES", 1_000)
+    monkeypatch.setattr(columnar, "_MAX_LINE_BYTES", 1_000)
     assert check(lines) == 0
     monkeypatch.undo()
-    monkeypatch.setattr(columnar, "_MOST_CONTAINERS", 300)
+    monkeypatch.setattr(columnar, "_MAX_CONTAINERS", 300)
     assert check('{"a":[' + ",".join(["[]"] * 1_000) + ']}\n{"a":[]}') == 0
 
 
 @pytest.mark.slow
-def test_columns_beyond_the_bound_are_counted_the_same() -> None:
+def test_columns_beyond_the_bound_are_counted_equally() -> None:
     check("\n".join(json.dumps({f"k{n}": 1 for n in range(start, start + 6_000)}) for start in (0, 6_000)))
 
 
-def test_blocks_convert_nothing_between_each_other(monkeypatch):
+def test_no_value_is_converted_between_blocks(monkeypatch):
     monkeypatch.setattr(reader, "BLOCK_BYTES", 40)
     for one, other in (("1", '"2"'), ('"2"', "1"), ("true", "1"), ("[1]", '["2"]'), ('{"b":1}', '{"b":"2"}')):
         data = "\n".join([f'{{"a":{one}}}'] * 4 + [f'{{"a":{other}}}'] * 4)
         assert check(data) >= 4
 
 
-# ------------------------------------------------------------------------------------------------------------ the price
+# ------------------------------------------------------------------------------------------------------------- the cost
 
 
 def readings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The length of whatever pyarrow is given to read from now on."""
+    """A list that receives the length of each input of pyarrow from now on."""
     lengths: list[int] = []
     table = columnar._table
 
-    def counted(lines: bytes, texts: Any) -> Any:
+    def count_and_read(lines: bytes, texts: Any) -> Any:
         lengths.append(len(lines))
         return table(lines, texts)
 
-    monkeypatch.setattr(columnar, "_table", counted)
+    monkeypatch.setattr(columnar, "_table", count_and_read)
     return lengths
 
 
@@ -215,7 +220,7 @@ def slow_lines(data: str) -> int:
     return sum(batch.rows for batch in JsonLines().batches(data) if isinstance(batch, RecordBatch))
 
 
-def test_text_that_looks_like_timestamps_is_read_twice_only_once(monkeypatch):
+def test_text_like_timestamps_costs_one_more_reading(monkeypatch):
     lines = JsonLines()
     data = "\n".join(lines_of(100, at="2026-01-01T00:00:00Z", deep={"at": ["2026-01-01"]}))
     lengths = readings(monkeypatch)
@@ -230,7 +235,7 @@ def test_text_that_looks_like_timestamps_is_read_twice_only_once(monkeypatch):
 @pytest.mark.parametrize(
     "bad", ['{"i": "text"}', '{"i": 1', '{"l": [null, 1]}', '{"s": "\\ud800"}', '{"f": 1' + "0" * 30 + "}"]
 )
-def test_a_bad_line_costs_itself_alone(monkeypatch, bad):
+def test_a_bad_line_slows_down_only_itself(monkeypatch, bad):
     good = lines_of(4_000)
     data = "\n".join([*good[:2_500], bad, *good[2_500:]])
     lengths = readings(monkeypatch)
@@ -239,7 +244,7 @@ def test_a_bad_line_costs_itself_alone(monkeypatch, bad):
     check(data)
 
 
-def test_lines_of_something_else_are_put_aside_at_once(monkeypatch):
+def test_lines_that_are_no_objects_are_removed_at_once(monkeypatch):
     data = "\n".join(line for good in lines_of(2_000) for line in (good, "2026-01-01 INFO something"))
     lengths = readings(monkeypatch)
     assert slow_lines(data) == 2_000
@@ -247,7 +252,7 @@ def test_lines_of_something_else_are_put_aside_at_once(monkeypatch):
     check(data)
 
 
-def test_a_stream_of_mixed_kinds_is_hardly_tried(monkeypatch):
+def test_a_stream_of_mixed_kinds_is_rarely_tried(monkeypatch):
     data = "\n".join(line for good in lines_of(2_000) for line in (good, '{"i": "text"}'))
     monkeypatch.setattr(reader, "BLOCK_BYTES", len(data) // 50)
     lengths = readings(monkeypatch)
@@ -255,7 +260,7 @@ def test_a_stream_of_mixed_kinds_is_hardly_tried(monkeypatch):
     assert sum(lengths) <= 4 * len(data)
 
 
-def test_lines_that_cannot_be_read_at_once_are_read_another_way(monkeypatch):
+def test_an_error_of_the_flat_reader_falls_back(monkeypatch):
     lines = JsonLines()
     data = "\n".join(lines_of(100))
     list(lines.batches(data))
@@ -267,21 +272,21 @@ def test_lines_that_cannot_be_read_at_once_are_read_another_way(monkeypatch):
     assert_profile_equal(profile_of(lines.batches(data)), line_by_line(data))
 
 
-def test_an_exiting_interpreter_reads_in_the_thread_it_has(monkeypatch):
-    monkeypatch.setattr(reader, "_threads", _closed)
+def test_an_exiting_interpreter_reads_in_the_calling_thread(monkeypatch):
+    monkeypatch.setattr(reader, "_threads", _closed_pool)
     assert check("\n".join(lines_of(10))) == 10
 
 
-def _closed() -> ThreadPoolExecutor:
+def _closed_pool() -> ThreadPoolExecutor:
     pool = ThreadPoolExecutor(1)
     pool.shutdown()
     return pool
 
 
-# ------------------------------------------------------------------------------------------------------------ the doors
+# ------------------------------------------------------------------------------------------------- files and the logger
 
 
-def test_files_are_read_line_by_line_too(tmp_path, monkeypatch):
+def test_files_have_the_profile_of_their_lines(tmp_path, monkeypatch):
     data = "\ufeff" + "\n".join(
         [*lines_of(500), '{"i": "text"}', "[1]", "{", '{"i": 10.0}', *lines_of(500, t="2026-01-01")]
     )
@@ -301,7 +306,7 @@ def test_files_are_read_line_by_line_too(tmp_path, monkeypatch):
         assert_profile_equal(session.store.read("file"), expected)
 
 
-def test_a_closed_logger_takes_no_lines(tmp_path):
+def test_a_closed_logger_refuses_lines(tmp_path):
     with pp.Session(tmp_path) as session:
         logger = session.logger("d")
         logger.log_json(b'{"a": 1}\n{"a": 2}')
@@ -333,41 +338,44 @@ _STRANGE = (
 
 
 def _few(values: tuple[str, ...]) -> SearchStrategy[SearchStrategy[str]]:
-    """Mostly a few of the first, sometimes any: most columns have nothing strange in them."""
+    """Mostly a few of the first values, sometimes any.
+
+    Most columns have no strange values.
+    """
     few = st.lists(st.sampled_from(values[:8]), min_size=1, max_size=3)
     return (few | few | few | st.just(list(values))).map(st.sampled_from)
 
 
 def _value(depth: int) -> SearchStrategy[SearchStrategy[str]]:
-    """Texts of the values of one column: most columns are of one kind."""
+    """Texts of the values of one column; most columns have one kind of value."""
     scalars = _few(_NUMBERS) | _few(_TEXTS) | st.just(st.sampled_from(["true", "false"]))
     if depth == 3:
         return scalars
-    elements = st.tuples(_value(depth + 1), st.booleans()).map(lambda found: _list(*found))
+    elements = st.tuples(_value(depth + 1), st.booleans()).map(lambda drawn: _list(*drawn))
     return scalars | scalars | elements | _object(depth + 1) | st.just(st.sampled_from(["null", "{}"]))
 
 
 def _list(element: SearchStrategy[str], nulls: bool) -> SearchStrategy[str]:
     elements = element | st.just("null") if nulls else element
-    return st.lists(elements, max_size=3).map(lambda found: f"[{', '.join(found)}]")
+    return st.lists(elements, max_size=3).map(lambda texts: f"[{', '.join(texts)}]")
 
 
 @st.composite
 def _object(draw: DrawFn, depth: int) -> SearchStrategy[str]:
-    """Texts of objects of the same columns, of which some may be null and some not be there."""
+    """Texts of objects with the same columns, some of which can be null or absent."""
     keys = draw(st.lists(st.sampled_from(_KEYS[:3]) | st.sampled_from(_KEYS), unique=True, min_size=1, max_size=4))
     sparse = draw(st.booleans())
     fields = []
     for key in keys:
-        written = json.dumps(key, ensure_ascii=draw(st.booleans()) or key == "\ud800")
-        field = draw(_value(depth)).map(lambda value, written=written: f"{written}: {value}")
-        fields.append(field | st.sampled_from([f"{written}:null", ""]) if sparse else field)
-    return st.tuples(*fields).map(lambda found: "{" + ",".join(filter(None, found)) + "}")
+        name = json.dumps(key, ensure_ascii=draw(st.booleans()) or key == "\ud800")
+        field = draw(_value(depth)).map(lambda value, name=name: f"{name}: {value}")
+        fields.append(field | st.sampled_from([f"{name}:null", ""]) if sparse else field)
+    return st.tuples(*fields).map(lambda texts: "{" + ",".join(filter(None, texts)) + "}")
 
 
 @st.composite
 def documents(draw: DrawFn) -> bytes:
-    """Lines of objects that are alike, in many documents with strange ones in between."""
+    """Lines of similar objects; many documents have strange lines in between."""
     line: SearchStrategy[bytes] = draw(_object(0)).map(str.encode)
     if draw(st.booleans()):
         line = line | line | line | draw(_object(0)).map(str.encode) | st.sampled_from(_STRANGE)
@@ -403,7 +411,7 @@ _FLAT = {
 
 @st.composite
 def flat_streams(draw: DrawFn) -> tuple[bytes, bytes]:
-    """Lines without nesting, and lines of the same columns in which a few things may be wrong."""
+    """Lines without nesting, and lines of the same columns with a few possible errors."""
     names = st.sampled_from(
         ["", "a", "b", "ab", "a.b", "null", "a long name of a column", "a long name of another", "é"]
     )
@@ -452,17 +460,17 @@ def known_then(known: bytes, data: bytes, block_bytes: int = spans.BLOCK_BYTES) 
     part_bytes=st.sampled_from([1 << 18, 1, 7]),
     end=st.sampled_from([b"", b"\n", b"\r\n", b"\n\n \n"]),
 )
-def test_any_text_after_lines_without_nesting_has_the_profile_of_its_lines(
+def test_any_text_after_flat_lines_has_the_profile_of_its_lines(
     streams: tuple[bytes, bytes], block_bytes: int, piece_bytes: int, part_bytes: int, end: bytes
 ) -> None:
     known, data = streams[0], streams[1] + end
     errors: list[BaseException] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(flat.FlatReader, "frame", noting(flat.FlatReader.frame, errors))
-        patch.setattr(nulls, "_FEWEST_BYTES", 0)
+        patch.setattr(nulls, "_MIN_BYTES_PER_NULL", 0)
         for module in (flat, spans):
             patch.setattr(module, "BLOCK_BYTES", block_bytes)
-        patch.setattr(reader, "_PIECE_BYTES", piece_bytes)
+        patch.setattr(reader, "PIECE_BYTES", piece_bytes)
         patch.setattr(spans, "_PART_BYTES", part_bytes)
         lines = JsonLines()
         list(lines.batches(known))
@@ -492,7 +500,7 @@ def test_any_text_has_the_windows_of_its_lines(tmp_path_factory, data: bytes, pa
     profiles: list[dict[Any, pp.Profile]] = []
     for many_bytes in (0, 1 << 30):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(logging, "_MANY_LINES_BYTES", many_bytes)
+            patch.setattr("polarsprof.stream.logger.BULK_BYTES", many_bytes)
             folder = tmp_path_factory.mktemp("store")
             clock = SettableClock()
             with pp.Session(folder, clock=clock) as session:

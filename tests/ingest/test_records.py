@@ -1,4 +1,7 @@
-"""Records → typed columns: every hazard of records, arbitrary nested values against an oracle, the buffer's laws."""
+"""Records → typed columns: hazards, an oracle, laws of the buffer.
+
+Every hazard of records has a case; arbitrary nested values are compared with the oracle.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ from hypothesis import strategies as st
 
 from polarsprof.errors import ArgumentError, ClosedError
 from polarsprof.ingest.records import RecordBatch, RecordBuffer, decode_json, typed_columns
-from polarsprof.ingest.records.dtypes import built_series
+from polarsprof.ingest.records.dtypes import build_series
 from polarsprof.testing import SettableClock
 
 if TYPE_CHECKING:
@@ -43,7 +46,10 @@ CALLS: list[str] = []
 
 
 def refuse(*_: object) -> Any:
-    """A method that nobody may call; noted, because the code under test survives whatever it raises."""
+    """A method that must not be called.
+
+    Calls are recorded, because the code under test suppresses the exception.
+    """
     CALLS.append("a method of a user's object was called")
     raise RuntimeError
 
@@ -173,12 +179,12 @@ def moment(*parts: int, zone: dt.tzinfo | None = None, fold: int = 0) -> dt.date
     return dt.datetime(*parts, tzinfo=zone, fold=fold)  # type: ignore[arg-type,misc]
 
 
-# What is expected: {path: {dtype: values}}, and any of lists, structs, integers, objects, rejected, degraded.
+# Expected leaves: {path: {dtype: values}}. A case adds any of lists, structs, integers, objects, rejected, degraded.
 Leaves = dict[str, dict[Any, list[Any]]]
 
 
 def column(values: list[Any], leaves: dict[Any, list[Any]] | None = None, **others: Any) -> Any:
-    """A case of one column `a`; a number for `objects` or `integers` speaks of it."""
+    """A case of one column `a`; `objects` and `integers` belong to it."""
     for name in ("objects", "integers"):
         if name in others:
             others[name] = {"a": others[name]}
@@ -368,7 +374,7 @@ CASES: dict[str, Any] = {
         objects=2,
         degraded={"decimal beyond the range of a double": 2},
     ),
-    "what no dtype holds": column(
+    "values that no dtype holds": column(
         [
             {1},
             frozenset({2}),
@@ -530,32 +536,35 @@ CASES: dict[str, Any] = {
 
 
 def comparable(values: list[Any]) -> list[tuple[str, str]]:
-    """Values that can be compared and sorted: by type and spelling, so that 1, 1.0, True and -0.0 differ."""
-    plain = [value.astimezone(UTC) if getattr(value, "tzinfo", None) else value for value in values]
-    return sorted((type(value).__name__, repr(value)) for value in plain)
+    """Values that can be compared and sorted, by type and spelling.
+
+    So 1, 1.0, True and -0.0 differ.
+    """
+    in_utc = [value.astimezone(UTC) if getattr(value, "tzinfo", None) else value for value in values]
+    return sorted((type(value).__name__, repr(value)) for value in in_utc)
 
 
 def leaves_of(columns: TypedColumns) -> dict[str, dict[Any, list[tuple[str, str]]]]:
-    found: dict[str, dict[Any, list[Any]]] = {}
+    leaves: dict[str, dict[Any, list[Any]]] = {}
     for path, series in columns.leaves:
-        found.setdefault(path, {}).setdefault(series.dtype, []).extend(series.drop_nulls().to_list())
-    return {path: {dtype: comparable(values) for dtype, values in lanes.items()} for path, lanes in found.items()}
+        leaves.setdefault(path, {}).setdefault(series.dtype, []).extend(series.drop_nulls().to_list())
+    return {path: {dtype: comparable(values) for dtype, values in dtypes.items()} for path, dtypes in leaves.items()}
 
 
 def lists_of(columns: TypedColumns) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {}
+    lists: dict[str, list[int]] = {}
     for path, lengths in columns.lists:
         assert lengths.dtype == pl.Int64
         assert lengths.null_count() == 0
-        found.setdefault(path, []).extend(lengths.to_list())
-    return found
+        lists.setdefault(path, []).extend(lengths.to_list())
+    return lists
 
 
 @pytest.mark.parametrize("alone", [True, False], ids=["alone", "beside another column"])
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-def test_every_hazard_is_typed_counted_or_rejected_with_its_reason(case: Any, *, alone: bool) -> None:
+def test_every_hazard_is_typed_counted_or_rejected(case: Any, *, alone: bool) -> None:
     records, leaves, others = case
-    leaves = {path: dict(lanes) for path, lanes in leaves.items()}
+    leaves = {path: dict(dtypes) for path, dtypes in leaves.items()}
     if not alone:
         records = [*records, *({"other": number} for number in range(200))]
         leaves["other"] = {pl.Int64: [*range(200)]}
@@ -564,8 +573,8 @@ def test_every_hazard_is_typed_counted_or_rejected_with_its_reason(case: Any, *,
 
     assert columns.rows + columns.rejected.total() == len(records)
     assert leaves_of(columns) == {
-        path: {dtype() if isinstance(dtype, type) else dtype: comparable(values) for dtype, values in lanes.items()}
-        for path, lanes in leaves.items()
+        path: {dtype() if isinstance(dtype, type) else dtype: comparable(values) for dtype, values in dtypes.items()}
+        for path, dtypes in leaves.items()
     }
     assert lists_of(columns) == others.get("lists", {})
     assert dict(columns.structs) == others.get("structs", {})
@@ -575,32 +584,32 @@ def test_every_hazard_is_typed_counted_or_rejected_with_its_reason(case: Any, *,
     assert dict(columns.degraded) == others.get("degraded", {})
 
 
-def buffered(records: list[Any]) -> TypedColumns:
-    """The typed columns of records that went through a buffer."""
+def columns_through_buffer(records: list[Any]) -> TypedColumns:
+    """The typed columns of records after a round trip through a buffer."""
     buffer = RecordBuffer()
     for record in records:
         buffer.append(record)
     return buffer.swap().columns()
 
 
-def assert_equal_columns(found: TypedColumns, expected: TypedColumns) -> None:
-    assert leaves_of(found) == leaves_of(expected)
-    assert {path: sorted(lengths) for path, lengths in lists_of(found).items()} == {
+def assert_equal_columns(actual: TypedColumns, expected: TypedColumns) -> None:
+    assert leaves_of(actual) == leaves_of(expected)
+    assert {path: sorted(lengths) for path, lengths in lists_of(actual).items()} == {
         path: sorted(lengths) for path, lengths in lists_of(expected).items()
     }
-    assert {path: sorted(values) for path, values in found.integers.items()} == {
+    assert {path: sorted(values) for path, values in actual.integers.items()} == {
         path: sorted(values) for path, values in expected.integers.items()
     }
     for name in ("rows", "structs", "objects", "rejected", "degraded"):
-        assert getattr(found, name) == getattr(expected, name), name
+        assert getattr(actual, name) == getattr(expected, name), name
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-def test_a_buffer_in_between_changes_nothing_for_any_hazard(case: Any) -> None:
+def test_a_buffer_changes_nothing_for_any_hazard(case: Any) -> None:
     records, _, _ = case
     for among in ([], [{"other": number} for number in range(3)], [{"a": None, "b": 1}] * 2):
         mixed = [*among, *records, *among]
-        assert_equal_columns(buffered(mixed), typed_columns(mixed))
+        assert_equal_columns(columns_through_buffer(mixed), typed_columns(mixed))
 
 
 def test_pandas_nulls_are_nulls_and_nanoseconds_survive() -> None:
@@ -636,7 +645,7 @@ def test_pandas_nulls_are_nulls_and_nanoseconds_survive() -> None:
     assert columns.degraded == {"datetime out of range": 1, "duration out of range": 1}
 
 
-def test_columns_beyond_the_limit_are_counted_and_not_typed() -> None:
+def test_columns_beyond_the_limit_are_only_counted() -> None:
     records = [{f"k{row}_{column}": column for column in range(10)} for row in range(100)]
     columns = typed_columns([*records, {"k0_0": None, "nested": {"x": 1}, "null": None}], max_columns=25)
     assert columns.rows == 101
@@ -659,7 +668,7 @@ def test_max_depth_counts_the_containers_within_a_record() -> None:
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit])
-def test_what_ends_the_process_passes_through(error: type[BaseException]) -> None:
+def test_exceptions_that_end_the_process_pass(error: type[BaseException]) -> None:
     class Interrupted(UserDict[str, Any]):
         def items(self) -> Any:
             raise error
@@ -682,35 +691,35 @@ def test_what_ends_the_process_passes_through(error: type[BaseException]) -> Non
         lambda: decode_json(5),  # type: ignore[arg-type]
     ],
 )
-def test_wrong_use_raises_at_once(call: Callable[[], object]) -> None:
+def test_wrong_arguments_raise_at_once(call: Callable[[], object]) -> None:
     with pytest.raises(ArgumentError, match="expected"):
         call()
 
 
 @pytest.mark.parametrize("position", [0, 1, 500, 999])
-def test_halving_keeps_all_values_but_the_one_polars_refuses(position: int) -> None:
+def test_halving_drops_only_the_value_that_polars_refuses(position: int) -> None:
     values: list[Any] = list(range(1000))
     values[position] = "no integer"
-    built, failed = built_series(values, pl.Int64())
+    built, failed = build_series(values, pl.Int64())
     assert failed == 1
     assert sorted(pl.concat(built).to_list()) == [number for number in range(1000) if number != position]
 
 
-def test_halving_is_bounded_where_every_second_value_is_refused() -> None:
+def test_halving_is_bounded_if_polars_refuses_half_of_the_values() -> None:
     values = ["x" if number % 2 else number for number in range(1024)]
-    built, failed = built_series(values, pl.Int64())
+    built, failed = build_series(values, pl.Int64())
     assert failed + sum(map(len, built)) == 1024
     assert len(built) <= 21
 
 
 def test_a_panic_of_polars_is_caught(capfd: pytest.CaptureFixture[str]) -> None:
-    built, failed = built_series([Decimal("NaN"), Decimal(1), Decimal(2)], pl.Decimal(10, 2))
+    built, failed = build_series([Decimal("NaN"), Decimal(1), Decimal(2)], pl.Decimal(10, 2))
     assert failed == 1
     assert sorted(pl.concat(built).to_list()) == [Decimal(1), Decimal(2)]
     assert "panicked" in capfd.readouterr().err
 
 
-# ---- arbitrary values against a slow oracle that knows nothing of columns
+# ---- arbitrary values against a slow oracle without columns
 
 LEAVES = st.one_of(
     st.none(),
@@ -730,7 +739,7 @@ LEAVES = st.one_of(
     st.builds(Hostile),
     st.sampled_from([1j, Colour.RED, Level.LOW, Word.YES, np.bool_(True), np.int32(4), np.float32(1.5)]),
 )
-KEYS = st.sampled_from(["a", "b", "c", "", "é", "\ud800"])  # one surrogate: two would make equal keys
+KEYS = st.sampled_from(["a", "b", "c", "", "é", "\ud800"])  # one surrogate, because two become equal keys
 VALUES = st.recursive(
     LEAVES,
     lambda inner: (
@@ -749,8 +758,8 @@ def clean(text: str) -> str:
     return "".join("?" if "\ud800" <= character <= "\udfff" else character for character in text)
 
 
-def lane_of(value: Any) -> str | None:  # noqa: C901, PLR0911, PLR0912  a table would hide what differs from the code
-    """What a value counts as; None for a null."""
+def target_of(value: Any) -> str | None:  # noqa: C901, PLR0911, PLR0912 - on purpose no table, unlike the code
+    """The type that a value counts as; None for a null."""
     if value is None:
         return None
     if isinstance(value, bool | np.bool_):
@@ -774,7 +783,7 @@ def lane_of(value: Any) -> str | None:  # noqa: C901, PLR0911, PLR0912  a table 
     if isinstance(value, bytes):
         return "Binary"
     if isinstance(value, dt.datetime):
-        return "Datetime" if value.tzinfo is None else aware_lane(value)
+        return "Datetime" if value.tzinfo is None else aware_target(value)
     if isinstance(value, dt.date):
         return "Date"
     if isinstance(value, dt.time):
@@ -783,7 +792,7 @@ def lane_of(value: Any) -> str | None:  # noqa: C901, PLR0911, PLR0912  a table 
     return "Duration" if -(2**63) <= value / dt.timedelta(microseconds=1) < 2**63 else "object"
 
 
-def aware_lane(value: dt.datetime) -> str:
+def aware_target(value: dt.datetime) -> str:
     try:
         value.astimezone(UTC)
     except OverflowError:
@@ -806,8 +815,8 @@ def oracle_row(path: str | None, value: Any, counts: Counter[tuple[str, str]]) -
         counts[path, "list"] += 1
         for element in value:
             oracle_row(f"{path}[]", element, counts)
-    elif lane := lane_of(value):
-        counts[path, lane] += 1
+    elif target := target_of(value):
+        counts[path, target] += 1
 
 
 def oracle(records: list[Any]) -> tuple[Counter[tuple[str, str]], Counter[str]]:
@@ -842,7 +851,7 @@ def counts_of(columns: TypedColumns) -> Counter[tuple[str, str]]:
 @pytest.mark.slow
 @settings(max_examples=400)
 @given(RECORDS)
-def test_counts_per_path_and_lane_are_those_of_a_walk_over_every_value(records: list[Any]) -> None:
+def test_counts_per_path_and_type_equal_those_of_the_oracle(records: list[Any]) -> None:
     expected, rejected = oracle(records)
     columns = typed_columns(records)
     assert columns.rows == len(records) - rejected.total()
@@ -869,7 +878,7 @@ AMBIGUOUS = st.recursive(
 
 @settings(max_examples=300)
 @given(st.dictionaries(AMBIGUOUS_KEYS, AMBIGUOUS, max_size=6))
-def test_no_row_counts_twice_at_one_path_whatever_its_keys(record: dict[str, Any]) -> None:
+def test_no_row_counts_twice_at_one_path(record: dict[str, Any]) -> None:
     columns = typed_columns([record])
     per_path: Counter[str] = Counter()
     for (path, _), count in counts_of(columns).items():
@@ -881,7 +890,7 @@ def test_no_row_counts_twice_at_one_path_whatever_its_keys(record: dict[str, Any
 # ---- RecordBuffer
 
 
-def test_a_buffer_says_when_it_was_begun_and_when_it_is_full() -> None:
+def test_a_buffer_reports_its_first_arrival_and_its_bound() -> None:
     clock = SettableClock(START)
     buffer = RecordBuffer(max_rows=3, clock=clock)
     assert (len(buffer), buffer.begun_us, buffer.swap().rows) == (0, None, 0)
@@ -896,7 +905,7 @@ def test_a_buffer_says_when_it_was_begun_and_when_it_is_full() -> None:
         assert (len(buffer), buffer.full, buffer.begun_us) == (0, False, None)
 
 
-def test_a_buffer_is_full_by_bytes_of_text_bytes_and_arrays_at_any_depth() -> None:
+def test_bytes_count_towards_the_bound_at_any_depth() -> None:
     large = 10_000
     for value in ("x" * large, b"x" * large, bytearray(large), ["x" * large], {"k": (b"x" * large,)}, np.zeros(large)):
         for max_bytes, full in ((large, True), (large * 10, False)):
@@ -906,15 +915,15 @@ def test_a_buffer_is_full_by_bytes_of_text_bytes_and_arrays_at_any_depth() -> No
 
 
 @pytest.mark.parametrize("rows_before", [0, 1, 1_000])
-def test_text_that_becomes_long_is_noticed_at_the_latest_128_rows_on(rows_before: int) -> None:
+def test_long_text_is_noticed_within_128_rows(rows_before: int) -> None:
     buffer = RecordBuffer(max_rows=10**6, max_bytes=10**6)
     for _ in range(rows_before):
         buffer.append({"a": "", "b": None})
-    taken = next(number for number in range(1_000) if buffer.append({"a": "x" * 10**5, "b": None}) and buffer.full)
-    assert taken < 10 + min(2 * rows_before, 128)
+    rows = next(number for number in range(1_000) if buffer.append({"a": "x" * 10**5, "b": None}) and buffer.full)
+    assert rows < 10 + min(2 * rows_before, 128)
 
 
-def test_a_closed_buffer_takes_nothing_and_gives_up_what_it_holds() -> None:
+def test_a_closed_buffer_refuses_records_and_can_be_swapped() -> None:
     buffer = RecordBuffer()
     for record in ({"a": 1}, {"a": 2}, {"a": [3]}):
         buffer.append(record)
@@ -925,7 +934,7 @@ def test_a_closed_buffer_takes_nothing_and_gives_up_what_it_holds() -> None:
     assert buffer.swap().rows == 3
 
 
-def test_layouts_orders_of_keys_nulls_and_types_may_alternate_in_a_batch() -> None:
+def test_layouts_and_types_can_alternate_in_a_batch() -> None:
     records: list[Any] = []
     for number in range(300):
         records += [
@@ -940,23 +949,23 @@ def test_layouts_orders_of_keys_nulls_and_types_may_alternate_in_a_batch() -> No
             UserDict(b=number),
             {f"column {number}": number},
         ]
-    assert_equal_columns(buffered(records), typed_columns(records))
+    assert_equal_columns(columns_through_buffer(records), typed_columns(records))
 
 
-def test_a_type_that_a_column_once_had_does_not_come_back_in_later_batches() -> None:
+def test_types_of_earlier_batches_do_not_return() -> None:
     buffer = RecordBuffer()
-    for values, lanes in (
+    for values, dtypes in (
         ([1, "x", None], {pl.Int64(): [1], pl.String(): ["x"]}),
         ([2, 3], {pl.Int64(): [2, 3]}),
         ([None], {pl.Null(): []}),
     ):
         for value in values:
             buffer.append({"a": value, "b": 0})
-        found = leaves_of(buffer.swap().columns())["a"]
-        assert found == {dtype: comparable(held) for dtype, held in lanes.items()}
+        leaves = leaves_of(buffer.swap().columns())["a"]
+        assert leaves == {dtype: comparable(expected) for dtype, expected in dtypes.items()}
 
 
-def test_more_kinds_of_rows_than_are_remembered_are_one_batch_and_the_next() -> None:
+def test_more_row_types_than_are_remembered_stay_in_their_batch() -> None:
     records = [{f"c{bit}": number if number >> bit & 1 else None for bit in range(12)} for number in range(4_096)]
     buffer = RecordBuffer()
     for _ in range(2):
@@ -967,7 +976,7 @@ def test_more_kinds_of_rows_than_are_remembered_are_one_batch_and_the_next() -> 
 
 def test_types_of_a_hostile_metaclass_reach_no_column() -> None:
     class Pretender(type):
-        """Says that its types are int."""
+        """Pretends that its types are int."""
 
         def __hash__(cls) -> int:
             return hash(int)
@@ -982,7 +991,7 @@ def test_types_of_a_hostile_metaclass_reach_no_column() -> None:
     records: list[Any] = [{"a": 1, "b": "x"}]
     for kind in (UnhashableKind, Pretender, Panicking):
         records += [{"a": kind("Foreign", (), {})(), "b": "y"}, {"a": 2, "b": "z"}]
-    columns = buffered(records)
+    columns = columns_through_buffer(records)
     assert columns.rows == 7
     assert columns.objects == {"a": 3}
     assert leaves_of(columns) == {
@@ -992,30 +1001,30 @@ def test_types_of_a_hostile_metaclass_reach_no_column() -> None:
 
 
 @given(RECORDS, st.lists(st.booleans(), min_size=12, max_size=12))
-def test_any_records_through_a_buffer_are_typed_as_their_list_is(records: list[Any], repeated: list[bool]) -> None:
+def test_a_buffer_changes_nothing_for_any_records(records: list[Any], repeated: list[bool]) -> None:
     records = [record for record, twice in zip(records, repeated, strict=False) for _ in range(1 + twice)]
-    assert_equal_columns(buffered(records), typed_columns(records))
+    assert_equal_columns(columns_through_buffer(records), typed_columns(records))
 
 
 FLAT_RECORDS = st.lists(st.permutations("abc").flatmap(lambda keys: st.fixed_dictionaries(dict.fromkeys(keys, LEAVES))))
 
 
 @given(FLAT_RECORDS, st.data())
-def test_any_positions_of_a_batch_are_typed_as_the_records_there_are(records: list[Any], data: st.DataObject) -> None:
+def test_positions_of_a_batch_are_typed_as_their_records(records: list[Any], data: st.DataObject) -> None:
     records += data.draw(st.lists(st.dictionaries(KEYS, LEAVES | st.lists(LEAVES, max_size=2), max_size=3)))
     buffer = RecordBuffer()
     for number, record in enumerate(records):
         buffer.append(record | {"row": number})
     batch = buffer.swap()
-    rows = batch.times_us("row", "us").to_list()  # which record stands where
+    rows = batch.times_us("row", "us").to_list()  # the record at each position
     assert sorted(rows) == list(range(len(records)))
-    wanted = data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows)))
-    positions = np.flatnonzero(np.array(wanted, dtype=bool))
+    mask = data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows)))
+    positions = np.flatnonzero(np.array(mask, dtype=bool))
     expected = typed_columns([records[rows[at]] | {"row": rows[at]} for at in positions])
     assert_equal_columns(batch.columns(positions), expected)
 
 
-def test_what_the_caller_changes_after_append_changes_nothing() -> None:
+def test_changes_of_a_record_after_append_have_no_effect() -> None:
     inner: dict[str, Any] = {"x": [1, {"y": 2}]}
     array, raw = np.array([1, 2]), bytearray(b"ab")
     record: dict[str, Any] = {
@@ -1047,7 +1056,7 @@ def test_what_the_caller_changes_after_append_changes_nothing() -> None:
 
 @pytest.mark.parametrize("warm", [False, True], ids=["first", "after flat rows of the same keys"])
 @pytest.mark.parametrize(
-    ("make", "change", "path", "dtype", "kept"),
+    ("factory", "change", "path", "dtype", "expected"),
     [
         (lambda: [1], lambda value: value.append(2), "a[]", pl.Int64, [1]),
         (lambda: {"x": 1}, dict.clear, "a.x", pl.Int64, [1]),
@@ -1061,30 +1070,36 @@ def test_what_the_caller_changes_after_append_changes_nothing() -> None:
         (lambda: LyingList([1]), lambda value: value.clear(), "a[]", pl.Int64, [1]),
     ],
 )
-def test_every_kind_of_value_that_can_change_is_copied(
-    make: Callable[[], Any], change: Callable[[Any], object], path: str, dtype: Any, kept: list[Any], *, warm: bool
+def test_every_mutable_value_is_copied(
+    factory: Callable[[], Any],
+    change: Callable[[Any], object],
+    path: str,
+    dtype: Any,
+    expected: list[Any],
+    *,
+    warm: bool,
 ) -> None:
-    value = make()
+    value = factory()
     buffer = RecordBuffer()
     for _ in range(3 * warm):
         buffer.append({"a": "text", "b": 0})
     buffer.append({"a": value, "b": 1})
     change(value)
-    assert leaves_of(buffer.swap().columns())[path][dtype()] == comparable(kept)
+    assert leaves_of(buffer.swap().columns())[path][dtype()] == comparable(expected)
 
 
-def test_values_that_a_mapping_makes_on_the_spot_are_not_confused() -> None:
+def test_values_that_a_mapping_creates_on_access_are_not_confused() -> None:
     class Fresh(UserDict[str, Any]):
         def items(self) -> Any:
             return {name: [name] for name in "abcdef"}.items()
 
-    columns = buffered([{"outer": [Fresh(), Fresh()]}])
+    columns = columns_through_buffer([{"outer": [Fresh(), Fresh()]}])
     assert lists_of(columns)["outer"] == [2]
     for name in "abcdef":
         assert leaves_of(columns)[f"outer[].{name}[]"] == {pl.String(): comparable([name] * 2)}
 
 
-def test_a_caller_without_stack_to_spare_loses_no_record() -> None:
+def test_a_caller_with_a_full_stack_loses_no_record() -> None:
     buffer = RecordBuffer()
 
     def descend() -> None:
@@ -1100,13 +1115,13 @@ def test_a_caller_without_stack_to_spare_loses_no_record() -> None:
     assert counts_of(columns)["a" + "[]" * 30, "Int64"] == 1
 
 
-def test_what_cannot_be_copied_is_kept_in_its_place() -> None:
+def test_a_record_that_cannot_be_copied_is_kept() -> None:
     records = [{"a": 1}, None, BrokenMapping(), Hostile(), {"a": released_view()}, {"a": cyclic_list()}]
     rejected = {"not a mapping": 2, "unreadable record": 1, "nested too deeply": 1}
-    assert buffered(records).rejected == rejected == typed_columns(records).rejected
+    assert columns_through_buffer(records).rejected == rejected == typed_columns(records).rejected
 
 
-def test_eight_threads_append_while_one_swaps_and_nothing_is_lost() -> None:
+def test_eight_threads_append_while_one_swaps_without_loss() -> None:
     buffer = RecordBuffer(max_rows=100)
     threads, each = 8, 5_000
     start = threading.Barrier(threads + 1)
@@ -1114,7 +1129,7 @@ def test_eight_threads_append_while_one_swaps_and_nothing_is_lost() -> None:
 
     def append(thread: int) -> None:
         start.wait()
-        for number in range(each):  # of three layouts, one of them with two kinds of rows, and nested ones
+        for number in range(each):  # three layouts, one with two row types, and nested records
             extra = [{"pad": "x"}, {"pad": None}, {}, {"list": [number]}, {"more": number}][number % 5]
             buffer.append({"id": thread * each + number} | extra)
 
@@ -1128,17 +1143,17 @@ def test_eight_threads_append_while_one_swaps_and_nothing_is_lost() -> None:
         worker.join()
     batches.append(buffer.swap())
 
-    taken = [columns for batch in batches if (columns := batch.columns()).rows]
-    ids = [id_ for columns in taken for path, series in columns.leaves if path == "id" for id_ in series]
-    assert len(ids) == sum(columns.rows for columns in taken)
+    swapped = [columns for batch in batches if (columns := batch.columns()).rows]
+    ids = [id_ for columns in swapped for path, series in columns.leaves if path == "id" for id_ in series]
+    assert len(ids) == sum(columns.rows for columns in swapped)
     assert sorted(ids) == list(range(threads * each))
-    more = [value for columns in taken for path, series in columns.leaves if path == "more" for value in series]
+    more = [value for columns in swapped for path, series in columns.leaves if path == "more" for value in series]
     assert Counter(more) == dict.fromkeys(range(4, each, 5), threads)
-    assert sum(counts_of(columns)["list", "list"] for columns in taken) == threads * each // 5
-    assert sum(counts_of(columns)["pad", "String"] for columns in taken) == threads * each // 5
+    assert sum(counts_of(columns)["list", "list"] for columns in swapped) == threads * each // 5
+    assert sum(counts_of(columns)["pad", "String"] for columns in swapped) == threads * each // 5
 
 
-def test_every_row_has_its_own_event_time_whatever_the_layouts_of_the_others() -> None:
+def test_every_row_has_its_own_event_time_in_any_layout() -> None:
     kinds: list[Callable[[int], Any]] = [
         lambda row: {"row": row, "t": row, "x": "a"},
         lambda row: {"x": None, "t": str(row), "row": row},
@@ -1161,7 +1176,7 @@ def test_every_row_has_its_own_event_time_whatever_the_layouts_of_the_others() -
         assert time == (row if (row // 10**6 - 10**9) % len(kinds) in timed else None)
 
 
-def test_a_path_of_an_event_time_finds_a_key_of_that_name_first_then_a_nested_one() -> None:
+def test_an_exact_key_has_precedence_as_path_of_event_time() -> None:
     buffer = RecordBuffer()
     for record in ({"a.t": 1, "b": 0}, {"a": {"t": 2}}, {"a": 3}, {"a.t": 4, "a": {"t": 5}}, None):
         buffer.append(record)

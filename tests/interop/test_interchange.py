@@ -1,4 +1,4 @@
-"""What is handed out to others and taken from them: images, profiles of images, Parquet, the command."""
+"""Exchange with other tools: images, profiles from images, Parquet, the command."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from polarsprof.cli import main
 from polarsprof.errors import ArgumentError, CorruptProfile
 from polarsprof.interop import parquet
 from polarsprof.interop.parquet import sketch_rows, write_parquet
-from polarsprof.profiles.group import TEMPORAL_GROUPS
+from polarsprof.profiles.value_groups import TEMPORAL_GROUPS
 
 RANKS = [0.0, 0.25, 0.5, 0.99, 1.0]
 NO_FALSE_NEGATIVES = datasketches.frequent_items_error_type.NO_FALSE_NEGATIVES
@@ -33,7 +33,7 @@ def groups_of(profile: pp.Profile) -> dict[str, dict[str, pp.GroupProfile]]:
 # ----------------------------------------------------------------------------------------------------------- images out
 
 
-def test_images_open_in_datasketches_and_say_what_the_profile_says():
+def test_images_open_in_datasketches_with_the_figures_of_the_profile():
     chance = np.random.default_rng(1)
     data = pl.DataFrame({"x": chance.normal(size=50_000), "s": [f"é{n}" for n in chance.zipf(1.4, 50_000).tolist()]})
     profile = pp.profile(data)
@@ -50,10 +50,10 @@ def test_images_open_in_datasketches_and_say_what_the_profile_says():
     assert profile["s"].images() == string.images()
 
 
-def test_sketches_of_nothing_and_those_not_kept_have_no_image():
+def test_empty_and_untracked_sketches_have_no_image():
     spec = pp.ProfileSpec(distinct=False)
     profile = pp.profile(pl.DataFrame({"n": [None], "b": [True], "x": [1.5]}), spec=spec)
-    assert profile["n"].images() == profile["b"].images() == pp.Profile()._new_column("x").images() == {}
+    assert profile["n"].images() == profile["b"].images() == pp.Profile().column("x").images() == {}
     assert sorted(profile["x"].images()) == ["frequent_strings", "kll_doubles"]
 
 
@@ -62,14 +62,14 @@ def test_sketches_of_nothing_and_those_not_kept_have_no_image():
 
 @settings(max_examples=40)
 @given(frames())
-def test_images_taken_in_again_say_the_same(frame):
+def test_imported_images_have_the_same_figures(frame):
     profile = pp.profile(frame)
     groups = {path: {name: group.images() for name, group in of.items()} for path, of in groups_of(profile).items()}
     adopted = pp.Profile.from_images(groups, rows=max(profile.rows, 10_000))
     adopted = pp.read(adopted.to_bytes())
     for path, of in groups_of(profile).items():
         for name, group in of.items():
-            if name != "boolean":  # which has no sketches
+            if name != "boolean":  # booleans have no sketches
                 same = adopted[path].group(name)
                 assert same.distinct == group.distinct, (path, name)
                 assert same.frequent_items(1_000) == group.frequent_items(1_000), (path, name)
@@ -79,7 +79,7 @@ def test_images_taken_in_again_say_the_same(frame):
 
 
 @given(st.lists(st.integers(0, 300), min_size=1, max_size=60), st.lists(st.integers(0, 300), min_size=1, max_size=60))
-def test_an_adopted_profile_merges_like_any_other(one, other):
+def test_an_imported_profile_merges_like_any_other(one, other):
     profiles = [pp.profile(pl.DataFrame({"x": pl.Series(values, dtype=pl.Int64)})) for values in (one, other)]
     adopted = pp.Profile.from_images({"x": {"number": profiles[0]["x"].images()}}, rows=len(one))
     adopted.merge(profiles[1])
@@ -92,7 +92,7 @@ def test_an_adopted_profile_merges_like_any_other(one, other):
 
 
 def test_values_of_which_no_frequent_items_are_known_widen_the_bounds():
-    """They may have been any value, so that the bounds stay certain."""
+    """Unknown items can be any value, so the bounds stay certain."""
     kll = pp.profile(pl.DataFrame({"x": [7] * 1_000}))["x"].images()["kll_doubles"]
     adopted = pp.Profile.from_images({"x": {"number": {"kll_doubles": kll}}}, rows=1_000)
     adopted.merge(pp.profile([{"x": 7}, {"x": 8}]))
@@ -125,14 +125,14 @@ def test_texts_of_others_become_the_values_that_we_keep():
     assert sorted(item.estimate for item in adopted["b"].frequent_items()) == [3, 4]
 
 
-def test_what_is_not_known_of_images_is_nothing():
+def test_unknown_figures_of_images_are_none():
     kll = pp.profile(pl.DataFrame({"x": [1, 2, 0]}))["x"].images()["kll_doubles"]
     x = pp.Profile.from_images({"x": {"number": {"kll_doubles": kll}}}, rows=5)["x"]
     assert (x.count, x.null_count, x.min, x.max, x.types) == (3, 2, 0, 2, {"fractional": 3})
     assert (x.sum, x.mean, x.variance, x.distinct, x.frequent_items()) == (None, None, None, None, [])
 
 
-def test_wrong_images_are_refused_with_what_was_expected():
+def test_wrong_images_are_refused_with_the_expected_kind():
     kll = pp.profile([{"x": 1.5}])["x"].images()["kll_doubles"]
     infinite = pp.profile([{"x": float("inf")}])["x"].images()["kll_doubles"]
     take = pp.Profile.from_images
@@ -279,7 +279,7 @@ def test_windows_that_overlap_are_converted_once(tmp_path):
     assert rows["rows"].sum() == 12
 
 
-def test_what_cannot_be_converted_is_said_in_one_line(tmp_path):
+def test_an_impossible_conversion_is_one_line(tmp_path):
     pp.profile([{"x": 1}]).write(tmp_path / "one.bin")
     (tmp_path / "no.bin").write_bytes(b"no profile")
     for arguments, code, text in (
@@ -288,7 +288,7 @@ def test_what_cannot_be_converted_is_said_in_one_line(tmp_path):
         ((tmp_path / "one.bin", tmp_path / "no" / "out", "--to", "parquet"), 1, "No such file"),
         ((tmp_path / "one.bin", tmp_path / "out", "--to", "excel"), 2, "'parquet'"),
         ((tmp_path / "one.bin", tmp_path / "out"), 2, "--to"),
-        ((tmp_path / "one.bin", tmp_path / "one.bin", "--to", "parquet"), 2, "is what is to be converted"),
+        ((tmp_path / "one.bin", tmp_path / "one.bin", "--to", "parquet"), 2, "is the file to convert"),
         ((tmp_path / "one.bin", tmp_path, "--to", "parquet"), 1, "Is a directory"),
         ((tmp_path / "one.bin", tmp_path / "out", "--to", "parquet", "--dataset", "a"), 2, "needs a store"),
     ):

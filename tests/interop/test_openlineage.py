@@ -1,4 +1,4 @@
-"""OpenLineage: events that its own client and its schema take, with figures that are those of the rows."""
+"""OpenLineage events are valid for its client and schema, with true figures."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ SPEC = "POLARSPROF_TEST_OPENLINEAGE"
 
 
 def strictly(text):
-    """JSON, without the numbers that it lacks."""
+    """Parsed JSON; NaN and infinities raise."""
     return json.loads(text, parse_constant=pytest.fail)
 
 
 def assert_valid(event):
-    """The client, whose classes are made from the schema, takes every field in its type, and would write the same."""
+    """Assert that the client, generated from the schema, reads and writes the event."""
     client = pytest.importorskip("openlineage.client.event_v2")
     serde = pytest.importorskip("openlineage.client.serde").Serde
     (dataset,) = event["inputs"]
@@ -65,7 +65,7 @@ def _facets(facets):
 
 
 def _facet(kind, facet):
-    """The facet as an object of the client; what is no field of it, or of another type, raises."""
+    """The facet as an object of the client; unknown fields and wrong types raise."""
     names = {**vars(sys.modules["openlineage.client.generated.base"]), **vars(sys.modules[kind.__module__])}
     hints = typing.get_type_hints(kind, {**names, "ClassVar": typing.ClassVar})
     own = {name: value for name, value in facet.items() if name not in ("_producer", "_schemaURL")}
@@ -74,7 +74,7 @@ def _facet(kind, facet):
 
 
 def _comparable(part):
-    """Without what is empty, which the client writes or leaves out, and without versions, of which it has its own."""
+    """The event without empty fields and versions, which differ in the client."""
     match part:
         case dict():
             return {name: own for name, each in part.items() if (own := _comparable(each)) not in ({}, [])}
@@ -86,7 +86,7 @@ def _comparable(part):
 
 
 def _validate_with_schema(event):
-    """Against the schema itself, where the folder `spec` of a checkout of OpenLineage is named."""
+    """Validate against the schema, if a variable names the folder of the schema."""
     folder = os.environ.get(SPEC)
     if not folder:
         return
@@ -135,7 +135,7 @@ records = st.dictionaries(st.text(max_size=5), values | st.lists(values, max_siz
 
 
 @given(st.lists(records, max_size=6))
-def test_whatever_came_the_event_is_valid(rows):
+def test_the_event_is_valid_for_all_data(rows):
     profile = pp.profile(rows)
     event = strictly(event_line(profile))
     assert_valid(event)
@@ -156,13 +156,13 @@ def _is_double(number):
         return False
 
 
-def test_integers_beyond_what_doubles_hold_exactly_are_doubles():
+def test_integers_beyond_exact_doubles_are_doubles():
     metrics = data_quality_metrics(pp.profile([{"n": 2**53}, {"n": 2**53 + 1}]))["columnMetrics"]["n"]
     assert (metrics["min"], type(metrics["min"])) == (2**53, int)
     assert (metrics["max"], type(metrics["max"])) == (float(2**53), float)
 
 
-def test_of_nothing():
+def test_the_event_of_an_empty_profile():
     event = pp.Profile().to_openlineage()
     assert_valid(event)
     assert (event["inputs"][0]["name"], event["job"]["name"], columns_of(event)) == ("dataset", "profile_dataset", {})
@@ -215,7 +215,7 @@ def test_wrong_arguments_are_named(options):
 
 
 class Server:
-    """Takes posts, or answers them otherwise; `gate` lets them through."""
+    """Accepts posts or answers with other codes; a closed `gate` delays them."""
 
     def __init__(self):
         self.answers, self.taken, self.headers = [], [], []
@@ -277,24 +277,24 @@ def test_each_pane_is_posted_with_the_key(tmp_path, server, monkeypatch):
         assert_valid(event)
 
 
-def test_what_fails_in_passing_is_sent_again_and_what_is_refused_is_not(tmp_path, server, monkeypatch):
-    monkeypatch.setattr("polarsprof.interop.openlineage.emitter._PAUSES_S", (0.0, 0.0))
+def test_temporary_errors_are_retried_and_permanent_ones_are_not(tmp_path, server, monkeypatch):
+    monkeypatch.setattr("polarsprof.interop.openlineage.emitter._RETRY_PAUSES_S", (0.0, 0.0))
     server.answers = [503, 429, 201, 400, 201, 500, 500, 500]
-    with server.running() as url, pytest.warns(DataWarning, match="was not sent: HTTP Error 400") as told:
+    with server.running() as url, pytest.warns(DataWarning, match="was not sent: HTTP Error 400") as warnings:
         lineage = Lineage(url)
         for hour in range(4):
             lineage(pp.Profile(dataset=f"d{hour}"))
         lineage.close()
     assert (lineage.sent, lineage.failed) == (2, 2)
     assert [event["inputs"][0]["name"] for event in server.taken] == ["d0", "d2"]
-    assert len(told) == 1
+    assert len(warnings) == 1
 
 
-def test_a_server_that_hangs_delays_no_pane_and_what_waits_is_bounded(tmp_path, server, monkeypatch):
-    monkeypatch.setattr("polarsprof.interop.openlineage.emitter._MOST_WAITING", 3)
-    monkeypatch.setattr("polarsprof.interop.openlineage.emitter._CLOSING_S", 0.1)
+def test_a_hanging_server_delays_no_pane_and_pending_events_are_bounded(tmp_path, server, monkeypatch):
+    monkeypatch.setattr("polarsprof.interop.openlineage.emitter._MAX_PENDING", 3)
+    monkeypatch.setattr("polarsprof.interop.openlineage.emitter._CLOSE_TIMEOUT_S", 0.1)
     server.gate.clear()
-    with server.running() as url, pytest.warns(DataWarning, match="3 wait already"):
+    with server.running() as url, pytest.warns(DataWarning, match="3 events are pending"):
         lineage = Lineage(url)
         store = log_hours(tmp_path, lineage, 20)
         assert len(store.files("d")) == 20
@@ -306,7 +306,7 @@ def test_a_server_that_hangs_delays_no_pane_and_what_waits_is_bounded(tmp_path, 
 
 
 def test_a_server_that_is_away_ends_with_a_warning(tmp_path, monkeypatch):
-    monkeypatch.setattr("polarsprof.interop.openlineage.emitter._PAUSES_S", (0.0, 0.0))
+    monkeypatch.setattr("polarsprof.interop.openlineage.emitter._RETRY_PAUSES_S", (0.0, 0.0))
     with pytest.warns(DataWarning, match=r"was not sent: .*refused"):
         lineage = Lineage("http://127.0.0.1:9/x")
         log_hours(tmp_path, lineage, 3)
@@ -314,16 +314,16 @@ def test_a_server_that_is_away_ends_with_a_warning(tmp_path, monkeypatch):
     assert (lineage.sent, lineage.failed) == (0, 3)
 
 
-def test_what_comes_after_the_end_is_counted(tmp_path):
+def test_events_after_the_end_are_counted(tmp_path):
     with Lineage(tmp_path / "events.ndjson") as lineage:
         lineage(pp.Profile())
-    with pytest.warns(DataWarning, match="after the end"):
+    with pytest.warns(DataWarning, match="emitter is closed"):
         lineage(pp.Profile())
     assert (lineage.sent, lineage.failed) == (1, 1)
 
 
 @pytest.mark.parametrize("place", ["ftp://a/b", "http://", "kafka://a:1/b", 5])
-def test_what_is_no_place_is_refused(place):
+def test_a_wrong_place_is_refused(place):
     with pytest.raises(ArgumentError, match="place"):
         Lineage(place)
 
@@ -373,7 +373,7 @@ def test_wrong_use_of_the_command_is_one_line(tmp_path, arguments, code, part):
     assert not (tmp_path / "s").exists()
 
 
-def test_convert_says_what_does_not_fit(tmp_path):
+def test_convert_names_options_that_do_not_fit(tmp_path):
     pp.profile([{"n": 1}]).write(tmp_path / "p.bin")
     result = run("convert", tmp_path / "p.bin", tmp_path / "x", "--to", "parquet", "--openlineage-namespace", "x")
     assert (result.exit_code, "needs --to openlineage" in result.stderr) == (2, True)

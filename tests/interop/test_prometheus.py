@@ -1,4 +1,4 @@
-"""Metrics: what a scrape over HTTP says is the truth, counters never go back, and no scrape waits for a stream."""
+"""Metrics: scrapes are correct, counters never decrease, no scrape waits."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from polarsprof.interop.prometheus import SessionCollector, serving
 from polarsprof.interop.prometheus.columns import ColumnFigures
 from polarsprof.interop.prometheus.families import Labels
 from polarsprof.sources import Batch, KafkaSource, Source
-from polarsprof.stream.status import SourceStatus, StreamStatus, together
+from polarsprof.stream.status import SourceStatus, StreamStatus, combined
 from polarsprof.testing import SettableClock
 
 prometheus_client = pytest.importorskip("prometheus_client")
@@ -45,7 +45,7 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 def scraped(url, accept=None):
-    """(name, labels as sorted pairs) → value, of a scrape over HTTP; no series may stand there twice."""
+    """(name, sorted labels) → value of a scrape over HTTP; no series occurs twice."""
     request = urllib.request.Request(url, headers={"Accept": accept} if accept else {})
     with urllib.request.urlopen(request, timeout=30) as answer:
         text, kind = answer.read().decode(), answer.headers["Content-Type"]
@@ -61,7 +61,7 @@ def value(samples, name, **labels):
 
 
 def until(look, holds, seconds=60):
-    """What `look` gives once it holds."""
+    """The first true result of `look`."""
     end = time.monotonic() + seconds
     while not holds(found := look()):
         assert time.monotonic() < end, found
@@ -104,7 +104,7 @@ def streaming(*arguments, folder, dataset="flights"):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-def test_a_scrape_of_a_running_command_says_what_the_rows_say(tmp_path, nycflights):
+def test_a_scrape_of_a_running_command_has_the_figures_of_the_rows(tmp_path, nycflights):
     frame = pl.read_csv(nycflights, null_values="NA", n_rows=20_000).select("time_hour", "dep_delay", "dest")
     path = tmp_path / "growing.ndjson"
     path.write_text("")
@@ -117,7 +117,7 @@ def test_a_scrape_of_a_running_command_says_what_the_rows_say(tmp_path, nycfligh
             frame.slice(5_000).write_ndjson(file)
             file.write(b"oops\n[1]\n")
         of = {"dataset": "flights"}
-        # What the source handed out is shown once it is logged, so this comes last.
+        # Records of the source count after they are logged, so this check is last.
         found = until(lambda: scraped(url), lambda found: value(found, "records_read_total", **of) == 20_002)
         assert value(found, "rows_logged_total", **of) == value(found, "rows_profiled_total", **of) + 2 == 20_002
         assert value(found, "rows_rejected_total", reason="invalid JSON", **of) == 1
@@ -129,7 +129,7 @@ def test_a_scrape_of_a_running_command_says_what_the_rows_say(tmp_path, nycfligh
         latest = datetime.fromisoformat(frame["time_hour"].max()).timestamp()
         assert value(found, "watermark_timestamp_seconds", **of) == latest - 3_600
         assert abs(value(found, "event_lag_seconds", **of) - (time.time() - latest)) < 60
-        # Figures are five seconds old at the most.
+        # Figures are at most five seconds old.
         found = until(
             lambda: scraped(url, "application/openmetrics-text;version=1.0.0"),
             lambda found: value(found, "column_values", column="dest", **of) == 20_000,
@@ -150,7 +150,7 @@ def test_a_scrape_of_a_running_command_says_what_the_rows_say(tmp_path, nycfligh
         assert places == pytest.approx(frame["dest"].n_unique(), rel=0.05)
         assert value(found, "column_mean", column="dest", **of) is None
         assert {dict(labels).get("column") for _, labels in found} == {None, "dep_delay", "dest"}
-        with socket.create_connection(("127.0.0.1", int(re.search(r":(\d+)/", url)[1]))):  # and never asks
+        with socket.create_connection(("127.0.0.1", int(re.search(r":(\d+)/", url)[1]))):  # and sends no request
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == 128 + signal.SIGTERM
     assert pp.ProfileStore(tmp_path / "store").read("flights").rows == 20_000
@@ -170,7 +170,7 @@ def test_a_redis_stream_and_a_death_in_between(tmp_path):
             process.wait()
         for number in range(5):
             connection.xadd("events", {"data": json.dumps({"n": number})})
-        with streaming(address, folder=tmp_path, dataset="events") as (_, url):  # counters begin anew
+        with streaming(address, folder=tmp_path, dataset="events") as (_, url):  # counters start at 0
             found = until(lambda: scraped(url), lambda found: value(found, "rows_profiled_total", **of) == 5)
             assert value(found, "rows_recovered_total", **of) == 50
             assert value(found, "source_lag_records", **of) is None
@@ -195,7 +195,7 @@ def test_an_address_that_cannot_be_served_is_one_line_at_the_start(tmp_path, arg
     assert code == 2 or result.stderr.count("\n") == 1
 
 
-def test_a_port_that_is_taken_is_named(tmp_path):
+def test_a_port_in_use_is_named(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         result = CliRunner().invoke(
@@ -270,7 +270,7 @@ def test_gauges_of_time(session, registry, clock):
 
 
 class Topic(Source):
-    """Lists of records; before each poll it looks at the metrics."""
+    """A source of lists of records that reads the metrics before each poll."""
 
     def __init__(self, batches, look):
         self.batches, self.look, self.at = batches, look, 0
@@ -301,7 +301,7 @@ def test_lag_and_letters_of_a_source(session, registry):
         session.run(Topic([[{"n": 1}] * 3, [b"oops", {"n": 2}], [{"n": 3}]], look))
     assert seen == [(6, 0, 0), (3, 3, 0), (1, 5, 1), (0, 6, 1)]
     assert registry.get_sample_value("polarsprof_records_read_total", of) == 6
-    assert registry.get_sample_value("polarsprof_source_lag_records", of) is None  # it is not read any more
+    assert registry.get_sample_value("polarsprof_source_lag_records", of) is None  # the source is closed
 
 
 def test_a_topic_of_kafka(tmp_path, registry):
@@ -373,7 +373,7 @@ def test_counters_never_go_back_while_threads_log_and_loggers_close(tmp_path, re
 
 
 def _later(before, registry):
-    """The counters now, none of which is below what it was, and no more rows profiled than logged."""
+    """The counters, after a check that none decreased and profiled rows are logged."""
     samples = [sample for family in registry.collect() if family.type == "counter" for sample in family.samples]
     now = {(sample.name, tuple(sorted(sample.labels.items()))): sample.value for sample in samples}
     assert all(now[key] >= count for key, count in before.items())
@@ -390,7 +390,7 @@ def test_a_scrape_waits_for_no_work(session, registry):
     held, done = threading.Event(), threading.Event()
 
     def work():
-        with logger._work:
+        with logger._worker._lock:
             held.set()
             assert done.wait(60)
 
@@ -405,11 +405,11 @@ def test_a_scrape_waits_for_no_work(session, registry):
         worker.join()
 
 
-def test_nothing_is_kept_for_nobody(session):
+def test_a_session_without_a_collector_keeps_no_status(session):
     logger = session.logger("d")
     logger.log_records([{"n": 1}] * 10)
     _ = logger.profile
-    assert logger._status == StreamStatus()
+    assert logger._worker.status == StreamStatus()
     logger.close()
     assert session._ended == {}
 
@@ -429,7 +429,7 @@ HOSTILE = [
 ]
 
 
-def test_hostile_names_are_labels_and_nothing_else(tmp_path):
+def test_hostile_names_are_only_labels(tmp_path):
     with pp.Session(tmp_path) as session:
         for number, name in enumerate(HOSTILE[:-1], 1):
             logger = session.logger(name)
@@ -455,7 +455,7 @@ def test_hostile_names_are_labels_and_nothing_else(tmp_path):
                     assert means == [number] * len(HOSTILE)
 
 
-def test_promtool_finds_nothing(session, tmp_path):
+def test_promtool_finds_no_problems(session, tmp_path):
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("promtool of Prometheus is not installed")
@@ -493,7 +493,7 @@ def test_a_text_that_pretends_to_be_the_label_of_another_is_left_out():
 # -------------------------------------------------------------------------------------------------- figures of columns
 
 
-def test_the_number_of_series_is_bounded_and_what_is_left_out_is_told(session, registry):
+def test_the_number_of_series_is_bounded_and_the_rest_is_counted(session, registry):
     registry.register(SessionCollector(session, columns=["c*", "[x]"], max_series=45))
     for name in ("a", "b"):
         logger = session.logger(name)
@@ -554,18 +554,18 @@ def test_figures_do_not_outlive_their_windows(session, registry):
     assert registry.get_sample_value("polarsprof_rows_profiled_total", {"dataset": "d"}) == 1
 
 
-def test_a_window_that_is_sealed_while_its_figures_are_taken_has_none(session, registry, monkeypatch):
+def test_a_window_sealed_during_a_scrape_has_no_figures(session, registry, monkeypatch):
     registry.register(SessionCollector(session, columns=["n"]))
     logger = session.logger("d")
     logger.log({"n": 5})
     _ = logger.profile
-    fits = ColumnFigures._fits
+    fits = ColumnFigures._matches
 
     def closing(figures, path):
         logger.close()
         return fits(figures, path)
 
-    monkeypatch.setattr(ColumnFigures, "_fits", closing)
+    monkeypatch.setattr(ColumnFigures, "_matches", closing)
     assert registry.get_sample_value("polarsprof_column_max", {"dataset": "d", "column": "n"}) is None
     assert registry.get_sample_value("polarsprof_panes_written_total", {"dataset": "d"}) == 1
 
@@ -589,7 +589,7 @@ def test_wrong_use_is_refused(session, arguments, options):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-def test_a_forked_child_serves_nothing_and_ends(tmp_path):
+def test_a_forked_child_serves_no_metrics_and_ends(tmp_path):
     code = """
 import os, socket, sys, threading
 import polarsprof as pp
@@ -635,9 +635,9 @@ status = st.builds(
 
 
 @given(st.lists(status, max_size=4), st.integers(0, 4))
-def test_what_several_show_together_does_not_depend_on_the_cut(parts, cut):
-    whole = together(parts)
-    assert together([together(parts[:cut]), together(parts[cut:])]) == whole
+def test_the_sum_of_several_statuses_does_not_depend_on_the_cut(parts, cut):
+    whole = combined(parts)
+    assert combined([combined(parts[:cut]), combined(parts[cut:])]) == whole
     assert whole.latest_us == max((part.latest_us for part in parts if part.latest_us is not None), default=None)
     assert whole.oldest_us == min((part.oldest_us for part in parts if part.oldest_us is not None), default=None)
     assert whole.counters == {name: sum(part.counters.get(name, 0) for part in parts) for name in whole.counters}

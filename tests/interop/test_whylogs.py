@@ -1,4 +1,4 @@
-"""Files of whylogs are read to the figure, and what is written for whylogs it opens, merges and sums up as its own."""
+"""Files of whylogs are read exactly, and whylogs opens and merges written files."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ PEER = os.environ.get("POLARSPROF_TEST_WHYLOGS")
 
 @pytest.mark.parametrize("name", ["flights_v0.bin", "flights_v1.bin"])
 @pytest.mark.parametrize("through", [lambda profile: profile, through_bytes], ids=["read", "written again"])
-def test_a_file_says_what_its_rows_say(name, through):
+def test_a_file_has_the_figures_of_its_rows(name, through):
     profile = through(pp.read(FILES / name))
     assert profile.rows == EXPECTED["rows"]
     assert list(profile.columns) == sorted(EXPECTED["columns"])
@@ -80,7 +80,7 @@ def _check_numbers(column, expected):
 
 
 def _check_items(column, top, *, kept):
-    """Whoever is listed came as often as the bounds say; who is not listed, no more often than any may have."""
+    """Check that counts are within bounds, also those of values that are not listed."""
     found = {str(item.value): item for item in column.frequent_items(10_000)}
     floats_without_items = kept and column.types.keys() == {"fractional"}
     for value, count in top:
@@ -103,7 +103,7 @@ def test_sums_of_integers_are_exact_where_the_file_has_them_and_never_look_so_wh
     assert type(through_bytes(both)["distance"].sum) is float
 
 
-def test_what_a_file_does_not_know_stays_unknown_in_every_merge():
+def test_unknown_figures_stay_unknown_in_every_merge():
     native = pp.profile([{"dep_delay": 3, "tailnum": "A"}])
     for merged in (
         pp.merge([pp.read(FILES / "flights_v1.bin"), native]),
@@ -130,7 +130,7 @@ def test_files_of_both_versions_and_our_own_merge():
         if "mean" in expected:
             assert column.mean == pytest.approx(expected["mean"], rel=1e-13)
             assert column.quantile(0.5) == pytest.approx(expected["median"], abs=12)
-        elif path != "time_hour":  # which whylogs 0.x took for datetimes and hashed as such
+        elif path != "time_hour":  # whylogs 0.x hashed these texts as datetimes
             assert column.distinct.lower <= expected["distinct"] <= column.distinct.upper
 
 
@@ -144,7 +144,7 @@ def test_facts_of_a_file_arrive():
     assert old["tailnum"].length.max == 6
 
 
-def test_model_performance_is_kept_and_merged():
+def test_model_performance_is_read_and_merged():
     profile = pp.read(FILES / "performance_v1.bin")
     figures = profile.foreign[""]
     assert figures["model_performance/type"] == "regression"
@@ -170,7 +170,7 @@ def test_figures_that_do_not_add_up_are_none_after_a_merge():
 
 
 def rows_with_everything():
-    """A column as whylogs 1.x counts it row by row: a NaN is a fraction, a NaN and a null."""
+    """A column as whylogs 1.x counts rows: NaN is a fraction, a NaN and a null."""
     values = [1, 2, -4, 0.5, math.nan, math.inf, True, True, False, "x", "", None]
     numbers = [1, 2, -4, 0.5, math.inf, 1, 1, 0]
     return values, v1(
@@ -198,12 +198,12 @@ def test_every_kind_of_value_is_counted_as_the_rows_say():
     assert (column.group("string").min, column.group("string").max) == ("", "x")
     known = {(repr(item.value), item.lower, item.upper) for item in native.frequent_items(20)}
     assert {(repr(item.value), item.lower, item.upper) for item in column.frequent_items(20)} == known
-    assert column.mean is None  # an infinity went into it, and the quantiles speak of the booleans too
+    assert column.mean is None  # it includes an infinity, and the quantiles include booleans
     assert column.variance is None
     assert column.sum is None
 
 
-def test_moments_of_numbers_are_told_from_those_of_booleans():
+def test_moments_of_numbers_exclude_booleans():
     numbers, booleans = [3.5, -1.0, 2.25, 8.0], [1, 1, 0]
     data = v1(
         {
@@ -271,7 +271,7 @@ def test_a_column_without_its_metrics_says_so():
         column = pp.read(v1({"a": integers(counts__n=3, counts__null=1, types__integral=2)}))["a"]
     assert (column.count, column.null_count) == (2, 1)
     assert (column.min, column.mean, column.sum, column.quantile(0.5)) == (None, None, None, None)
-    assert column.group("number").item_summary.offset == 2  # any value may be both of them
+    assert column.group("number").item_summary.offset == 2  # both can be any value
 
 
 def test_long_texts_meet_their_native_twins_unless_whylogs_cut_them():
@@ -297,7 +297,7 @@ def test_tags_segments_and_metadata_arrive():
     assert profile["a"].null_count == profile.rows == 1
 
 
-def test_what_has_no_counterpart_can_be_read():
+def test_figures_without_a_counterpart_can_be_read():
     profile = pp.read(
         v1(
             {
@@ -329,7 +329,7 @@ def test_what_has_no_counterpart_can_be_read():
     assert "11 figures without a counterpart here" in repr(profile)
 
 
-def test_lengths_that_1_x_kept_with_character_ranges_are_lengths():
+def test_lengths_beside_character_ranges_of_1_x_are_lengths():
     lengths = [0, 3, 3, 7]
     figures = integers(counts__n=4, types__integral=4) | ends(0, 7) | distribution(lengths) | cardinality(lengths)
     named = {f"unicode_range/string_length:{name}": component for name, component in figures.items()}
@@ -341,7 +341,7 @@ def test_lengths_that_1_x_kept_with_character_ranges_are_lengths():
     assert profile.foreign == {}
 
 
-def test_a_confusion_matrix_is_kept_by_its_labels():
+def test_a_confusion_matrix_is_read_by_its_labels():
     model = wl.ModelV0(output_fields=["p"])
     model.metrics.model_type = 1
     model.metrics.score_matrix.labels.extend(["cat", "dog"])
@@ -359,7 +359,7 @@ def test_a_confusion_matrix_is_kept_by_its_labels():
     assert counts == {"cat/cat": 10, "cat/dog": 4, "dog/cat": 2}
 
 
-def test_a_refused_sketch_marks_its_column_and_loses_nothing_else():
+def test_a_refused_sketch_marks_only_its_column():
     values = [float(n) for n in range(500)]
     old = b"\x02" + kll(values)[1:]  # many values behind the preamble of one: an old bug of whylogs
     figures = integers(counts__n=500, types__fractional=500) | cardinality(values)
@@ -396,7 +396,7 @@ def v0_columns():
     return {"number": numbers, "float": floats, "text": texts}
 
 
-def test_old_files_say_what_they_hold():
+def test_old_files_have_their_figures():
     with pytest.warns(DataWarning, match="no distinct count"):
         profile = pp.read(v0(v0_message(v0_columns())))
     number, text, fraction = profile["number"], profile["text"], profile["float"]
@@ -406,7 +406,7 @@ def test_old_files_say_what_they_hold():
     assert number.group("number").counters["zero"] == 5
     assert {item.value: item.upper for item in number.frequent_items(7)} == Counter(n % 7 for n in range(30))
     assert (fraction.min, fraction.max, fraction.sum) == (-1.5, 4.0, 3.0)
-    assert text.types == {"string": 4, "boolean": 3, "object": 3}  # two of them lists, of which only rows are counted
+    assert text.types == {"string": 4, "boolean": 3, "object": 3}  # two of them are lists, of which only rows count
     assert text.true_count == 2
     assert (text.min, text.max, text.length.mean) == ("a", "b", 1.0)
     assert profile.foreign["text"] == {
@@ -426,7 +426,7 @@ def test_several_profiles_in_one_file_merge_and_one_may_stand_without_its_length
     assert (three.rows, three["number"].sum, three["number"].null_count) == (96, 3 * single["number"].sum, 6)
 
 
-def test_theta_sketches_are_estimated_where_nothing_else_counts_distinct_values():
+def test_theta_sketches_are_read_without_another_distinct_count():
     sketch = datasketches.update_theta_sketch(12)
     for value in range(40_000):
         sketch.update(float(value))
@@ -563,7 +563,7 @@ def test_a_name_of_a_data_set_beyond_the_limit_is_refused():
 
 @pytest.mark.parametrize("count", [-1, 2**62])
 def test_counts_that_no_data_has_are_refused(count):
-    with pytest.raises(CorruptProfile, match="counts that no values have"):
+    with pytest.raises(CorruptProfile, match="impossible counts"):
         pp.read(v1({"a": integers(counts__n=count, types__string=count)}))
 
 
@@ -572,7 +572,7 @@ def test_counts_that_no_data_has_are_refused(count):
 
 @settings(max_examples=60)
 @given(frame=frames())
-def test_what_whylogs_has_a_place_for_comes_back(frame):
+def test_figures_of_whylogs_survive_a_round_trip(frame):
     profile = pp.profile(frame)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)
@@ -610,7 +610,7 @@ def test_our_own_facts_come_back_but_not_after_a_merge_of_others():
     assert (changed.dataset, changed.panes) == ("orders", frozenset())
 
 
-def test_a_mirror_in_their_format_survives_and_overwrites_nothing(tmp_path):
+def test_a_mirror_in_their_format_survives_and_overwrites_no_file(tmp_path):
     clock = SettableClock()
     mirror = pp.ProfileStore(tmp_path / "theirs", format="whylogs")
     with (
@@ -667,7 +667,7 @@ def test_windows_of_a_store_become_files_of_a_folder(tmp_path):
     assert "3 files" in CliRunner().invoke(main, arguments).stdout
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == [f"x_profile.2026-01-01_0{hour}.bin" for hour in range(3)]
-    assert CliRunner().invoke(main, arguments).exit_code == 1  # nothing is overwritten
+    assert CliRunner().invoke(main, arguments).exit_code == 1  # no file is overwritten
 
 
 # -------------------------------------------------------------------------------------------- whylogs itself, as a peer
@@ -687,7 +687,7 @@ def peer_rows():
 
 
 @pytest.mark.skipif(not PEER, reason="POLARSPROF_TEST_WHYLOGS names no interpreter with whylogs 1.6.4")
-def test_whylogs_opens_merges_and_sums_up_what_was_written_for_it(tmp_path):
+def test_whylogs_opens_merges_and_summarizes_written_files(tmp_path):
     rows = peer_rows()
     profile = pp.profile(pl.DataFrame(rows), tags={"city": "Oslo"})
     profile.window = pp.Window(1_769_817_600_000_000, 1_769_821_200_000_000)
@@ -708,7 +708,7 @@ def test_whylogs_opens_merges_and_sums_up_what_was_written_for_it(tmp_path):
 
 
 def _compare(ours, theirs, values, times):
-    """Every summary key, against theirs where it is exact and against the rows where it is an estimate."""
+    """Compare exact summary keys with whylogs, and estimates with the rows."""
     assert ours.keys() == theirs.keys()
     known = [value for value in values if value is not None]
     sorted_values = (
@@ -716,7 +716,7 @@ def _compare(ours, theirs, values, times):
     )
     for key, value in theirs.items():
         metric, _, name = key.partition("/")
-        if key == "counts/nan":  # of a pandas column, whylogs takes nulls for NaN; of ours it adds up half of them
+        if key == "counts/nan":  # whylogs counts nulls of a pandas column as NaN, and half of ours
             assert ours[key] in (0, value)
         elif metric in ("counts", "types"):
             assert ours[key] == times * value, key
@@ -730,7 +730,7 @@ def _compare(ours, theirs, values, times):
             _check_quantile(ours[key], 0.5 if name == "median" else int(name[2:]) / 100, sorted_values)
         elif metric == "cardinality":
             whole_floats = {value for value in known if isinstance(value, float) and value.is_integer()}
-            distinct = len(set(known)) + (len(whole_floats) if times == 2 else 0)  # ours count as the integers they are
+            distinct = len(set(known)) + (len(whole_floats) if times == 2 else 0)  # ours count as integers
             assert ours["cardinality/est"] == pytest.approx(distinct, rel=0.07)
             assert ours["cardinality/lower_1"] <= ours["cardinality/est"] <= ours["cardinality/upper_1"]
         else:
@@ -756,7 +756,7 @@ def _check_frequent(items, known, times):
 
 
 def _check_read_back(back, profile, rows, times):
-    """What whylogs writes of the rows, and after it has merged ours into its own."""
+    """The summaries of whylogs for the rows, and after a merge with ours."""
     assert back.rows == times * len(rows["whole"])
     assert back.panes == frozenset()
     for name in ("whole", "fraction"):

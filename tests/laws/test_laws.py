@@ -1,4 +1,4 @@
-"""The laws of a profile over every dtype group: merge, cuts, bytes, and exact figures against other computations."""
+"""Laws of profiles over every dtype group: merges, splits, bytes, exact figures."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ def spec_of(**knobs: Any) -> pp.ProfileSpec:
 
 
 def one(values: list[Any], dtype: Any = None, **spec: Any) -> pp.ColumnProfile:
-    """The profile of one column; that of a column without a value where there is none."""
+    """Profile one column; a column without values if there are none."""
     profile = pp.profile(pl.DataFrame({"c": pl.Series(values, dtype=dtype)}), spec=pp.ProfileSpec(**spec))
     return profile["c"] if "c" in profile else pp.ColumnProfile("c", profile.spec, lambda _: profile.rows)
 
 
-# ------------------------------------------------------------------------------------------------------- merge and cuts
+# ------------------------------------------------------------------------------------------------------- merges, splits
 
 
 @EVERY_KIND
 @settings(max_examples=25)
 @given(data=st.data())
-def test_any_cut_order_and_tree_of_merges_equals_one_pass(kind: Kind, data: st.DataObject) -> None:
+def test_any_split_order_and_tree_of_merges_equals_one_pass(kind: Kind, data: st.DataObject) -> None:
     frame = data.draw(columns(kind)).alias("c").to_frame()
     whole = pp.profile(frame)
     pieces = [pp.profile(frame[rows]) for rows in data.draw(cuts(frame.height))]
@@ -70,7 +70,7 @@ def test_any_cut_order_and_tree_of_merges_equals_one_pass(kind: Kind, data: st.D
 @pytest.mark.slow
 @settings(max_examples=100)
 @given(frames(max_rows=20), st.data())
-def test_cutting_frames_of_many_columns_does_not_matter(frame: pl.DataFrame, data: st.DataObject) -> None:
+def test_splitting_frames_of_many_columns_does_not_matter(frame: pl.DataFrame, data: st.DataObject) -> None:
     pieces = [pp.profile(frame[rows]) for rows in data.draw(cuts(frame.height))]
     assert_profile_equal(data.draw(merged(pieces, wire=data.draw(st.booleans()))), pp.profile(frame))
 
@@ -78,11 +78,11 @@ def test_cutting_frames_of_many_columns_does_not_matter(frame: pl.DataFrame, dat
 @pytest.mark.slow
 @settings(max_examples=150)
 @given(dataframes(min_cols=1, max_cols=4, max_size=10), st.data())
-def test_cutting_frames_of_any_nested_dtype_does_not_matter(frame: pl.DataFrame, data: st.DataObject) -> None:
+def test_splitting_frames_of_any_nested_dtype_does_not_matter(frame: pl.DataFrame, data: st.DataObject) -> None:
     whole = pp.profile(frame)
     assert all(column.null_count >= 0 for column in whole.columns.values())
     pieces = [pp.profile(frame[rows]) for rows in data.draw(cuts(frame.height))]
-    # Polars draws doubles from their whole range, whose moments overflow in one order and not in another.
+    # Polars draws doubles from their whole range; their moments overflow in some orders only.
     for profile in (data.draw(merged(pieces, wire=True)), through_bytes(whole)):
         assert {p: (c.count, c.types, c.min, c.max, c.distinct) for p, c in profile.columns.items()} == {
             p: (c.count, c.types, c.min, c.max, c.distinct) for p, c in whole.columns.items()
@@ -90,7 +90,7 @@ def test_cutting_frames_of_any_nested_dtype_does_not_matter(frame: pl.DataFrame,
 
 
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
-def test_cutting_long_columns_does_not_matter(name: str) -> None:
+def test_splitting_long_columns_does_not_matter(name: str) -> None:
     values = pl.DataFrame({"c": DISTRIBUTIONS[name](20_000, np.random.default_rng(1))})
     parts = pp.merge(through_bytes(pp.profile(values[start : start + 331])) for start in range(0, 20_000, 331))
     assert_profile_equal(parts, pp.profile(values))
@@ -118,7 +118,7 @@ def test_merge_leaves_its_argument_as_it_was(left: pl.DataFrame, right: pl.DataF
     target.merge(argument)
     assert argument.to_bytes() == before
     after = target.to_bytes()
-    argument.merge(pp.profile(left))  # what was taken over shares nothing with where it came from
+    argument.merge(pp.profile(left))  # the merged state shares nothing with its source
     assert target.to_bytes() == after
 
 
@@ -133,7 +133,7 @@ def test_merge_of_profiles_does_not_change_them(batches: list[list[float]]) -> N
 
 @settings(max_examples=60)
 @given(st.lists(frames(max_rows=6), min_size=1, max_size=5))
-def test_rows_of_a_column_are_those_of_the_profile_however_late_it_came(batches: list[pl.DataFrame]) -> None:
+def test_late_columns_have_all_rows_of_the_profile(batches: list[pl.DataFrame]) -> None:
     renamed = [
         frame.rename({name: f"{name}:{frame[name].dtype}:{i % 2}" for name in frame.columns})
         for i, frame in enumerate(batches)
@@ -157,7 +157,7 @@ def test_the_rows_of_elements_are_the_elements() -> None:
     assert (profile["b[].x[]"].rows, profile["b[].x[]"].count) == (2, 2)
 
 
-def test_elements_of_a_column_with_a_very_long_name_have_the_rows_of_its_lists() -> None:
+def test_elements_of_long_names_have_the_rows_of_their_lists() -> None:
     profile = pp.profile(pl.DataFrame({"n" * 600: [[1, 2, 3], None]}))
     counted = sorted((column.rows, column.count, column.null_count) for column in profile.columns.values())
     assert counted == [(2, 1, 1), (3, 3, 0)]
@@ -201,7 +201,7 @@ def test_unequal_sizes_merge_both_ways(knob: str, small: int, large: int, rows: 
 
 
 @pytest.mark.parametrize("rows", [5, 200, 3_000])
-def test_a_distinct_count_folded_to_a_smaller_size_is_that_of_the_smaller_size(rows: int) -> None:
+def test_a_folded_distinct_count_equals_one_of_the_smaller_size(rows: int) -> None:
     frame = pl.DataFrame({"n": np.arange(rows)})
     small, large = (pp.profile(frame, spec=pp.ProfileSpec(lg_k=size)) for size in (8, 14))
     expected = small["n"].distinct
@@ -222,7 +222,7 @@ def test_tracked_against_untracked_is_refused_by_naming_both(switch: str) -> Non
         assert left.to_bytes() == state
 
 
-def test_what_is_not_tracked_is_absent() -> None:
+def test_untracked_statistics_are_absent() -> None:
     column = one([1, 2, 2], quantiles=False, distinct=False, frequent_items=False)
     assert (column.count, column.sum, column.quantile(0.5), column.distinct, column.frequent_items()) == (
         3, 5, None, None, [],
@@ -239,7 +239,7 @@ def test_overrides_hold_for_the_columns_they_match() -> None:
     assert through_bytes(profile).spec == spec
 
 
-def test_columns_beyond_the_limit_are_counted_not_kept() -> None:
+def test_columns_beyond_the_limit_are_only_counted() -> None:
     frame = pl.DataFrame({f"c{i}": [i, None] for i in range(5)})
     profile = pp.profile(frame, spec=pp.ProfileSpec(max_columns=3))
     assert len(profile.columns) == 3
@@ -283,9 +283,9 @@ def test_a_column_read_alone_is_that_of_the_whole_file(frame: pl.DataFrame) -> N
 
 def _only(profile: pp.Profile, path: str) -> pp.Profile:
     parents = {path[:i] for i in range(len(path)) if path.startswith("[]", i)}
-    kept = pp.read(profile.to_bytes(), columns=[path])
-    assert set(kept.columns) == {path} | (parents & set(profile.columns))
-    return kept
+    part = pp.read(profile.to_bytes(), columns=[path])
+    assert set(part.columns) == {path} | (parents & set(profile.columns))
+    return part
 
 
 def test_every_field_of_the_header_survives() -> None:
@@ -432,7 +432,7 @@ def _agree_with_scipy(number: pp.GroupProfile, finite: Any) -> None:
     assert number.variance == pytest.approx(variance, rel=1e-9, abs=1e-14 * scale**2)
     if not variance:
         assert (number.skewness, number.kurtosis) == (None, None)
-    elif math.sqrt(variance) > 1e-3 * scale and variance > 1e-100:  # else rounding is all there is to see
+    elif math.sqrt(variance) > 1e-3 * scale and variance > 1e-100:  # else the result is rounding alone
         assert number.skewness == pytest.approx(scipy.stats.skew(finite), rel=1e-9, abs=1e-9)
         assert number.kurtosis == pytest.approx(scipy.stats.kurtosis(finite), rel=1e-9, abs=1e-9)
 
@@ -529,7 +529,7 @@ def test_temporal_extremes_are_exact_at_every_resolution(unit: Any, factor: int,
 
 @settings(max_examples=30)
 @given(st.lists(st.integers(-3_000, 3_000), min_size=1, max_size=20), st.integers(0, 20))
-def test_items_of_temporals_are_told_apart_to_the_nanosecond(values: list[int], cut: int) -> None:
+def test_items_of_temporals_differ_by_nanoseconds(values: list[int], cut: int) -> None:
     frame = pl.DataFrame({"c": pl.Series(values).cast(pl.Datetime("ns"))})
     summary = pp.merge(map(pp.profile, (frame[:cut], frame[cut:])))["c"].group("datetime").item_summary
     assert summary is not None
@@ -543,7 +543,7 @@ def test_items_of_temporals_are_told_apart_to_the_nanosecond(values: list[int], 
     st.lists(st.times(), min_size=1, max_size=9),
     st.lists(st.timedeltas(dt.timedelta(days=-(10**6)), dt.timedelta(days=10**6)), min_size=1, max_size=9),
 )
-def test_temporals_come_back_as_python_knows_them(
+def test_temporals_are_returned_as_python_types(
     naive: list[dt.datetime], dates: list[dt.date], times: list[dt.time], durations: list[dt.timedelta]
 ) -> None:
     aware = [moment.replace(tzinfo=dt.UTC) for moment in naive]
@@ -597,11 +597,11 @@ def test_structs_agree_with_python(values: list[dict[str, int | None] | None]) -
 
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
 @pytest.mark.parametrize("rows", [1, 2, 200, 201, 5_000, 20_000])
-def test_quantiles_and_counts_are_within_their_bounds_on_every_distribution(name: str, rows: int) -> None:
+def test_quantiles_and_counts_are_within_their_bounds(name: str, rows: int) -> None:
     values = DISTRIBUTIONS[name](rows, np.random.default_rng(rows))
     column = one(values.tolist(), pl.Float64)
     ordered = np.sort(values)
-    # 1.65 % of the ranks holds for all quantiles at once with 99 % confidence; twice as much never breaks by chance.
+    # 1.65 % holds for all quantiles at once at 99 % confidence; twice as much never fails by chance.
     error = 0.0165 * 2 if rows > 200 else 0.0
     ranks = [0.0, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0]
     quantiles = column.quantiles(ranks)
@@ -622,7 +622,7 @@ def _distinct_holds(column: pp.ColumnProfile, truth: int) -> None:
     assert column.distinct is not None
     if truth <= 300:
         assert round(column.distinct.estimate) == truth
-    # Bounds are two standard errors away; four never break by chance.
+    # Bounds are two standard errors away; four never fail by chance.
     assert column.distinct.estimate == pytest.approx(truth, rel=4 * 0.0163)
     assert column.distinct.lower <= column.distinct.estimate <= column.distinct.upper
 
@@ -640,8 +640,8 @@ def _items_hold(column: pp.ColumnProfile, truth: Counter[Any], rows: int) -> Non
 
 @settings(max_examples=40)
 @given(st.lists(st.lists(st.integers(0, 60), min_size=1, max_size=60), min_size=1, max_size=6))
-def test_bounds_of_frequent_items_hold_for_every_value_after_any_merge(batches: list[list[int]]) -> None:
-    spec = pp.ProfileSpec(lg_items=3)  # keeps six values
+def test_bounds_of_frequent_items_hold_after_any_merge(batches: list[list[int]]) -> None:
+    spec = pp.ProfileSpec(lg_items=3)  # lists six values
     total = pp.merge(through_bytes(pp.profile(pl.DataFrame({"c": batch}), spec=spec)) for batch in batches)
     truth = Counter(value for batch in batches for value in batch)
     items = {item.value: item for item in total["c"].frequent_items(99)}
@@ -695,7 +695,7 @@ def test_the_same_rows_as_records_and_as_a_frame_agree(records: list[dict[str, A
         "s": pl.Struct({"x": pl.Int64, "y": pl.String}),
     }  # fmt: skip
     from_records, from_frame = pp.profile(records), pp.profile(pl.DataFrame(records, schema=schema))
-    # A frame knows the names within its structs and the type of its lists even where all are null; records cannot.
+    # A frame has the fields of its structs and the type of its lists even if all are null; records have not.
     unseen = {name for name in from_frame.columns.keys() - from_records.columns.keys() if "." in name}
     assert all(from_frame[name].count == 0 for name in unseen)
     known = [name for name in from_frame.columns if name not in unseen]
@@ -710,13 +710,13 @@ def test_integral_and_fractional_batches_count_the_same_distinct_values() -> Non
     assert mixed["c"].types == {"integral": 3, "fractional": 3}
 
 
-def test_what_is_no_record_counts_as_rejected_wherever_it_stands():
+def test_anything_but_a_record_is_rejected():
     for records in ([None], [None, {"a": 1}], [{"a": 1}, None]):
         profile = pp.profile(records)
         assert (profile.rows, profile.rejected) == (records.count({"a": 1}), {"not a mapping": 1})
 
 
-def test_a_pickle_made_before_the_modules_moved_still_loads():
+def test_a_pickle_older_than_the_modules_loads():
     golden = Path(__file__).parents[1] / "golden" / "v1"
     loaded = pickle.loads((golden / "window.pickle").read_bytes())  # noqa: S301 - written by the golden generator
     assert loaded.to_bytes() == (golden / "window.bin").read_bytes()

@@ -1,4 +1,4 @@
-"""Real data: every exact figure of windows merged equals one pass, and Polars' own group-by."""
+"""Real data: merged windows equal one pass, and a group-by in Polars."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from polarsprof.testing import assert_profile_equal
 
 @pytest.fixture(scope="module")
 def flights(nycflights) -> pl.DataFrame:
-    """The first 60,000 flights that left New York in 2013."""
+    """The first 60,000 flights from New York in 2013."""
     return pl.read_csv(nycflights, null_values="NA", n_rows=60_000, try_parse_dates=True)
 
 
-def test_60_000_flights_cut_at_random_profiled_apart_shuffled_and_merged_equal_one_pass(flights):
+def test_random_splits_of_the_flights_merge_to_one_pass(flights):
     whole = pp.profile(flights)
     for seed in range(3):
         generator = random.Random(seed)
@@ -34,7 +34,7 @@ def test_60_000_flights_cut_at_random_profiled_apart_shuffled_and_merged_equal_o
         assert_profile_equal(merged, whole)
 
 
-def test_the_profile_of_the_flights_says_what_polars_says(flights):
+def test_the_profile_of_the_flights_agrees_with_polars(flights):
     profile = pp.profile(flights)
     assert list(profile.columns) == sorted(flights.columns)
     for name in flights.columns:
@@ -60,7 +60,7 @@ def test_the_profile_of_the_flights_says_what_polars_says(flights):
                 assert below - 0.0166 <= q <= upto + 0.0166
 
 
-def test_the_stream_command_by_day_equals_a_group_by_over_three_million_flights(vega_flights, tmp_path):
+def test_the_stream_command_equals_a_group_by_of_3_million_flights(vega_flights, tmp_path):
     command = [sys.executable, "-m", "polarsprof", "stream", str(vega_flights), "--dataset", "flights"]
     command += ["--rotate", "1d", "--timestamp", "date", "--store", str(tmp_path / "store")]
     subprocess.run(command, check=True, capture_output=True, timeout=600)

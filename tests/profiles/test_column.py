@@ -1,4 +1,4 @@
-"""What a column says of itself: groups side by side, figures of nothing, wrong use."""
+"""Figures of columns and groups: mixed types, empty columns, wrong use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 import polarsprof as pp
 from polarsprof.errors import ArgumentError
-from polarsprof.profiles.group import STATISTICS
+from polarsprof.profiles.value_groups import GROUPS
 
 UTC = dt.UTC
 MOMENT = dt.datetime(2026, 1, 31, 23, 59, 59, 999_999)
@@ -22,8 +22,8 @@ def records(*values: Any) -> pp.ColumnProfile:
     return pp.profile([{"c": value} for value in values])["c"]
 
 
-@pytest.mark.parametrize("name", STATISTICS)
-def test_every_figure_of_nothing_is_none_and_every_count_zero(name: str) -> None:
+@pytest.mark.parametrize("name", GROUPS)
+def test_figures_of_an_empty_group_are_none_and_counts_zero(name: str) -> None:
     group = pp.GroupProfile(name, pp.ProfileSpec())
     assert [getattr(group, figure) for figure in FIGURES] == [None] * len(FIGURES)
     assert (group.quantile(0.5), group.quantiles([0, 1]), group.frequent_items(), group.count) == (None, None, [], 0)
@@ -33,7 +33,7 @@ def test_every_figure_of_nothing_is_none_and_every_count_zero(name: str) -> None
         assert (group.length.count, group.length.mean, group.length.max) == (0, None, None)
 
 
-def test_a_column_of_nulls_says_nothing() -> None:
+def test_a_column_of_nulls_has_no_figures() -> None:
     column = pp.profile(pl.DataFrame({"c": [None, None]}, schema={"c": pl.Float64}))["c"]
     assert (column.rows, column.count, column.null_count, column.nan_count, column.true_count) == (2, 0, 2, 0, 0)
     assert (column.types, column.groups, column.frequent_items()) == ({}, (), [])
@@ -42,7 +42,7 @@ def test_a_column_of_nulls_says_nothing() -> None:
     assert (column.quantile(0.5), column.quantiles([0.1]), column.cdf(1.0)) == (None, None, None)
 
 
-def test_the_plain_attributes_speak_of_numbers_first_then_temporals_then_strings() -> None:
+def test_figures_come_from_numbers_then_temporals_then_strings() -> None:
     column = records("z", MOMENT, 3, True, 1.5, b"b", [1], {"k": 1}, "a")
     assert column.groups == ("number", "datetime", "string", "boolean", "binary", "list", "struct")
     assert (column.min, column.max, column.sum, column.mean) == (1.5, 3, 4.5, 2.25)
@@ -57,10 +57,10 @@ def test_the_plain_attributes_speak_of_numbers_first_then_temporals_then_strings
     assert records("z", True).min == "z"
 
 
-def test_types_within_a_column_do_not_count_as_one_value() -> None:
+def test_values_of_different_types_are_distinct() -> None:
     column = records(2, 2.0, "2", b"2", MOMENT)
     assert column.distinct is not None
-    assert round(column.distinct.estimate) == 3  # the number, the moment; text and its UTF-8 hash alike
+    assert round(column.distinct.estimate) == 3  # the number and the datetime; text and its UTF-8 bytes have one hash
     assert {type(item.value) for item in column.frequent_items()} == {int, str, bytes, dt.datetime}
 
 
@@ -71,9 +71,9 @@ def test_true_is_the_number_one_among_numbers() -> None:
     assert (column.sum, column.true_count, column.group("boolean").count) == (8, 1, 2)
 
 
-def test_a_group_that_never_came_is_one_of_nothing() -> None:
+def test_an_absent_group_is_empty() -> None:
     column = records(1)
-    for name in (*STATISTICS, "integral", "fractional", "temporal"):
+    for name in (*GROUPS, "integral", "fractional", "temporal"):
         assert column.group(name).count == (1 if name in ("number", "integral", "fractional") else 0)
 
 
@@ -128,7 +128,7 @@ def test_a_cdf_at_a_value_of_another_kind_is_refused(value: Any, wrong: list[Any
         ([1, 2**80], 0),
     ],
 )
-def test_quantiles_and_cdf_speak_in_the_values_of_the_column(values: list[Any], below: Any) -> None:
+def test_quantiles_and_cdf_use_the_values_of_the_column(values: list[Any], below: Any) -> None:
     column = records(*values)
     assert column.quantiles([0.0, 0.5, 1.0]) == [values[0], values[0], values[1]]
     assert (column.cdf(values[0]), column.cdf(values[1])) == (0.5, 1.0)
@@ -136,7 +136,7 @@ def test_quantiles_and_cdf_speak_in_the_values_of_the_column(values: list[Any], 
         assert column.cdf(below) == 0.0
 
 
-def test_years_beyond_python_come_back_as_ticks() -> None:
+def test_years_beyond_python_stay_ticks() -> None:
     far = 2**62
     column = pp.profile(pl.DataFrame({"c": pl.Series([far]).cast(pl.Datetime("ms"))}))["c"]
     assert column.min == column.group("datetime").min_ns == far * 1_000_000
@@ -163,7 +163,7 @@ def test_nan_is_a_value_that_is_not_ordered() -> None:
     assert (records(math.nan).min, records(math.nan).sum, records(math.nan).quantile(0.5)) == (None, None, None)
 
 
-def test_a_missing_column_is_named_with_those_there_are() -> None:
+def test_a_missing_column_is_named_with_the_existing_ones() -> None:
     profile = pp.profile([{"price": 1}])
     with pytest.raises(KeyError, match="no column 'cost'; there are 'price'"):
         profile["cost"]

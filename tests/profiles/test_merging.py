@@ -1,4 +1,4 @@
-"""Merging many at once against merging them one after the other: every exact figure is the same, bounds hold."""
+"""Merging many profiles at once equals merging them one after the other."""
 
 from __future__ import annotations
 
@@ -27,13 +27,12 @@ from polarsprof.kernels.murmur3 import hash_integers
 from polarsprof.kernels.spec import ProfileSpec
 from polarsprof.profiles import merging
 from polarsprof.profiles.column import ColumnProfile
-from polarsprof.profiles.group import read_groups, write_groups
-from polarsprof.profiles.merging import merge_files, opened
-from polarsprof.sketches import Distinct, FrequentItems, Moments
-from polarsprof.sketches import frequent_write as ranking
-from polarsprof.sketches.counters import MAX_COUNT
+from polarsprof.profiles.merging import merge_files, open_sections
+from polarsprof.profiles.reading import read_groups, write_groups
+from polarsprof.sketches import Distinct, FrequentItems, Moments, frequent_write
 from polarsprof.sketches.frequent_read import integer_items
 from polarsprof.sketches.frequent_write import Summary, item_text, ranked_images
+from polarsprof.sketches.limits import MAX_COUNT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,7 +52,7 @@ SOME_KINDS = st.sampled_from(
 
 @st.composite
 def profiles(draw: st.DrawFn) -> pp.Profile:
-    """A profile of few rows of any kinds, of none at all, or of so many numbers that registers hold them."""
+    """Profile of no rows, of few rows of any kind, or of enough numbers for registers."""
     profile = pp.Profile(draw(SPECS))
     if draw(st.booleans()):
         kinds = draw(st.lists(SOME_KINDS, max_size=3))
@@ -74,7 +73,7 @@ def profiles(draw: st.DrawFn) -> pp.Profile:
 
 
 def exact(profile: pp.Profile) -> dict[str, Any]:
-    """Every figure that no order of merges may change."""
+    """Figures that no order of merges changes."""
     return {
         "rows": (profile.rows, profile.late_rows, profile.rejected, profile.degraded),
         "header": (profile.dataset, profile.window, profile.tags, profile.versions, profile.positions, profile.panes),
@@ -97,7 +96,7 @@ def _exact(group: pp.GroupProfile) -> tuple[Any, ...]:
 
 
 def rounded(profile: pp.Profile) -> dict[tuple[str, str], float]:
-    """Every figure that an order of merges may change in the last digits."""
+    """Figures whose last digits depend on the order of merges."""
     return {
         (path, figure): value
         for path, column in profile.columns.items()
@@ -136,7 +135,7 @@ def test_merging_at_once_equals_merging_one_after_the_other(pieces: list[pp.Prof
 @pytest.mark.slow
 @settings(max_examples=150)
 @given(pieces=st.lists(profiles(), min_size=1, max_size=6), as_profiles=st.sets(st.integers(0, 5)))
-def test_merging_files_equals_merging_what_they_hold(pieces: list[pp.Profile], as_profiles: set[int]) -> None:
+def test_merging_files_equals_merging_their_profiles(pieces: list[pp.Profile], as_profiles: set[int]) -> None:
     files = [piece.to_bytes() for piece in pieces]
     expected = pp.merge(pieces)
     merged = pp.merge(pieces[at] if at in as_profiles else file for at, file in enumerate(files))
@@ -151,19 +150,19 @@ def items_of(column: pp.ColumnProfile) -> dict[Any, tuple[int, int]]:
     return {item.value: (item.lower, item.upper) for item in column.frequent_items(2_000)}
 
 
-def test_files_of_unequal_specs_and_the_columns_asked_for_merge(tmp_path: Path) -> None:
+def test_files_of_unequal_specs_merge_in_whole_and_in_part(tmp_path: Path) -> None:
     frame = pl.DataFrame({"a": range(900), "l": [[1, 2]] * 900, "b": ["x"] * 900})
     specs = [pp.ProfileSpec(), pp.ProfileSpec(lg_k=10, k=100, lg_items=4), pp.ProfileSpec()]
     paths = [tmp_path / f"{number}.bin" for number in range(3)]
     for path, spec in zip(paths, specs, strict=True):
         pp.profile(frame, spec=spec).write(path)
     assert exact(pp.merge(paths)) == exact(pp.merge(map(pp.read, paths)))
-    some = merge_files((opened(path, ["l[]"]) for path in paths), ["l[]"])
+    some = merge_files((open_sections(path, ["l[]"]) for path in paths), ["l[]"])
     assert list(some.columns) == ["l", "l[]"]
     assert (some["l[]"].count, some["l[]"].rows) == (5_400, 5_400)
 
 
-def test_columns_beyond_the_most_that_a_profile_keeps_are_counted_from_files_too() -> None:
+def test_columns_of_files_beyond_the_limit_are_only_counted() -> None:
     spec = pp.ProfileSpec(max_columns=2)
     files = [pp.profile(pl.DataFrame({name: [1, 2], "a": [1, 2]}), spec=spec).to_bytes() for name in "bcdc"]
     merged = pp.merge(files)
@@ -184,7 +183,7 @@ def test_a_damaged_file_among_many_is_named(tmp_path: Path, position: int) -> No
 
 
 @pytest.mark.parametrize("wrong", ["a.bin", b"POLPROF", Path("a.bin"), 3, [3], [None]])
-def test_what_is_neither_profiles_nor_files_is_refused(wrong: Any) -> None:
+def test_anything_but_profiles_and_files_is_refused(wrong: Any) -> None:
     with pytest.raises(ArgumentError, match="profiles"):
         pp.merge(wrong)
 
@@ -197,11 +196,11 @@ def test_what_is_neither_profiles_nor_files_is_refused(wrong: Any) -> None:
     edits=st.lists(st.tuples(st.integers(0, 119), st.integers(0, 255)), min_size=1, max_size=2),
     cut=st.sampled_from([0, 0, 0, 1, 8]),
 )
-def test_messages_are_refused_alike_whether_read_or_merged(
+def test_reading_and_merging_refuse_the_same_messages(
     which: str, size: int, edits: list[tuple[int, int]], cut: int
 ) -> None:
     message = pb.Column()
-    write_groups(pp.profile(pl.DataFrame({"x": [*range(size), *[5] * 9, -3]}))["x"].new_parts(message))
+    write_groups(pp.profile(pl.DataFrame({"x": [*range(size), *[5] * 9, -3]}))["x"].add_messages(message))
     good = pb.Column.FromString(message.SerializeToString())
     statistic, field = which.split(".")
     image = bytearray(getattr(getattr(message.groups[0], statistic), field))
@@ -217,11 +216,11 @@ def outcome(run: Callable[[], object]) -> str:
         run()
     except CorruptProfile:
         return "refused"
-    return "taken"
+    return "accepted"
 
 
 def read_column(message: pb.Column) -> None:
-    read_groups(ColumnProfile("x", ProfileSpec(), len).parts_of(message))
+    read_groups(ColumnProfile("x", ProfileSpec(), len).ensure_groups(message))
 
 
 def merge_columns(messages: list[pb.Column]) -> None:
@@ -241,7 +240,7 @@ def merge_columns(messages: list[pb.Column]) -> None:
     ),
     st.sampled_from(["", "0", "-0", "00", "+1", "1_0", "1.0", "-", "1e3", " 1", "x", "nan"]),
 )
-def test_integers_of_many_images_are_those_of_each(parts: list[dict[int, int]], odd: str) -> None:
+def test_bulk_reading_of_integers_equals_one_by_one(parts: list[dict[int, int]], odd: str) -> None:
     images, expected = [], Counter[int]()
     for part in parts:
         images.append(frequent_image({str(value): weight for value, weight in part.items()}))
@@ -269,8 +268,13 @@ ITEMS = (
     FLOATS,
     st.one_of(st.integers(), FLOATS),
 )
+_LARGEST = (2, MAX_COUNT)
 WEIGHTED = st.one_of(
-    [st.dictionaries(kind, st.integers(1, most), min_size=1, max_size=9) for kind in ITEMS for most in (2, MAX_COUNT)]
+    [
+        st.dictionaries(kind, st.integers(1, largest), min_size=1, max_size=9)
+        for kind in ITEMS
+        for largest in (2, MAX_COUNT)
+    ]
 )
 
 
@@ -279,12 +283,12 @@ def ranked_by_hand(items: dict[Item, int]) -> bytes:
 
 
 @given(st.lists(WEIGHTED, max_size=8))
-def test_images_of_many_summaries_are_those_of_each(parts: list[dict[Item, int]]) -> None:
+def test_bulk_writing_of_summaries_equals_one_by_one(parts: list[dict[Item, int]]) -> None:
     expected = [ranked_by_hand(part) for part in parts]
     summaries = [Summary(image[:32], part.keys(), part.values()) for image, part in zip(expected, parts, strict=True)]
     for many in (1, 2**62):
         with pytest.MonkeyPatch.context() as monkeypatch:
-            monkeypatch.setattr(ranking, "_MANY", many)
+            monkeypatch.setattr(frequent_write, "_MANY", many)
             assert ranked_images(summaries) == expected
 
 
@@ -303,7 +307,7 @@ def test_an_integer_twice_in_one_image_is_refused(zeros: str) -> None:
     assert integer_items([frequent_image({one: 1}), twice]) is None
     message = pb.FrequentItems(items=twice, total=2)
     with pytest.raises(CorruptProfile, match="twice"):
-        FrequentItems(ProfileSpec()).merge_messages([message], int, ProfileSpec())
+        FrequentItems(ProfileSpec()).merge_messages([message], [2])
 
 
 def test_merging_none_changes_nothing() -> None:
@@ -326,11 +330,11 @@ def test_merging_none_changes_nothing() -> None:
 )
 def test_distinct_counts_merge_at_once_to_the_same_bytes(parts: list[tuple[int, int, int]], random: Any) -> None:
     def sketches() -> list[Distinct]:
-        made = []
+        created = []
         for lg_k, first, n in parts:
-            made.append(Distinct(ProfileSpec(lg_k=lg_k)))
-            made[-1].update(ColumnBatch("c", "number", hashes=hash_integers(np.arange(first, first + n))))
-        return made
+            created.append(Distinct(ProfileSpec(lg_k=lg_k)))
+            created[-1].update(ColumnBatch("c", "number", hashes=hash_integers(np.arange(first, first + n))))
+        return created
 
     one_by_one, at_once = Distinct(ProfileSpec(lg_k=14)), Distinct(ProfileSpec(lg_k=14))
     for sketch in sketches():
@@ -344,7 +348,7 @@ def test_distinct_counts_merge_at_once_to_the_same_bytes(parts: list[tuple[int, 
 @given(
     st.lists(st.tuples(st.sampled_from([3, 4, 9]), st.lists(st.integers(0, 40), max_size=60)), min_size=1, max_size=12)
 )
-def test_one_cut_keeps_the_bounds_of_frequent_items(parts: list[tuple[int, list[int]]]) -> None:
+def test_one_cut_preserves_the_bounds_of_frequent_items(parts: list[tuple[int, list[int]]]) -> None:
     sketches = []
     for lg_items, values in parts:
         counted = Counter(values)
@@ -355,9 +359,9 @@ def test_one_cut_keeps_the_bounds_of_frequent_items(parts: list[tuple[int, list[
     merged.merge(*sketches)
     truth = Counter(value for _, values in parts for value in values)
     shown = {item.value: item for item in merged.items()}
-    kept = min(3 << lg_items for lg_items, _ in parts) // 4
-    assert len(shown) <= kept
-    assert merged.offset * (kept + 1) + sum(item.lower for item in shown.values()) <= truth.total()
+    capacity = min(3 << lg_items for lg_items, _ in parts) // 4
+    assert len(shown) <= capacity
+    assert merged.offset * (capacity + 1) + sum(item.lower for item in shown.values()) <= truth.total()
     for value, count in truth.items():
         item = shown.get(value)
         assert count <= merged.offset if item is None else item.lower <= count <= item.upper
@@ -372,7 +376,7 @@ def test_moments_merge_at_once_to_those_of_all_values(parts: list[list[float]]) 
         assert getattr(merged, figure) == pytest.approx(getattr(whole, figure), rel=1e-9, abs=1e-9 * scale)
 
 
-def test_moments_of_one_state_stay_as_they_are() -> None:
+def test_moments_of_one_state_are_unchanged() -> None:
     number = pp.profile(pl.DataFrame({"x": [0.1, 0.2, 0.7]}))["x"].group("number").moments
     assert number is not None
     merged = Moments(ProfileSpec())
@@ -380,7 +384,7 @@ def test_moments_of_one_state_stay_as_they_are() -> None:
     assert (merged.mean, merged.variance, merged.skewness) == (number.mean, number.variance, number.skewness)
 
 
-def test_a_refused_merge_of_many_leaves_the_profile_as_it_was() -> None:
+def test_a_refused_merge_leaves_the_profile_unchanged() -> None:
     profile, good = (pp.profile(pl.DataFrame({"a": [1, 2]})) for _ in range(2))
     untracked = pp.profile(pl.DataFrame({"a": [1]}), spec=pp.ProfileSpec(quantiles=False))
     first, again = (pp.profile(pl.DataFrame({"a": [1]})) for _ in range(2))
@@ -395,7 +399,7 @@ def test_a_refused_merge_of_many_leaves_the_profile_as_it_was() -> None:
     assert profile.to_bytes() == state
 
 
-def test_a_pane_is_refused_twice_also_where_chunks_lie_between(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pane_is_refused_twice_across_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(merging, "_MERGED_AT_ONCE", 2)
     pieces = [pp.profile(pl.DataFrame({"a": [number]})) for number in range(9)]
     for number, piece in enumerate(pieces):
@@ -405,18 +409,18 @@ def test_a_pane_is_refused_twice_also_where_chunks_lie_between(monkeypatch: pyte
         pp.merge([*pieces, pieces[0].copy()])
 
 
-def test_an_iterator_of_many_profiles_is_never_in_memory_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_merging_an_iterator_holds_few_profiles_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(merging, "_MERGED_AT_ONCE", 4)
     data = pp.profile(pl.DataFrame({"a": [1, 2], "b": [["x"], []]})).to_bytes()
     living: weakref.WeakSet[pp.Profile] = weakref.WeakSet()
-    most = 0
+    peak = 0
 
     def stream() -> Iterator[pp.Profile]:
-        nonlocal most
+        nonlocal peak
         for _ in range(50):
             profile = pp.Profile.from_bytes(data)
             living.add(profile)
-            most = max(most, len(living))
+            peak = max(peak, len(living))
             yield profile
 
     gc.disable()
@@ -424,7 +428,7 @@ def test_an_iterator_of_many_profiles_is_never_in_memory_as_a_whole(monkeypatch:
         assert pp.merge(stream()).rows == 100
     finally:
         gc.enable()
-    assert most <= 4 + 2  # the first one and the one just read
+    assert peak <= 4 + 2  # and the first one, and the one just read
 
 
 def test_a_column_outlives_its_profile_with_its_rows() -> None:

@@ -1,4 +1,4 @@
-"""Wrong arguments of every public entry point raise one `ArgumentError` that names what was got and expected."""
+"""Wrong arguments of every public entry point raise an `ArgumentError` that names the given and the expected value."""
 
 from __future__ import annotations
 

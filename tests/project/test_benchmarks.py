@@ -1,4 +1,4 @@
-"""The benchmarks run: how fast anything is, no test says."""
+"""The benchmarks run; no test checks their speed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from benchmarks import accuracy, drift, measure
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_command_measures_every_line_or_says_why_not(tmp_path):
+def test_the_command_measures_every_line_or_gives_a_reason(tmp_path):
     pytest.importorskip("duckdb")
     figures, plot = tmp_path / "figures.json", tmp_path / "plot.svg"
     command = [sys.executable, "-m", "benchmarks", "--quick", "--rows", "2000", "--only", "frame,record,store"]
@@ -40,7 +40,7 @@ def test_the_command_measures_every_line_or_says_why_not(tmp_path):
     assert {line["what"] for line in lines if line["ratio"] is not None} <= shown
 
 
-def test_the_two_sides_run_equally_often_and_neither_always_first():
+def test_the_two_sides_run_equally_often_and_alternate():
     calls = []
     setup = measure.Setup(rows=1, threads=1, quick=True)
     pairs = measure.paired(lambda: calls.append("ours"), lambda: calls.append("theirs"), setup)
@@ -48,7 +48,7 @@ def test_the_two_sides_run_equally_often_and_neither_always_first():
     assert len(pairs.ours) == len(pairs.theirs) == 3
 
 
-def test_the_ratio_is_taken_within_each_pair():
+def test_the_ratio_is_computed_within_each_pair():
     line = measure.Pairs([1.0, 20.0, 300.0], [2.0, 20.0, 200.0]).line("suite", "what", "peer", budget=1.2, goal=0.9)
     assert (line.ours, line.theirs) == (20.0, 20.0)
     assert (line.lower_quartile, line.ratio, line.upper_quartile) == (0.75, 1.0, 1.25)
@@ -59,7 +59,7 @@ def test_the_slope_of_a_power_law_is_its_exponent():
     assert measure.slope([1, 10, 100], [3.0, 3.0 * 10**0.7, 3.0 * 100**0.7]) == pytest.approx(0.7)
 
 
-def test_a_sketch_that_holds_every_value_has_no_rank_error_and_one_of_other_values_has():
+def test_only_a_sketch_of_other_values_has_rank_error():
     values = np.arange(100.0)
     group = pp.profile(pl.DataFrame({"value": values}))["value"].group("number")
     assert accuracy.rank_error(group, values) <= 1 / 100

@@ -1,12 +1,15 @@
-"""What the documentation shows works: every page is executed, from top to bottom, in a directory of its own.
+"""Run every page of the documentation from top to bottom, each in its own directory, and check the names in it.
 
 Blocks tagged `python` share one namespace per page. Blocks tagged `console` that start with `$ polarsprof` run the
-installed command. `<!-- no-run: reason -->` on the line above a block leaves it out.
+installed command. The comment `<!-- no-run: reason -->` on the line above a block excludes it.
 """
 
 from __future__ import annotations
 
+import ast
+import importlib
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +51,69 @@ def test_no_block_escapes_execution_by_its_spelling(page: Path) -> None:
     assert text.count("<!-- no-run") == len(excluded), "a no-run comment has no reason, or no block right below it"
 
 
-def test_the_reference_documents_exactly_the_publicname_ofs() -> None:
-    text = (ROOT / "docs" / "reference.md").read_text("utf-8")
-    documented = set(re.findall(r"^::: polarsprof\.(\w+)$", text, re.MULTILINE))
-    assert documented - {"testing"} == set(polarsprof.__all__) - {"__version__"}
+# ---------------------------------------------------------------------------------------------------------------- names
 
+REFERENCE = "\n".join(page.read_text("utf-8") for page in sorted((ROOT / "docs" / "reference").glob("*.md")))
+DOCUMENTED = re.findall(r"^::: (polarsprof[\w.]*)$", REFERENCE, re.MULTILINE)
+# A module, and names in it: not a file such as `polarsprof.toml`, and not part of a path or of a longer name.
+EXTENDING = ROOT / "docs" / "extending.md"  # its names come to be while its test applies it to a copy of the package
+DOTTED = re.compile(r"(?<![\w./@-])polarsprof(?:\.[A-Za-z_]\w*)+(?![\w/-])")
+FILE_SUFFIXES = {"proto", "service", "toml"}
+
+
+def resolved(dotted: str) -> object:
+    """The object of a dotted name, or the name itself if it is in a module whose optional package is missing."""
+    package, *names = dotted.split(".")
+    found: object = importlib.import_module(package)
+    for depth, name in enumerate(names, 1):
+        if hasattr(found, name):
+            found = getattr(found, name)
+            continue
+        module = ".".join([package, *names[:depth]])
+        try:
+            found = importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if str(error.name).startswith(package):
+                raise
+            assert set(names[depth : depth + 1]) <= defined(module), f"{dotted}: not defined"
+            return dotted
+    return found
+
+
+def defined(module: str) -> set[str]:
+    spec = find_spec(module)
+    assert spec
+    assert spec.origin
+    body = ast.parse(Path(spec.origin).read_text("utf-8")).body
+    return {node.name for node in body if isinstance(node, (ast.ClassDef, ast.FunctionDef))}
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != EXTENDING], ids=name_of)
+def test_every_dotted_name_on_a_page_exists(page: Path) -> None:
+    names = set(DOTTED.findall(page.read_text("utf-8")))
+    for name in sorted(names):
+        if name.rpartition(".")[2] not in FILE_SUFFIXES:
+            resolved(name)
+
+
+def test_the_reference_documents_exactly_the_public_names() -> None:
+    assert len(DOCUMENTED) == len(set(DOCUMENTED)), "a name is documented twice"
+    short = {name.partition(".")[2] for name in DOCUMENTED if name.count(".") == 1} - {"testing"}
+    assert short <= set(polarsprof.__all__)
+    objects = list(map(resolved, DOCUMENTED))
+    missing = [name for name in polarsprof.__all__ if not any(getattr(polarsprof, name) is found for found in objects)]
+    assert missing in ([], ["__version__"])
+
+
+def test_the_reference_says_where_to_import_each_name() -> None:
+    for page in sorted((ROOT / "docs" / "reference").glob("*.md")):
+        text = page.read_text("utf-8")
+        for name in re.findall(r"^::: (polarsprof[\w.]*)$", text, re.MULTILINE):
+            home = name if name == "polarsprof.testing" else name.rpartition(".")[0]
+            assert f"`{home}`" in text, name
+
+
+# --------------------------------------------------------------------------------------------------------------- blocks
 
 SAMPLE = """\
 Text with `code`.

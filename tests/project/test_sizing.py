@@ -1,4 +1,4 @@
-"""The simulated fleet loses nothing, and says where something is missing; plans are arithmetic, and what is counted."""
+"""The simulated fleet loses no row and finds losses; plans match counted requests."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def filled(store: pp.ProfileStore, writers: list[fleet.WriterPanes], windows: ra
 # ------------------------------------------------------------------------------------------------------------ the fleet
 
 
-def test_a_fleet_runs_through_minutes_hours_and_the_day_and_every_row_counts_once(tmp_path):
+def test_a_fleet_counts_every_row_of_the_day_once(tmp_path):
     sizes = {"writers": 3, "windows": 62, "columns": 2, "backlog": 4, "compared": 2}
     asked = fleet.Fleet(**sizes, folder=tmp_path, backlog_folder=tmp_path)
     figures = {line.what: line.ours for line in fleet.simulation(asked)}
@@ -68,7 +68,7 @@ def test_a_fleet_has_the_rows_and_sums_of_the_raw_rows(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["a pane less", "a window less", "a window more", "another row"])
-def test_what_a_fleet_lost_or_doubled_is_found(tmp_path, damage):
+def test_missing_and_doubled_rows_of_a_fleet_are_found(tmp_path, damage):
     writers, truth = fleet.logged(2, 1)
     store = filled(pp.ProfileStore(tmp_path), writers, range(3))
     files = store.files("fleet")
@@ -81,14 +81,14 @@ def test_what_a_fleet_lost_or_doubled_is_found(tmp_path, damage):
         profile = pp.read(files[0])
         profile.rows += 1
         profile.write(files[0])
-    with pytest.raises(AssertionError, match=r"is not what|are missing"):
+    with pytest.raises(AssertionError, match=r"rows, sum and panes|are missing"):
         truth.check(store, expected)
 
 
 # ------------------------------------------------------------------------------------------------------------- formulas
 
 
-def test_what_records_cost_lies_between_what_was_measured_and_beyond():
+def test_costs_are_interpolated_and_extrapolated():
     assert formulas.record_us(10, "json", RATES) == pytest.approx(10)
     assert formulas.record_us(100, "frame", RATES) == pytest.approx(10)
     assert 10 < formulas.record_us(30, "json", RATES) < 200
@@ -116,7 +116,7 @@ def test_the_bytes_of_a_plan_by_hand():
     assert formulas.checkpoint_bytes_per_s(LOAD, RATES) == 2 * 1_000_000 / 5
 
 
-def test_requests_of_an_hour_are_those_of_writers_and_of_each_run():
+def test_hourly_requests_add_writers_and_compaction_runs():
     assert formulas.requests_of_compaction(1_000, 60) == Requests(put=64, get=120_006, list=180, delete=60)
     hour = formulas.requests_per_hour(1_000, 60, 3_600)
     assert (hour.put, hour.get, hour.list) == (60_000 + 64, 120_000 + 60 + 6, 183)
@@ -126,7 +126,7 @@ def test_requests_of_an_hour_are_those_of_writers_and_of_each_run():
 
 
 @pytest.mark.parametrize(("writers", "windows"), [(2, 1), (3, 7), (25, 4)])
-def test_the_formula_of_requests_says_what_is_counted(tmp_path, writers, windows):
+def test_the_formula_of_requests_matches_the_counts(tmp_path, writers, windows):
     pytest.importorskip("obstore")
     made, truth = fleet.logged(writers, 1)
     store = pp.ProfileStore(f"memory://{tmp_path}")
@@ -137,7 +137,7 @@ def test_the_formula_of_requests_says_what_is_counted(tmp_path, writers, windows
         pp.ProfileStore(store.url).compact("fleet")
     truth.check(store, windows)
     expected = formulas.requests_of_compaction(writers, windows)
-    # An index is written from 16 files on, and read where there are as many.
+    # From 16 files on, an index is written and read.
     small = writers * windows < 16
     assert counted == {
         "put": expected.put - small,
@@ -147,7 +147,7 @@ def test_the_formula_of_requests_says_what_is_counted(tmp_path, writers, windows
     }
 
 
-def test_a_line_is_fitted_to_what_was_measured():
+def test_a_line_is_fitted_to_measurements():
     assert sizing.fitted([1, 10, 100], [5, 14, 104]) == pytest.approx((4, 1))
     assert sizing.fitted([10, 20], [10, 40]) == pytest.approx((0, 1.5))
 
@@ -173,13 +173,15 @@ def test_a_measurement_gives_the_tables_of_the_page(tmp_path, monkeypatch, capsy
     assert capsys.readouterr().out == shown
 
 
-def test_the_page_shows_what_was_kept_of_the_measurements():
+def test_the_page_shows_the_recorded_measurements():
     text = PAGE.read_text("utf-8")
     names = set()
     for file in ("sizing.json", "fleet.json"):
         blocks = plans.blocks_of(json.loads((ROOT / "benchmarks" / file).read_text("utf-8")))
         names |= blocks.keys()
-        assert plans.renewed(text, blocks) == text, f"python -m benchmarks … --measured benchmarks/{file} --page {PAGE}"
+        assert plans.update_blocks(text, blocks) == text, (
+            f"python -m benchmarks … --measured benchmarks/{file} --page {PAGE}"
+        )
     assert set(re.findall(r"<!-- figures: (\w+) -->", text)) == names
 
 
@@ -187,7 +189,7 @@ def _blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}[^\n]*\n(.*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
 
 
-def test_the_units_of_systemd_are_ones(tmp_path):
+def test_the_units_of_systemd_are_valid(tmp_path):
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed")
     units = [re.sub(r"/opt/polarsprof/bin/polarsprof", "/bin/true", text) for text in _blocks("ini")]
@@ -201,7 +203,7 @@ def test_the_units_of_systemd_are_ones(tmp_path):
     assert not [line for line in done.stderr.splitlines() if str(tmp_path) in line], done.stderr
 
 
-def test_the_manifests_of_kubernetes_are_yaml_whose_state_survives():
+def test_the_kubernetes_manifests_are_yaml_with_durable_state():
     yaml = pytest.importorskip("yaml")
     (text,) = _blocks("yaml")
     service, stateful, job = yaml.safe_load_all(text)

@@ -1,4 +1,4 @@
-"""Foreign DataSketches images: what the library wrote is adopted whole, what it could not have written is refused."""
+"""Import of foreign DataSketches images: valid ones in full, all others refused."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from scipy.stats import binom, norm
 
 from polarsprof.errors import CorruptProfile
 from polarsprof.sketches.images import (
-    adopted_distinct,
-    adopted_frequent_items,
-    adopted_quantiles,
+    import_distinct,
+    import_frequent_items,
+    import_quantiles,
     theta_estimate,
 )
 
@@ -32,31 +32,31 @@ def kll(kind: str, k: int, n: int) -> datasketches.kll_doubles_sketch:
 
 
 def as_the_fork_writes_it(image: bytes) -> bytes:
-    """Six words of preamble and a gap, where Apache writes five; see `interop` of whylogs-sketching."""
+    """Write six words of preamble and a gap, where Apache writes five words."""
     return b"\x06" + image[1:20] + bytes(4) + image[20:] if image[0] == 5 else image
 
 
 @pytest.mark.parametrize("kind", ["doubles", "floats"])
 @pytest.mark.parametrize("k", [8, 200, 256, 1024])
 @pytest.mark.parametrize("n", [0, 1, 2, 7, 8, 200, 201, 5_000, 100_000])
-def test_a_quantile_sketch_is_adopted_with_all_it_says(kind, k, n):
+def test_a_quantile_sketch_is_imported_in_full(kind, k, n):
     sketch = kll(kind, k, n)
     image = sketch.serialize()
-    adopted = datasketches.kll_doubles_sketch.deserialize(adopted_quantiles(image))
-    assert (adopted.n, adopted.k, adopted.num_retained) == (sketch.n, sketch.k, sketch.num_retained)
+    imported = datasketches.kll_doubles_sketch.deserialize(import_quantiles(image))
+    assert (imported.n, imported.k, imported.num_retained) == (sketch.n, sketch.k, sketch.num_retained)
     if n:
-        assert (adopted.get_min_value(), adopted.get_max_value()) == (sketch.get_min_value(), sketch.get_max_value())
-        assert list(adopted.get_quantiles(RANKS)) == list(sketch.get_quantiles(RANKS))
+        assert (imported.get_min_value(), imported.get_max_value()) == (sketch.get_min_value(), sketch.get_max_value())
+        assert list(imported.get_quantiles(RANKS)) == list(sketch.get_quantiles(RANKS))
     if kind == "doubles":
-        assert adopted_quantiles(image) == adopted_quantiles(as_the_fork_writes_it(image)) == image
+        assert import_quantiles(image) == import_quantiles(as_the_fork_writes_it(image)) == image
 
 
-def test_a_merge_of_quantile_sketches_is_adopted():
+def test_a_merge_of_quantile_sketches_is_imported():
     sketch = kll("doubles", 200, 10_000)
     for n in range(1, 60):
         sketch.merge(kll("doubles", 200 + n, n * 97))
         image = sketch.serialize()
-        assert adopted_quantiles(image) == image
+        assert import_quantiles(image) == image
 
 
 def full(
@@ -67,8 +67,8 @@ def full(
     return head + struct.pack(f"<{len(levels)}I", *levels) + struct.pack(f"<{len(items) + 2}d", low, high, *items)
 
 
-def test_what_no_quantile_sketch_holds_is_refused():
-    assert adopted_quantiles(full(6, [12, 14], [9.0, 1.0, 2.0, 3.0])) == full(6, [12, 14], [9.0, 1.0, 2.0, 3.0])
+def test_invalid_quantile_sketches_are_refused():
+    assert import_quantiles(full(6, [12, 14], [9.0, 1.0, 2.0, 3.0])) == full(6, [12, 14], [9.0, 1.0, 2.0, 3.0])
     nan = float("nan")
     for wrong in (
         b"",
@@ -80,13 +80,13 @@ def test_what_no_quantile_sketch_holds_is_refused():
         full(6, [12, 14], [9.0, 1.0, 2.0, 3.0], ends=(1.5, 9.0)),
         full(6, [12, 14], [nan, 1.0, 2.0, 3.0], ends=(1.0, 9.0)),
         full(6, [12, 14], [9.0, 1.0, 2.0, 3.0], ends=(nan, nan)),
-        b"\x02" + full(6, [12, 14], [9.0, 1.0, 2.0, 3.0])[1:],  # what old versions of whylogs wrote
+        b"\x02" + full(6, [12, 14], [9.0, 1.0, 2.0, 3.0])[1:],  # the layout of old versions of whylogs
         b"\x06" + full(6, [12, 14], [9.0, 1.0, 2.0, 3.0])[1:],
         struct.pack("<BBBBHBBf", 2, 2, 15, 4, 200, 8, 0, nan),
         struct.pack("<BBBBHBBI", 2, 2, 15, 4, 200, 8, 0, 0x7F800001),
     ):
         with pytest.raises(CorruptProfile, match="quantile sketch"):
-            adopted_quantiles(wrong)
+            import_quantiles(wrong)
 
 
 # ------------------------------------------------------------------------------------------------------------- distinct
@@ -102,7 +102,7 @@ def hll(kind: str, lg_k: int, values: range) -> datasketches.hll_sketch:
 
 
 def content(image: bytes) -> bytes | list[int]:
-    """The registers of an HLL_8 image, or the coupons of a list or set."""
+    """Registers of an HLL_8 image, or coupons of a list or set."""
     if image[7] & 3 == 2:
         return image[40:]
     return sorted(np.frombuffer(image[8 if image[7] & 3 == 0 else 12 :], "<u4").tolist())
@@ -110,20 +110,20 @@ def content(image: bytes) -> bytes | list[int]:
 
 @pytest.mark.parametrize("kind", TYPES)
 @pytest.mark.parametrize("lg_k", [4, 7, 8, 12, 14])
-def test_a_distinct_count_is_adopted_with_all_it_says(kind, lg_k):
+def test_a_distinct_count_is_imported_in_full(kind, lg_k):
     for n in (0, 1, 7, 8, 24, 25, 300, 385, 3_000, 20_000):
         sketch, same = hll(kind, lg_k, range(n)), hll("HLL_8", lg_k, range(n)).serialize_compact()
         for image in (sketch.serialize_compact(), sketch.serialize_updatable()):
-            adopted = adopted_distinct(image)
-            assert (adopted[3], adopted[7]) == (lg_k, same[7])
-            assert content(adopted) == content(same)
-            again = datasketches.hll_sketch.deserialize(adopted)
+            imported = import_distinct(image)
+            assert (imported[3], imported[7]) == (lg_k, same[7])
+            assert content(imported) == content(same)
+            again = datasketches.hll_sketch.deserialize(imported)
             assert abs(again.get_estimate() - n) <= 6 * 1.04 / 2 ** (lg_k / 2) * n
             assert again.is_empty() == (n == 0)
-            assert adopted_distinct(adopted) == adopted
+            assert import_distinct(imported) == imported
 
 
-def test_a_union_of_distinct_counts_is_adopted():
+def test_a_union_of_distinct_counts_is_imported():
     for (one, other), (lg_one, lg_other), n in product(product(TYPES, TYPES), [(12, 12), (11, 12)], [5, 50, 5_000]):
         union = datasketches.hll_union(12)
         union.update(hll(one, lg_one, range(n)))
@@ -131,8 +131,8 @@ def test_a_union_of_distinct_counts_is_adopted():
         for kind in TYPES:
             result = union.get_result(getattr(datasketches.tgt_hll_type, kind))
             for image in (result.serialize_compact(), result.serialize_updatable()):
-                adopted = datasketches.hll_sketch.deserialize(adopted_distinct(image))
-                assert abs(adopted.get_estimate() - result.get_estimate()) <= 1e-9 * result.get_estimate()
+                imported = datasketches.hll_sketch.deserialize(import_distinct(image))
+                assert abs(imported.get_estimate() - result.get_estimate()) <= 1e-9 * result.get_estimate()
 
 
 def changed(image: bytes, *edits: tuple[int, int]) -> bytes:
@@ -142,7 +142,7 @@ def changed(image: bytes, *edits: tuple[int, int]) -> bytes:
     return bytes(edited)
 
 
-def test_what_no_distinct_count_holds_is_refused():
+def test_invalid_distinct_counts_are_refused():
     few, some = hll("HLL_8", 12, range(3)).serialize_compact(), hll("HLL_8", 12, range(20)).serialize_compact()
     many, packed = (hll(kind, 12, range(9_000)).serialize_compact() for kind in ("HLL_8", "HLL_4"))
     exception = len(packed) - 4
@@ -174,18 +174,18 @@ def test_what_no_distinct_count_holds_is_refused():
         packed[:-4],
     ):
         with pytest.raises(CorruptProfile, match="distinct count"):
-            adopted_distinct(wrong)
+            import_distinct(wrong)
 
 
 # ------------------------------------------------------------------------------------------------------- frequent items
 
 
 @pytest.mark.parametrize("lg", [3, 6, 10])
-def test_a_summary_of_frequent_strings_is_adopted_with_all_it_says(lg):
+def test_a_summary_of_frequent_strings_is_imported_in_full(lg):
     sketch = datasketches.frequent_strings_sketch(lg)
     for value in np.random.default_rng(lg).zipf(1.3, 20_000).tolist():
         sketch.update(f"вал {value}")
-    texts, weights, total, offset, lg_items = adopted_frequent_items(sketch.serialize())
+    texts, weights, total, offset, lg_items = import_frequent_items(sketch.serialize())
     assert (total, lg_items) == (20_000, lg)
     assert {text: (weight + offset, weight) for text, weight in zip(texts, weights, strict=True)} == {
         text: (upper, lower)
@@ -196,14 +196,14 @@ def test_a_summary_of_frequent_strings_is_adopted_with_all_it_says(lg):
 
 
 def test_an_empty_summary_has_its_size_alone():
-    assert adopted_frequent_items(datasketches.frequent_strings_sketch(10).serialize()) == ([], [], 0, 0, 10)
+    assert import_frequent_items(datasketches.frequent_strings_sketch(10).serialize()) == ([], [], 0, 0, 10)
     for flags in (1, 4, 5):
-        assert adopted_frequent_items(bytes([1, 1, 10, 10, 3, flags, 0, 0]))[4] == 10
+        assert import_frequent_items(bytes([1, 1, 10, 10, 3, flags, 0, 0]))[4] == 10
 
 
-def test_what_no_summary_holds_is_refused():
+def test_invalid_summaries_are_refused():
     one = struct.pack("<BBBBBBHIIQQQI", 4, 1, 10, 10, 3, 0, 0, 1, 0, 5, 0, 5, 1) + b"a"
-    assert adopted_frequent_items(one) == (["a"], [5], 5, 0, 10)
+    assert import_frequent_items(one) == (["a"], [5], 5, 0, 10)
     twice = struct.pack("<BBBBBBHIIQQQQ", 4, 1, 10, 10, 3, 0, 0, 2, 0, 5, 0, 1, 1) + 2 * (struct.pack("<I", 1) + b"a")
     for wrong in (
         b"",
@@ -222,7 +222,7 @@ def test_what_no_summary_holds_is_refused():
         one.ljust((1 << 23) + 1, b"\0"),
     ):
         with pytest.raises(CorruptProfile, match="frequent items"):
-            adopted_frequent_items(wrong)
+            import_frequent_items(wrong)
 
 
 # ---------------------------------------------------------------------------------------------------------------- theta
@@ -250,7 +250,7 @@ def test_a_theta_sketch_is_estimated_as_the_library_does(n, ordered):
 
 
 @pytest.mark.parametrize("n", [0, 1, 5, 60, 300, 1_500])
-def test_the_bounds_of_few_hashes_hold_the_estimate_and_are_near_those_of_the_library(n):
+def test_bounds_of_few_hashes_are_near_those_of_the_library(n):
     sketch = theta(range(n), share=0.07).compact()
     found = theta_estimate(sketch.serialize())
     if found is None:
@@ -273,7 +273,7 @@ def test_the_bounds_of_few_hashes_are_those_of_the_binomial_distribution(n, shar
     tail = norm.sf(2)
     assert near(found.estimate, n / (limit / bound))
     for values, is_inside in ((found.lower, True), (found.lower - 1, False)):
-        if n and values >= n and share > 1e-6:  # beyond, one value more makes no difference that doubles show
+        if n and values >= n and share > 1e-6:  # else one more value makes no difference in doubles
             assert (binom.sf(n - 1, values, limit / bound) > tail) == is_inside
     for values, is_inside in ((found.upper, True), (found.upper + 1, False)):
         if share > 1e-6:
@@ -281,11 +281,11 @@ def test_the_bounds_of_few_hashes_are_those_of_the_binomial_distribution(n, shar
     assert binom.cdf(n, int(1.001 * found.upper + 1), limit / bound) < tail * (1 + 1e-6)
 
 
-def test_nothing_has_no_estimate():
+def test_an_empty_sketch_has_no_estimate():
     assert theta_estimate(theta(range(0)).compact().serialize()) is None
 
 
-def test_what_no_theta_sketch_holds_is_refused():
+def test_invalid_theta_sketches_are_refused():
     image = theta(range(9_000)).compact().serialize()
     assert image[0] == 3
     for wrong in (
@@ -308,10 +308,10 @@ def test_what_no_theta_sketch_holds_is_refused():
 
 
 @given(st.binary(max_size=80))
-def test_arbitrary_bytes_are_refused_or_adopted(data):
-    for adopt in (adopted_quantiles, adopted_distinct, adopted_frequent_items, theta_estimate):
+def test_arbitrary_bytes_are_refused_or_imported(data):
+    for import_image in (import_quantiles, import_distinct, import_frequent_items, theta_estimate):
         for image in (data, b"\x05\x01\x0f\x00\x08\x00\x08\x00" + data, b"\x02\x01\x07\x0c\x03\x08" + data):
             try:
-                adopt(image)
+                import_image(image)
             except CorruptProfile:
                 continue

@@ -1,13 +1,13 @@
-"""The sketches against DataSketches' own, value by value, and their images against malformed and mutated bytes.
+"""Sketches against those of DataSketches, and their images against malformed and mutated bytes.
 
-The malformed images are those that crash, hang or mislead DataSketches 5.2 when it reads them unchecked.
+The malformed images crash, hang or mislead DataSketches 5.2 if it reads them unchecked.
 """
 
 from __future__ import annotations
 
 import struct
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import datasketches
 import numpy as np
@@ -23,11 +23,8 @@ from polarsprof.kernels.murmur3 import hash_integers, hash_text
 from polarsprof.kernels.spec import ProfileSpec
 from polarsprof.sketches import Counters, Distinct, Extremes, FrequentItems, Moments, Quantiles
 from polarsprof.sketches.extremes import read_value, write_value
-from polarsprof.sketches.frequent import parse_number
 from polarsprof.sketches.quantiles import check_image, check_images
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from polarsprof.sketches.values import NUMBERS, STRINGS, ValueType
 
 RANDOM = np.random.default_rng(20_261_124)
 
@@ -69,7 +66,7 @@ def native_hll(values: list[int], lg_k: int) -> Any:
 
 
 def native_union(lg_k: int, *sketches: Any) -> Any:
-    """A union of two sketches in register mode estimates from the registers alone, as this library always does."""
+    """Union of two sketches; it estimates from the registers alone, like this library."""
     union = datasketches.hll_union(lg_k)
     for sketch in sketches:
         union.update(sketch)
@@ -185,7 +182,7 @@ def test_malformed_hll_images_are_refused(name: str) -> None:
         read_distinct(BAD_HLL[name])
 
 
-def test_sums_in_the_image_are_not_believed() -> None:
+def test_sums_in_the_image_are_ignored() -> None:
     image = hll_image(distinct_of(list(range(5_000)), 8))
     lying = image[:8] + f8(float("nan"), 0.0, -1.0) + struct.pack("<II", 256, 9) + image[40:]
     assert hll_image(read_distinct(lying)) == image
@@ -232,7 +229,7 @@ def test_every_native_kll_image_passes(k: int, n: int) -> None:
 
 @pytest.mark.parametrize("k", [8, 200])
 @pytest.mark.parametrize("n", [0, 1, 2, 7, 8, 9, 200, 201, 1_000, 100_000])
-def test_the_distribution_of_a_sketch_has_all_weights_and_the_ranks_of_the_native_sketch(k: int, n: int) -> None:
+def test_a_distribution_has_the_ranks_of_the_native_sketch(k: int, n: int) -> None:
     native, other = (datasketches.kll_doubles_sketch(k) for _ in range(2))
     native.update(np.arange(n, dtype=np.float64) % 1_234)
     other.update(np.arange(n // 2, dtype=np.float64))
@@ -272,13 +269,13 @@ def kll(
     m: int = 8,
     tail: bytes = b"",
 ) -> bytes:
-    """A full image of two values of weight one and two of weight two; the capacity of k = 8 at two levels is 16."""
+    """Image of two values of weight 1 and two of weight 2; the capacity of k = 8 is 16."""
     counts = struct.pack("<QHBB", n, min_k, num_levels, 0)
     starts = struct.pack(f"<{len(levels)}I", *levels)
     return u8(*head) + struct.pack("<HBB", k, m, 0) + counts + starts + f8(low, high, *items) + tail
 
 
-def test_the_image_that_the_malformed_ones_differ_from_is_good() -> None:
+def test_the_base_of_the_malformed_images_is_valid() -> None:
     sketch = read_quantiles(kll())
     assert (sketch.n, sketch.quantiles([0.0, 0.5, 1.0])) == (6, [1.0, 3.0, 4.0])
 
@@ -344,8 +341,8 @@ def test_a_malformed_kll_image_is_refused_among_good_ones(name: str) -> None:
 def items_of(values: list[str], lg_items: int) -> FrequentItems:
     counted = pl.Series("v", values).value_counts(sort=True, name="n")
     sketch = FrequentItems(ProfileSpec(lg_items=lg_items))
-    kept = counted["v"].to_list()
-    batch = ColumnBatch("c", "string", {"count": len(values)}, items=kept, weights=counted["n"].to_list())
+    texts = counted["v"].to_list()
+    batch = ColumnBatch("c", "string", {"count": len(values)}, items=texts, weights=counted["n"].to_list())
     sketch.update(batch)
     return sketch
 
@@ -356,9 +353,9 @@ def items_message(sketch: FrequentItems) -> pb.FrequentItems:
     return message
 
 
-def read_items(image: bytes, total: int = 9, offset: int = 0, parse: Callable[[str], Any] = str) -> FrequentItems:
-    sketch = FrequentItems(ProfileSpec())
-    sketch.from_message(pb.FrequentItems(items=image, total=total, offset=offset), parse)
+def read_items(image: bytes, total: int = 9, offset: int = 0, values: ValueType = STRINGS) -> FrequentItems:
+    sketch = FrequentItems(ProfileSpec(), values)
+    sketch.from_message(pb.FrequentItems(items=image, total=total, offset=offset))
     return sketch
 
 
@@ -399,22 +396,22 @@ def test_merged_items_hold_their_bounds_in_any_order(batches: list[list[int]], r
 @given(
     st.lists(st.text(st.sampled_from("\x00\x01\x02\x03ab1é"), max_size=4) | st.just("x" * 300), min_size=1, unique=True)
 )
-def test_texts_that_look_like_lengths_are_read_as_they_were_written(texts: list[str]) -> None:
+def test_texts_that_look_like_lengths_are_restored(texts: list[str]) -> None:
     sketch = FrequentItems(ProfileSpec(lg_items=12))
     weights = list(range(len(texts), 0, -1))
     sketch.update(ColumnBatch("c", "string", {"count": sum(weights)}, items=texts, weights=weights))
-    back = FrequentItems(ProfileSpec())
-    back.from_message(items_message(sketch), str)
+    back = FrequentItems(ProfileSpec(), STRINGS)
+    back.from_message(items_message(sketch))
     assert back.items() == sketch.items()
 
 
-def test_a_summary_that_keeps_nothing_still_knows_its_total_and_offset() -> None:
+def test_a_summary_without_items_has_total_and_offset() -> None:
     sketch = items_of([str(i) for i in range(7)], 3)
     assert sketch.items() == []
     message = items_message(sketch)
     assert (message.items, message.total, message.offset) == (b"", 7, 1)
-    back = FrequentItems(ProfileSpec(lg_items=3))
-    back.from_message(message, str)
+    back = FrequentItems(ProfileSpec(lg_items=3), STRINGS)
+    back.from_message(message)
     assert items_message(back) == message
 
 
@@ -430,7 +427,7 @@ def items(
     ) + tail  # fmt: skip
 
 
-def test_the_summary_that_the_malformed_ones_differ_from_is_good() -> None:
+def test_the_base_of_the_malformed_summaries_is_valid() -> None:
     assert [(item.value, item.lower) for item in read_items(items(b"a", b"b")).items()] == [("a", 2), ("b", 1)]
 
 
@@ -467,17 +464,17 @@ def test_malformed_summaries_of_items_are_refused(name: str) -> None:
 @pytest.mark.parametrize(
     "text", [b"abc", b"1_000", b" 7", b"+1", b"007", "٣".encode(), b"1e2", b"infinity", b"9" * 5_000]
 )
-def test_numbers_that_are_not_written_as_numbers_are_refused(text: bytes) -> None:
+def test_numbers_in_other_notations_are_refused(text: bytes) -> None:
     with pytest.raises(CorruptProfile, match="frequent items"):
-        read_items(items(text, b"12"), parse=parse_number)
+        read_items(items(text, b"12"), values=NUMBERS)
 
 
 @given(st.integers(-(2**140), 2**140) | st.floats())
-def test_numbers_come_back_from_their_text(value: float) -> None:
+def test_numbers_are_restored_from_their_text(value: float) -> None:
     sketch = FrequentItems(ProfileSpec())
     sketch.update(ColumnBatch("c", "number", {"count": 1}, items=[value], weights=[1]))
     back = FrequentItems(ProfileSpec())
-    back.from_message(items_message(sketch), parse_number)
+    back.from_message(items_message(sketch))
     assert repr(back.items()) == repr(sketch.items())
 
 
@@ -519,8 +516,8 @@ def _items_answer(image: bytes) -> None:
     sketch.items()
     sketch.merge(items_of(["a", "b"] * 9, 9))
     message = items_message(sketch)
-    back = FrequentItems(ProfileSpec())
-    back.from_message(message, str)
+    back = FrequentItems(ProfileSpec(), STRINGS)
+    back.from_message(message)
     assert back.items() == sketch.items()
 
 
@@ -537,7 +534,7 @@ _AWKWARD = (0, 1, 2**7, 2**8 - 1, 2**15, 2**31, 2**32 - 1, 2**62, 2**63, 2**64 -
 
 @st.composite
 def mutated(draw: st.DrawFn, family: str) -> bytes:
-    """A real image after a few edits: bytes, bits, whole words, truncation, extension, a splice with another one."""
+    """Edit a real image: bytes, bits, words, truncation, extension, splices."""
     image = bytearray(draw(st.sampled_from(REAL[family])))
     for edit in draw(
         st.lists(st.sampled_from(["byte", "bit", "word", "cut", "grow", "splice"]), min_size=1, max_size=4)
@@ -584,7 +581,7 @@ def test_real_images_answer(family: str) -> None:
 
 
 @given(st.integers(-(2**1_000), 2**1_000) | st.floats(allow_nan=False) | st.text() | st.binary())
-def test_values_come_back_from_their_message(value: Any) -> None:
+def test_values_are_restored_from_their_message(value: Any) -> None:
     message = pb.Value()
     write_value(message, value)
     back = read_value(message)
@@ -603,7 +600,7 @@ def test_extremes_refuse_values_that_cannot_be_extremes() -> None:
             Extremes(ProfileSpec()).from_message(pb.Extremes(minimum=minimum, maximum=maximum))
 
 
-def test_moments_refuse_what_no_values_have() -> None:
+def test_moments_that_no_values_have_are_refused() -> None:
     for message in (
         pb.Moments(n=3, m2=-1.0),
         pb.Moments(n=3, m4=-1.0),
@@ -614,7 +611,7 @@ def test_moments_refuse_what_no_values_have() -> None:
             Moments(ProfileSpec()).from_message(message)
 
 
-def test_statistics_of_nothing_say_nothing() -> None:
+def test_empty_statistics_have_no_figures() -> None:
     spec = ProfileSpec()
     moments, quantiles, distinct, extremes = Moments(spec), Quantiles(spec), Distinct(spec), Extremes(spec)
     assert (moments.n, moments.mean, moments.variance, moments.skewness, moments.kurtosis) == (

@@ -1,4 +1,4 @@
-"""Kafka and Redis as sources: positions, formats, fields, and errors that say what is wrong."""
+"""Sources with a broker: positions, formats, fields, addresses and clear errors."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pytest
 from support import brokers
 
 import polarsprof as pp
-from polarsprof.cli.streaming import stream
+from polarsprof.cli.stream import StreamOptions, stream
 from polarsprof.errors import ArgumentError, DataWarning, SourceError
 from polarsprof.sources import KafkaSource, KinesisSource, NatsSource, RedisSource, SqsSource
 from polarsprof.sources.kinesis import _Shard as Shard
 
-drink = {"until_idle": "0s"}
+drain = {"until_idle": "0s"}
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def numbers(count, start=0):
     return [json.dumps({"n": number}).encode() for number in range(start, start + count)]
 
 
-def of_stream(port, name, entries):
+def add_entries(port, name, entries):
     redis = pytest.importorskip("redis")
     with redis.Redis(port=port) as connection, connection.pipeline(transaction=False) as pipeline:
         for entry in entries:
@@ -53,10 +53,10 @@ def of_stream(port, name, entries):
 # --------------------------------------------------------------------------------------------------------------- Kafka
 
 
-def test_a_topic_is_read_on_from_where_the_data_set_is(servers, session):
+def test_a_topic_continues_at_the_positions_of_the_data_set(servers, session):
     brokers.fill(servers, "on", numbers(100))
     source = partial(KafkaSource, servers, "on", start="earliest")
-    assert session.run(source(), max_records=30, **drink)["lag"] == 70
+    assert session.run(source(), max_records=30, **drain)["lag"] == 70
     assert session.run(source(), max_records=70)["lag"] == 0
     brokers.fill(servers, "on", numbers(10, 100), first=100)
     assert session.run(source(), max_records=10)["lag"] == 0
@@ -64,15 +64,15 @@ def test_a_topic_is_read_on_from_where_the_data_set_is(servers, session):
     assert session.store.read("dataset").positions == {f"kafka:on/{at}": 28 - at // 2 for at in range(4)}
 
 
-def test_the_latest_is_what_comes_from_the_first_look_on_though_nothing_came_then(servers, session):
+def test_latest_reads_messages_after_the_first_run(servers, session):
     brokers.fill(servers, "latest", numbers(40))
-    assert session.run(KafkaSource(servers, "latest"), **drink)["records_read"] == 0
+    assert session.run(KafkaSource(servers, "latest"), **drain)["records_read"] == 0
     brokers.fill(servers, "latest", numbers(5, 40), first=40)
     assert session.run(KafkaSource(servers, "latest"), max_records=5)["lag"] == 0
     assert session.store.read("dataset")["n"].min == 40
 
 
-def test_offsets_to_begin_at_and_shares_of_partitions(servers, session):
+def test_start_offsets_and_shares_of_partitions(servers, session):
     brokers.fill(servers, "shares", numbers(100))
     starts = {0: 20, 1: 24}
     counters = session.run(KafkaSource(servers, "shares", start=starts, share=(0, 2)), max_records=5 + 25)
@@ -80,7 +80,7 @@ def test_offsets_to_begin_at_and_shares_of_partitions(servers, session):
     assert session.run(KafkaSource(servers, "shares", start=starts, share=(1, 2)), max_records=26)["lag"] == 0
 
 
-def test_facts_of_the_message_become_columns_and_its_time_may_cut_windows(servers, session):
+def test_message_fields_become_columns_and_its_time_can_cut_windows(servers, session):
     messages = [(b' {"n": 1}', "a", {"h": "x"}), (b"{}", None, {"h": b"\xff", "i": None}), (b"[1]", "c", {})]
     messages += [(None, "d", None)] * 2
     brokers.fill(servers, "facts", messages)
@@ -124,7 +124,7 @@ def test_other_formats(servers, session):
     assert session.store.read("raw")["value"].length.sum == 11
 
 
-def test_the_offsets_of_a_group_are_those_that_are_durable(servers, session):
+def test_the_offsets_of_a_group_are_durable_ones(servers, session):
     confluent = pytest.importorskip("confluent_kafka")
     brokers.fill(servers, "group", numbers(40))
     session.run(KafkaSource(servers, "group", start="earliest", group="watched"), max_records=40)
@@ -142,7 +142,7 @@ def test_large_messages_and_many_bytes(servers, session):
     assert session.store.read("dataset")["text"].length.max == 1 << 20
 
 
-def test_positions_beyond_the_end_are_refused_and_records_that_are_gone_told_of(servers, session):
+def test_positions_beyond_the_end_fail_and_deleted_records_are_reported(servers, session):
     brokers.fill(servers, "anew", numbers(8))
     source = KafkaSource(servers, "anew")
     with pytest.raises(SourceError, match=r"kafka:anew/1: offset 50 .* ends at 2; .* another data set"):
@@ -152,7 +152,7 @@ def test_positions_beyond_the_end_are_refused_and_records_that_are_gone_told_of(
     source.close()
 
 
-def test_what_is_not_there_is_said_at_the_start(servers, session):
+def test_a_missing_topic_or_setting_fails_at_the_start(servers, session):
     with pytest.raises(SourceError, match=r"topic 'absent': .*Unknown topic"):
         session.run(KafkaSource(servers, "absent"))
     with pytest.raises(SourceError, match="No such configuration property"):
@@ -160,7 +160,7 @@ def test_what_is_not_there_is_said_at_the_start(servers, session):
     assert session.store.datasets() == []
 
 
-def test_brokers_that_are_not_there_are_said_to_be_so(session, monkeypatch):
+def test_unreachable_brokers_are_named(session, monkeypatch):
     monkeypatch.setattr("polarsprof.sources.kafka._CONNECT_S", 1.0)
     port = brokers.free_port()
     with pytest.raises(SourceError, match=f"kafka: 127.0.0.1:{port}: .*refused"):
@@ -180,12 +180,12 @@ def test_brokers_that_are_not_there_are_said_to_be_so(session, monkeypatch):
         {"topic": 5},
     ],
 )
-def test_arguments_of_a_topic_that_do_not_fit_are_named(given):
+def test_wrong_arguments_of_a_topic_are_named(given):
     with pytest.raises(ArgumentError, match=next(iter(given))):
         KafkaSource(**{"servers": "localhost:1", "topic": "t", **given})
 
 
-def test_a_client_that_is_missing_is_said_to_come_with_an_extra(monkeypatch):
+def test_the_error_for_a_missing_client_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "confluent_kafka", None)
     with pytest.raises(SourceError, match=r"pip install 'polarsprof\[kafka\]'"):
         KafkaSource("localhost:1", "t")
@@ -194,35 +194,37 @@ def test_a_client_that_is_missing_is_said_to_come_with_an_extra(monkeypatch):
 # --------------------------------------------------------------------------------------------------------------- Redis
 
 
-def test_a_stream_is_read_on_from_where_the_data_set_is(redis_port, session):
+def test_a_stream_continues_at_the_position_of_the_data_set(redis_port, session):
     source = partial(RedisSource, f"redis://127.0.0.1:{redis_port}", "on", start="earliest", field="data")
-    of_stream(redis_port, "on", ({"data": value} for value in numbers(100)))
+    add_entries(redis_port, "on", ({"data": value} for value in numbers(100)))
     assert session.run(source(), max_records=30)["records_read"] == 30
-    assert session.run(source(), **drink)["records_read"] == 70
-    of_stream(redis_port, "on", ({"data": value} for value in numbers(10, 100)))
-    assert session.run(source(), **drink)["records_read"] == 10
+    assert session.run(source(), **drain)["records_read"] == 70
+    add_entries(redis_port, "on", ({"data": value} for value in numbers(10, 100)))
+    assert session.run(source(), **drain)["records_read"] == 10
     assert session.store.read("dataset")["n"].sum == sum(range(110))
 
 
-def test_the_latest_entries_are_those_from_the_first_look_on(redis_port, session):
+def test_latest_reads_entries_after_the_first_run(redis_port, session):
     url = f"redis://127.0.0.1:{redis_port}"
-    assert session.run(RedisSource(url, "late", field="data"), **drink)["records_read"] == 0  # it is not there yet
-    of_stream(redis_port, "late", ({"data": value} for value in numbers(5)))
-    assert session.run(RedisSource(url, "late", field="data"), **drink)["records_read"] == 5
-    assert session.run(RedisSource(url, "late", field="data"), dataset_name="d", **drink)["records_read"] == 0
+    assert (
+        session.run(RedisSource(url, "late", field="data"), **drain)["records_read"] == 0
+    )  # the stream does not exist yet
+    add_entries(redis_port, "late", ({"data": value} for value in numbers(5)))
+    assert session.run(RedisSource(url, "late", field="data"), **drain)["records_read"] == 5
+    assert session.run(RedisSource(url, "late", field="data"), dataset_name="d", **drain)["records_read"] == 0
 
 
-def test_fields_are_columns_of_text_and_a_field_that_is_missing_a_dead_letter(redis_port, session):
+def test_fields_are_text_columns_and_a_missing_field_a_dead_letter(redis_port, session):
     url = f"redis://127.0.0.1:{redis_port}"
-    ids = of_stream(redis_port, "fields", [{"a": "1", "b": "x"}, {"a": b"\xff"}, {"data": "{}"}])
-    session.run(RedisSource(url, "fields", start="earliest"), **drink)
+    ids = add_entries(redis_port, "fields", [{"a": "1", "b": "x"}, {"a": b"\xff"}, {"data": "{}"}])
+    session.run(RedisSource(url, "fields", start="earliest"), **drain)
     kept = session.store.read("dataset")
     assert (kept.rows, kept["a"].max, kept["b"].count) == (3, "\N{REPLACEMENT CHARACTER}", 1)
     letters = []
     with pytest.warns(DataWarning):
         session.run(
             RedisSource(url, "fields", start="earliest", field="data"), dataset_name="json",
-            dead_letters=letters.append, **drink,
+            dead_letters=letters.append, **drain,
         )  # fmt: skip
     milliseconds, sequence = map(int, ids[0].split(b"-"))
     assert letters[0].position == milliseconds * 2**20 + sequence
@@ -230,17 +232,17 @@ def test_fields_are_columns_of_text_and_a_field_that_is_missing_a_dead_letter(re
 
 
 @pytest.mark.parametrize("entry", ["5-2000000", f"{1 << 44}-0"])
-def test_an_id_that_is_no_position_is_an_error(redis_port, session, entry):
+def test_an_id_that_does_not_fit_a_position_fails(redis_port, session, entry):
     redis = pytest.importorskip("redis")
-    name = f"strange {entry}"
+    name = f"id {entry}"
     with redis.Redis(port=redis_port) as connection:
         connection.xadd(name, {"a": 1}, id=entry)
-    with pytest.raises(SourceError, match=f"{entry}.* no position"):
-        session.run(RedisSource(f"redis://127.0.0.1:{redis_port}", name, start="earliest"), **drink)
+    with pytest.raises(SourceError, match=f"{entry}.* does not fit a position"):
+        session.run(RedisSource(f"redis://127.0.0.1:{redis_port}", name, start="earliest"), **drain)
 
 
 def test_members_of_a_group_share_a_stream(redis_port, session, tmp_path):
-    of_stream(redis_port, "shared", ({"data": value} for value in numbers(90)))
+    add_entries(redis_port, "shared", ({"data": value} for value in numbers(90)))
     url = f"redis://127.0.0.1:{redis_port}"
     for member in "abc":
         source = RedisSource(url, "shared", start="earliest", field="data", group="g", consumer=member)
@@ -251,28 +253,28 @@ def test_members_of_a_group_share_a_stream(redis_port, session, tmp_path):
         assert connection.xpending("shared", "g")["pending"] == 0
 
 
-def test_what_was_counted_but_not_acknowledged_is_not_counted_again(redis_port, session):
-    class Dies(RedisSource):
+def test_unacknowledged_entries_are_not_counted_again(redis_port, session):
+    class Crashing(RedisSource):
         def acknowledge(self, batches):
-            """Nothing reaches the server."""
+            """The acknowledgment is lost."""
 
-    of_stream(redis_port, "pending", ({"data": value} for value in numbers(20)))
-    given = (f"redis://127.0.0.1:{redis_port}", "pending")
+    add_entries(redis_port, "pending", ({"data": value} for value in numbers(20)))
+    arguments = (f"redis://127.0.0.1:{redis_port}", "pending")
     options = {"start": "earliest", "field": "data", "group": "g", "consumer": "c"}
-    assert session.run(Dies(*given, **options), max_records=10)["records_read"] == 10
-    assert session.run(RedisSource(*given, **options), **drink)["records_read"] == 10
+    assert session.run(Crashing(*arguments, **options), max_records=10)["records_read"] == 10
+    assert session.run(RedisSource(*arguments, **options), **drain)["records_read"] == 10
     assert session.store.read("dataset")["n"].sum == sum(range(20))
     redis = pytest.importorskip("redis")
     with redis.Redis(port=redis_port) as connection:
         assert connection.xpending("pending", "g")["pending"] == 0
 
 
-def test_a_server_that_is_not_there_or_will_not_have_us_is_said_at_the_start(redis_port, session):
+def test_an_unreachable_or_refusing_server_fails_at_the_start(redis_port, session):
     with pytest.raises(SourceError, match=r"redis: stream 's': .*refused"):
         session.run(RedisSource(f"redis://127.0.0.1:{brokers.free_port()}", "s"))
     with pytest.raises(SourceError, match="redis: stream 's': "):
         session.run(RedisSource(f"redis://:wrong@127.0.0.1:{redis_port}", "s"))
-    of_stream(redis_port, "stream", [{"a": 1}])
+    add_entries(redis_port, "stream", [{"a": 1}])
     redis = pytest.importorskip("redis")
     with redis.Redis(port=redis_port) as connection:
         connection.set("text", 1)
@@ -280,14 +282,14 @@ def test_a_server_that_is_not_there_or_will_not_have_us_is_said_at_the_start(red
         session.run(RedisSource(f"redis://127.0.0.1:{redis_port}", "text"))
 
 
-def test_a_server_that_stays_away_ends_the_run_after_some_time(tmp_path, session):
+def test_a_long_outage_ends_the_run(tmp_path, session):
     with brokers.redis(tmp_path) as server:
-        of_stream(server.port, "s", ({"data": value} for value in numbers(10)))
+        add_entries(server.port, "s", ({"data": value} for value in numbers(10)))
         source = RedisSource(f"redis://127.0.0.1:{server.port}", "s", start="earliest", field="data", patience_s=0.5)
         poll = source.poll
 
-        def poll_then_kill(most, timeout_s):
-            batch = poll(most, timeout_s)
+        def poll_then_kill(max_records, timeout_s):
+            batch = poll(max_records, timeout_s)
             if batch is not None:
                 server.kill()
             return batch
@@ -307,7 +309,7 @@ def test_a_server_that_stays_away_ends_the_run_after_some_time(tmp_path, session
         ({"url": "http://x"}, "url"),
     ],
 )
-def test_arguments_of_a_stream_that_do_not_fit_are_named(given, named):
+def test_wrong_arguments_of_a_stream_are_named(given, named):
     with pytest.raises(ArgumentError, match=named):
         RedisSource(**{"url": "redis://localhost", "stream": "s", **given})
 
@@ -321,14 +323,14 @@ def nats_port(tmp_path_factory):
         yield server.port
 
 
-def test_a_stream_of_nats_is_read_on_from_where_the_data_set_is(nats_port, session):
+def test_a_nats_stream_continues_at_the_position_of_the_data_set(nats_port, session):
     source = partial(NatsSource, f"nats://127.0.0.1:{nats_port}", "on", start="earliest")
     brokers.publish(nats_port, "on", numbers(100))
     counters = session.run(source(), max_records=30)
     assert (counters["records_read"], counters["lag"]) == (30, 70)
-    assert session.run(source(), **drink)["records_read"] == 70
+    assert session.run(source(), **drain)["records_read"] == 70
     brokers.publish(nats_port, "on", numbers(10, 100))
-    assert session.run(source(), **drink)["records_read"] == 10
+    assert session.run(source(), **drain)["records_read"] == 10
     assert session.store.read("dataset")["n"].sum == sum(range(110))
 
 
@@ -336,16 +338,16 @@ def test_the_latest_messages_of_a_subject(nats_port, session):
     url = f"nats://127.0.0.1:{nats_port}"
     brokers.publish(nats_port, "late", numbers(5), subject="a")
     source = partial(NatsSource, url, "late", subject="late.b")
-    assert session.run(source(), **drink)["records_read"] == 0
+    assert session.run(source(), **drain)["records_read"] == 0
     brokers.publish(nats_port, "late", numbers(5), subject="a")
     brokers.publish(nats_port, "late", [b"", b'{"n": 1}'], subject="b")
     letters = []
     with pytest.warns(DataWarning):
-        assert session.run(source(), dead_letters=letters.append, **drink)["rows_profiled"] == 1
+        assert session.run(source(), dead_letters=letters.append, **drain)["rows_profiled"] == 1
     assert [(letter.position, letter.reason) for letter in letters] == [(11, "empty message")]
 
 
-def test_what_nats_has_not_got_is_said_at_the_start(nats_port, session):
+def test_a_missing_nats_stream_fails_at_the_start(nats_port, session):
     url = f"nats://127.0.0.1:{nats_port}"
     with pytest.raises(SourceError, match=r"stream 'absent': .*not found"):
         session.run(NatsSource(url, "absent"))
@@ -353,7 +355,7 @@ def test_what_nats_has_not_got_is_said_at_the_start(nats_port, session):
         session.run(NatsSource(f"nats://127.0.0.1:{brokers.free_port()}", "s"))
     brokers.publish(nats_port, "anew", numbers(5))
     source = NatsSource(url, "anew")
-    with pytest.raises(SourceError, match=r"message 50 is to be read next, .* ends at 5; .* another data set"):
+    with pytest.raises(SourceError, match=r"message 50 is next, .* ends at 5; .* another data set"):
         source.seek({"nats:anew/>": 50})
     source.close()
     with pytest.raises(ArgumentError, match="start"):
@@ -371,7 +373,7 @@ def aws(tmp_path_factory):
 
 @pytest.fixture
 def queue(aws, request):
-    """A function that sends bodies to a queue of the test's own, and its URL."""
+    """A function that sends bodies to a new queue, and the URL of the queue."""
     boto3 = pytest.importorskip("boto3")
     service = boto3.client("sqs", **aws)
     url = service.create_queue(QueueName=request.node.name[:80].strip("_"), Attributes={"VisibilityTimeout": "60"})[
@@ -387,18 +389,18 @@ def queue(aws, request):
 
 
 @pytest.mark.slow
-def test_a_queue_is_emptied_as_far_as_it_is_durable(aws, queue, session):
+def test_durable_messages_of_a_queue_are_deleted(aws, queue, session):
     send, url = queue
     send([*numbers(25), b"oops"])
     letters = []
     with pytest.warns(DataWarning):
-        counters = session.run(SqsSource(url, options=aws), dead_letters=letters.append, **drink)
+        counters = session.run(SqsSource(url, options=aws), dead_letters=letters.append, **drain)
     assert (counters["rows_profiled"], counters["dead_letters"], letters[0].value) == (25, 1, b"oops")
-    assert session.run(SqsSource(url, options=aws), **drink)["records_read"] == 0
+    assert session.run(SqsSource(url, options=aws), **drain)["records_read"] == 0
     assert session.store.read("dataset")["n"].sum == sum(range(25))
 
 
-def test_what_is_not_acknowledged_stays_in_the_queue_and_what_comes_again_counts_once(aws, queue):
+def test_unacknowledged_messages_stay_and_repeated_ones_count_once(aws, queue):
     send, url = queue
     send(numbers(12))
     source = SqsSource(url, options=aws)
@@ -406,7 +408,7 @@ def test_what_is_not_acknowledged_stays_in_the_queue_and_what_comes_again_counts
     first = source.poll(12, 0.5)
     boto3 = pytest.importorskip("boto3")
     service = boto3.client("sqs", **aws)
-    for handle in source._receipts.values():  # as if the time were over
+    for handle in source._receipts.values():  # as if the visibility timeout were over
         service.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=0)
     assert source.poll(12, 0.5) is None
     source.acknowledge([first])
@@ -416,7 +418,7 @@ def test_what_is_not_acknowledged_stays_in_the_queue_and_what_comes_again_counts
     service.close()
 
 
-def test_a_queue_that_is_not_there_is_said_at_the_start(aws, session):
+def test_a_missing_queue_fails_at_the_start(aws, session):
     with pytest.raises(SourceError, match=r"sqs: .*/absent: .*does not exist"):
         session.run(SqsSource(f"{aws['endpoint_url']}/123456789012/absent", options=aws))
     with pytest.raises(SourceError, match="sqs: u: "):
@@ -428,7 +430,7 @@ def test_a_queue_that_is_not_there_is_said_at_the_start(aws, session):
 
 @pytest.fixture
 def shards(aws, request):
-    """A function that puts records into a stream of two shards, and the stream's name."""
+    """A function that puts records into a new stream of two shards, and its name."""
     boto3 = pytest.importorskip("boto3")
     service = boto3.client("kinesis", **aws)
     name = request.node.name.replace("[", "_").strip("]")[:80]
@@ -443,10 +445,10 @@ def shards(aws, request):
 
 
 @pytest.mark.slow
-def test_a_kinesis_stream_is_read_on_within_a_second_of_arrivals(aws, shards, session):
+def test_a_kinesis_stream_continues_within_a_second_of_arrivals(aws, shards, session):
     put, name = shards
     source = partial(KinesisSource, name, start="earliest", options=aws)
-    put(numbers(100))  # most of them within a second, so that the number decides
+    put(numbers(100))  # most within one second, so that the number matters
     assert session.run(source(), max_records=30)["records_read"] == 30
     time.sleep(1.1)
     put([*numbers(20, 100), b"oops"])
@@ -471,28 +473,28 @@ def test_the_latest_records_of_shards(aws, shards, session):
     put, name = shards
     put(numbers(5))
     time.sleep(1.1)
-    assert session.run(KinesisSource(name, options=aws), **drink)["records_read"] == 0
+    assert session.run(KinesisSource(name, options=aws), **drain)["records_read"] == 0
     put(numbers(7))
     assert session.run(KinesisSource(name, options=aws), until_idle="1s")["records_read"] == 7
 
 
-def test_a_kinesis_stream_that_is_not_there_is_said_at_the_start(aws, session):
+def test_a_missing_kinesis_stream_fails_at_the_start(aws, session):
     with pytest.raises(SourceError, match=r"kinesis: stream 'absent': .*not found"):
         session.run(KinesisSource("absent", options=aws))
     with pytest.raises(ArgumentError, match="share"):
         KinesisSource("s", share=(1, 1), options=aws)
 
 
-def test_a_position_of_a_shard_never_goes_back_and_says_how_many_to_leave_out():
-    """Arrival times may be out of order; whoever begins again sees the same records from the same second on."""
+def test_a_shard_position_never_goes_back_and_skips_read_records():
+    """Arrival times can be out of order; a restart gets the same records from the same second."""
     arrivals = [5, 5, 7, 6, 7, 9, 8, 8, 9, 12]
     for stop in range(1, len(arrivals) + 1):
         first = Shard("s")
-        positions = [first.take(arrived(second)) and first.position for second in arrivals[:stop]]
+        positions = [first.advance(arrived(second)) and first.position for second in arrivals[:stop]]
         assert positions == sorted(set(positions))
         again = Shard("s", first.second, first.number, skip=first.number)
         from_there = next(at for at, second in enumerate(arrivals) if second >= first.second)
-        assert [at for at in range(from_there, len(arrivals)) if again.take(arrived(arrivals[at]))] == [
+        assert [at for at in range(from_there, len(arrivals)) if again.advance(arrived(arrivals[at]))] == [
             *range(stop, len(arrivals))
         ]
 
@@ -504,18 +506,19 @@ def arrived(second):
 # ----------------------------------------------------------------------------------------------------- the command line
 
 
-def streamed(address, store, **limits):
-    return stream(address, str(store), "d", from_beginning=True, limits=limits)
+def stream_from(address, store, **limits):
+    return stream(StreamOptions(source=address, store=str(store), dataset="d", from_beginning=True, **limits))
 
 
 def test_addresses_of_the_command_line(servers, redis_port, tmp_path):
     brokers.fill(servers, "cli", numbers(20))
-    assert streamed(f"kafka://{servers}/cli?share=0/2&fields=key,offset", tmp_path, max_records=10)["lag"] == 0
+    assert stream_from(f"kafka://{servers}/cli?share=0/2&fields=key,offset", tmp_path, max_records=10)["lag"] == 0
     assert (
-        streamed(f"kafka://{servers}/cli?share=1/2&group=g&client.id=me", tmp_path, max_records=4)["records_read"] == 4
+        stream_from(f"kafka://{servers}/cli?share=1/2&group=g&client.id=me", tmp_path, max_records=4)["records_read"]
+        == 4
     )
-    of_stream(redis_port, "cli", ({"data": value} for value in numbers(5)))
-    assert streamed(f"redis://127.0.0.1:{redis_port}/cli?field=data", tmp_path, max_records=5)["records_read"] == 5
+    add_entries(redis_port, "cli", ({"data": value} for value in numbers(5)))
+    assert stream_from(f"redis://127.0.0.1:{redis_port}/cli?field=data", tmp_path, max_records=5)["records_read"] == 5
     assert pp.ProfileStore(tmp_path).read("d").rows == 19
 
 
@@ -527,11 +530,11 @@ def test_addresses_of_aws_and_nats(aws, shards, queue, nats_port, tmp_path, monk
     send(numbers(3))
     endpoint = f"endpoint={aws['endpoint_url']}"
     region = aws["region_name"]
-    assert streamed(f"kinesis://{region}/{name}?{endpoint}", tmp_path, max_records=4)["records_read"] == 4
+    assert stream_from(f"kinesis://{region}/{name}?{endpoint}", tmp_path, max_records=4)["records_read"] == 4
     place = f"sqs.{region}.amazonaws.com{url.removeprefix(aws['endpoint_url'])}"
-    assert streamed(f"sqs://{place}?{endpoint}", tmp_path, max_records=3)["records_read"] == 3
+    assert stream_from(f"sqs://{place}?{endpoint}", tmp_path, max_records=3)["records_read"] == 3
     brokers.publish(nats_port, "cli", numbers(2))
-    assert streamed(f"nats://127.0.0.1:{nats_port}/cli?subject=cli.>", tmp_path, max_records=2)["records_read"] == 2
+    assert stream_from(f"nats://127.0.0.1:{nats_port}/cli?subject=cli.>", tmp_path, max_records=2)["records_read"] == 2
     assert pp.ProfileStore(tmp_path).read("d").rows == 9
 
 
@@ -552,6 +555,32 @@ def test_addresses_of_aws_and_nats(aws, shards, queue, nats_port, tmp_path, monk
         ("nowhere/*.parquet", "path"),
     ],
 )
-def test_an_address_that_means_nothing_is_named(address, named, tmp_path):
+def test_a_wrong_address_is_named(address, named, tmp_path):
     with pytest.raises(ArgumentError, match=named):
-        streamed(address, tmp_path)
+        stream_from(address, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "nats://app:secret@host",
+        "kafka://host?sasl.password=secret",
+        "amqp://app:secret@host/x",
+        "redis://:secret@host/",
+    ],
+)
+def test_an_error_shows_no_credentials_of_an_address(address, tmp_path):
+    with pytest.raises(ArgumentError) as caught:
+        stream_from(address, tmp_path)
+    assert "host" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_an_unreachable_server_is_named_without_credentials(session):
+    url = f"nats://app:secret@127.0.0.1:{brokers.free_port()}"
+    with pytest.raises(SourceError, match="nats: nats://127") as caught:
+        session.run(NatsSource(url, "s"))
+    assert "secret" not in str(caught.value)
+    with pytest.raises(ArgumentError, match="url") as refused:
+        RedisSource("http://app:secret@host", "s")
+    assert "secret" not in str(refused.value)

@@ -1,4 +1,4 @@
-"""Avro and Protobuf: what was encoded comes back, and what was not is refused."""
+"""Avro and Protobuf: encoded records come back, other bytes are refused."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ORDER = {"id": 7, "note": None, "at": NOON, "total": Decimal("9.50"), "items": [
 
 
 @pytest.mark.parametrize("framed", [False, True])
-def test_avro_comes_back_with_its_logical_types(tmp_path, framed):
+def test_avro_records_come_back_with_logical_types(tmp_path, framed):
     fastavro = pytest.importorskip("fastavro")
     stream = io.BytesIO()
     stream.write(struct.pack(">bI", 0, 42) if framed else b"")
@@ -46,14 +46,14 @@ def test_avro_comes_back_with_its_logical_types(tmp_path, framed):
 
 
 @pytest.mark.parametrize("schema", [{"type": "string"}, {"type": "nothing"}, {}, "absent.avsc", 5])
-def test_what_is_no_schema_of_a_record_is_named(schema):
+def test_a_schema_that_is_not_of_a_record_is_named(schema):
     pytest.importorskip("fastavro")
     with pytest.raises(ArgumentError, match="schema"):
         avro(schema)
 
 
 def descriptors():
-    """Of a message with a field of each kind."""
+    """The descriptor set of a message with a field of each kind."""
     field = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(name="order.proto", package="shop", syntax="proto3")
     file.dependency[:] = ["google/protobuf/timestamp.proto", "google/protobuf/duration.proto"]
@@ -86,7 +86,7 @@ def descriptors():
     return found
 
 
-def test_protobuf_comes_back_with_defaults_but_for_what_is_absent(tmp_path):
+def test_protobuf_messages_come_back_with_defaults_of_present_fields(tmp_path):
     found = descriptors()
     pool = descriptor_pool.DescriptorPool()
     for file in found.file:
@@ -111,7 +111,7 @@ def test_protobuf_comes_back_with_defaults_but_for_what_is_absent(tmp_path):
         decode(b"\xff")
 
 
-def test_a_descriptor_that_is_none_and_a_message_that_is_not_there_are_named():
+def test_a_wrong_descriptor_set_and_a_missing_message_are_named():
     with pytest.raises(ArgumentError, match="descriptors"):
         protobuf(b"\xff\xff", "shop.Order")
     with pytest.raises(ArgumentError, match="descriptors"):

@@ -1,4 +1,4 @@
-"""Sources into windows: what ends them, what they promise, and what becomes of messages that are no records."""
+"""Sources into windows: their ends, their guarantees, and dead letters."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def clock():
 
 
 class Topic(Source):
-    """A list that can be read again; what was acknowledged is noted. `before` is called before each poll."""
+    """A list of messages with positions; notes acknowledgments. `before` is called before each poll."""
 
-    def __init__(self, messages, most=7, before=lambda: None, name="topic/0"):
-        self.messages, self.most, self.before, self.name = messages, most, before, name
+    def __init__(self, messages, batch_records=7, before=lambda: None, name="topic/0"):
+        self.messages, self.batch_records, self.before, self.name = messages, batch_records, before, name
         self.at = 0
         self.acknowledged = 0
         self.closed = False
@@ -48,9 +48,9 @@ class Topic(Source):
         self.at = positions.get(self.name, 0)
         return {self.name: self.at}
 
-    def poll(self, most, timeout_s):
+    def poll(self, max_records, timeout_s):
         self.before()
-        start, end = self.at, min(self.at + min(self.most, most), len(self.messages))
+        start, end = self.at, min(self.at + min(self.batch_records, max_records), len(self.messages))
         if start == end:
             self.ended = True
             return None
@@ -74,7 +74,7 @@ def messages_of(count):
 
 
 def counted(store, dataset="dataset"):
-    """How often each `b` was counted, and the sum of `n`."""
+    """The count of each `b`, and the sum of `n`."""
     profile = store.read(dataset)
     return {item.value: item.estimate for item in profile["b"].frequent_items(100)}, profile["n"].sum
 
@@ -82,7 +82,7 @@ def counted(store, dataset="dataset"):
 # --------------------------------------------------------------------------------------------------------- session.run
 
 
-def test_a_source_is_drunk_to_its_end_and_read_on_from_there(tmp_path):
+def test_a_source_is_read_to_its_end_and_continued_from_there(tmp_path):
     topic = Topic(messages_of(100))
     with pp.Session(tmp_path) as session:
         counters = session.run(topic)
@@ -94,17 +94,17 @@ def test_a_source_is_drunk_to_its_end_and_read_on_from_there(tmp_path):
     assert counted(session.store) == (dict.fromkeys(range(50), 3), sum(range(150)))
 
 
-def test_no_more_records_than_wanted_are_read(tmp_path):
+def test_at_most_max_records_are_read(tmp_path):
     with pp.Session(tmp_path) as session:
         for _ in range(3):
             assert session.run(Topic(messages_of(100)), max_records=10)["rows_profiled"] == 10
     assert session.store.read("dataset")["n"].sum == sum(range(30))
 
 
-def test_silence_ends_it_when_it_lasts_for_as_long_as_was_said(tmp_path, clock):
+def test_a_run_ends_after_an_idle_time(tmp_path, clock):
     class Silent(Topic):
-        def poll(self, most, timeout_s):
-            batch = super().poll(most, timeout_s)
+        def poll(self, max_records, timeout_s):
+            batch = super().poll(max_records, timeout_s)
             self.ended = False
             if batch is None:
                 silences.append(clock.now)
@@ -119,8 +119,8 @@ def test_silence_ends_it_when_it_lasts_for_as_long_as_was_said(tmp_path, clock):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("every", [2, 5, 17])
-def test_whenever_it_dies_each_record_counts_once_and_none_was_acknowledged_too_early(tmp_path, clock, every):
-    class Died(Exception):
+def test_after_any_crash_each_record_counts_once(tmp_path, clock, every):
+    class Crash(Exception):
         pass
 
     polls = 0
@@ -134,13 +134,13 @@ def test_whenever_it_dies_each_record_counts_once_and_none_was_acknowledged_too_
             clock.advance(timedelta(seconds=1))
             if polls % (every + 40 * (polls > 120)) == 0:
                 crash(session)
-                raise Died
+                raise Crash
 
-        before, topic = topic, Topic(messages_of(200), most=3, before=live)
+        before, topic = topic, Topic(messages_of(200), batch_records=3, before=live)
         try:
             session.run(topic, with_rotation_time="10s", checkpoint_every="2s")
             break
-        except (Died, ClosedError):
+        except (Crash, ClosedError):
             assert topic.acknowledged == 0 or topic.acknowledged > before.acknowledged
     assert polls > 70
     assert counted(session.store) == (dict.fromkeys(range(50), 4), sum(range(200)))
@@ -154,10 +154,10 @@ any_message = st.one_of(objects, st.sampled_from(no_objects), st.sampled_from(wi
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(any_message, max_size=12), st.integers(1, 5), st.integers(0, 200))
-def test_each_message_is_a_row_or_a_dead_letter_with_its_place(tmp_path_factory, messages, most, good):
+def test_each_message_is_a_row_or_a_dead_letter_with_its_place(tmp_path_factory, messages, batch_records, good):
     letters = []
-    good_ones = messages_of(good)  # enough of them, and the columnar reader is used
-    topic = Topic([*messages, *good_ones, *messages], most=most + good)
+    good_ones = messages_of(good)  # many messages use the columnar reader
+    topic = Topic([*messages, *good_ones, *messages], batch_records=batch_records + good)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)
         with pp.Session(tmp_path_factory.mktemp("store")) as session:
@@ -195,7 +195,7 @@ def test_dead_letters_go_to_a_file_as_they_came(tmp_path):
     assert place.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_source_that_breaks_leaves_all_before_durable_and_acknowledged(tmp_path):
+def test_records_before_a_failure_are_durable_and_acknowledged(tmp_path):
     def fail_later():
         if topic.at >= 50:
             raise SourceError("gone")
@@ -220,8 +220,8 @@ def test_an_event_stops_it(tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_a_run_cleanly_and_then_does_what_it_does(tmp_path, number):
-    """The iterator waits for ever, as a socket would."""
+def test_a_signal_ends_a_run_cleanly_and_then_takes_effect(tmp_path, number):
+    """The iterator waits forever, like a socket."""
     code = """
 import sys, time, polarsprof as pp
 from polarsprof.sources import IterableSource
@@ -274,14 +274,14 @@ def test_a_partition_is_read_by_one_process_at_a_time(tmp_path):
                 assert other.run(Topic(messages_of(10), name="topic/1"))["records_read"] == 10
                 assert other.run(Topic(messages_of(10)), dataset_name="other")["records_read"] == 10
 
-    topic = Topic(messages_of(100), most=50, before=begin_another)
+    topic = Topic(messages_of(100), batch_records=50, before=begin_another)
     with pp.Session(tmp_path) as session:
         session.run(topic)
         assert session.run(Topic(messages_of(100)))["records_read"] == 0
     assert session.store.read("dataset").rows == 110
 
 
-def test_what_another_read_since_the_positions_were_looked_up_is_not_read_again(tmp_path):
+def test_records_that_another_process_read_are_not_read_again(tmp_path):
     class Slow(Topic):
         def seek(self, positions):
             with pp.Session(tmp_path, handle_sigterm=False) as other:
@@ -298,14 +298,14 @@ def test_what_another_read_since_the_positions_were_looked_up_is_not_read_again(
 # ------------------------------------------------------------------------------------------- iterators, standard input
 
 
-def test_an_iterable_may_mix_mappings_bytes_and_text(tmp_path):
+def test_an_iterable_can_mix_mappings_bytes_and_text(tmp_path):
     with pytest.warns(DataWarning), pp.Session(tmp_path) as session:
         counters = session.run(IterableSource([{"a": 1}, b'{"a": 2}', '{"a": 3}', None, 5, {"a": 4}]))
     assert (counters["rows_profiled"], counters["rows_rejected"], counters["dead_letters"]) == (4, 2, 2)
     assert session.store.read("dataset")["a"].sum == 10
 
 
-def test_a_generator_may_use_one_record_again(tmp_path):
+def test_a_generator_can_reuse_a_record(tmp_path):
     def items():
         record = {"n": 0, "list": [0]}
         for number in range(100):
@@ -319,13 +319,13 @@ def test_a_generator_may_use_one_record_again(tmp_path):
 
 
 @pytest.mark.parametrize("items", [5, "text", b"bytes", {"a": 1}, None])
-def test_what_is_no_iterable_of_records_is_refused(items):
+def test_an_object_that_is_not_an_iterable_of_records_is_refused(items):
     with pytest.raises(ArgumentError, match="items"):
         IterableSource(items)
 
 
 class Trickle(io.BytesIO):
-    """Bytes that come a few at a time."""
+    """A stream that returns a few bytes at a time."""
 
     def __init__(self, data, size):
         super().__init__(data)
@@ -336,17 +336,17 @@ class Trickle(io.BytesIO):
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 1_000])
-@pytest.mark.parametrize("most", [1, 2, 10])
-def test_lines_stay_whole_however_they_are_cut(size, most):
+@pytest.mark.parametrize("max_records", [1, 2, 10])
+def test_lines_stay_whole_in_chunks_of_any_size(size, max_records):
     data = b'{"a": 1}\n\n{"b": "\xc3\xa9"}\r\n{"c": 3}'
     source = LinesSource(Trickle(data, size))
     parts = []
     while not source.ended:
-        if batch := source.poll(most, 0.01):
+        if batch := source.poll(max_records, 0.01):
             parts.append(batch)
     assert b"".join(part.data for part in parts) == data
     assert all(part.data.endswith(b"\n") for part in parts[:-1])
-    assert all(part.records == part.data.count(b"\n") + (part is parts[-1]) <= most for part in parts)
+    assert all(part.records == part.data.count(b"\n") + (part is parts[-1]) <= max_records for part in parts)
     assert [part.place(0)[1] for part in parts] == [sum(len(p.data) for p in parts[:i]) for i in range(len(parts))]
 
 
@@ -377,7 +377,7 @@ def test_files_of_all_kinds_are_read_once(tmp_path):
         again = FilesSource(folder)
         assert session.run(again)["records_read"] == 0
         assert again.read_before == 4
-        with (folder / "c.ndjson").open("a") as file:  # it grows
+        with (folder / "c.ndjson").open("a") as file:  # the file grows
             file.write('{"n": 1000, "b": 50}\n')
         assert session.run(FilesSource(folder))["records_read"] == 1
         pl.DataFrame({"n": [5]}).write_parquet(folder / "d.parquet")  # another table
@@ -386,13 +386,13 @@ def test_files_of_all_kinds_are_read_once(tmp_path):
 
 
 @pytest.mark.slow
-def test_files_give_what_pp_profile_gives(tmp_path, nycflights):
+def test_files_give_the_profile_of_pp_profile(tmp_path, nycflights):
     with pp.Session(tmp_path) as session:
         session.run(FilesSource(nycflights))
     assert_profile_equal(session.store.read("dataset"), pp.profile(nycflights))
 
 
-def test_a_file_without_a_last_line_end_is_whole_and_one_that_is_rewritten_is_new(tmp_path):
+def test_a_last_line_needs_no_end_and_a_rewritten_file_is_new(tmp_path):
     path = tmp_path / "x.ndjson"
     path.write_text('{"n": 1}\n{"n": 2}')
     with pp.Session(tmp_path / "store") as session:
@@ -403,9 +403,9 @@ def test_a_file_without_a_last_line_end_is_whole_and_one_that_is_rewritten_is_ne
 
 
 def drained(source, positions):
-    """The `n` of all that can be read now; moves the positions on."""
+    """The `n` of all records that are ready; updates the positions."""
     values = []
-    for _ in range(6):  # as often as files may have to be changed
+    for _ in range(6):  # enough for all changes of files
         while batch := source.poll(1_000, 0):
             values += [record["n"] for record in decode_json(batch.data)[0]]
             positions.update(batch.positions)
@@ -423,7 +423,7 @@ def tail_of(path, positions):
     return source
 
 
-@pytest.mark.parametrize("reopened", [False, True], ids=["one reader", "killed in between"])
+@pytest.mark.parametrize("reopened", [False, True], ids=["one reader", "restarted"])
 def test_a_tail_goes_through_rotation_and_truncation(tmp_path, reopened):
     log = tmp_path / "app.log"
     positions = {}
@@ -436,7 +436,7 @@ def test_a_tail_goes_through_rotation_and_truncation(tmp_path, reopened):
             source = tail_of(log, positions)
         return drained(source, positions)
 
-    assert read() == []  # not there yet
+    assert read() == []  # the file does not exist yet
     append(log, 1, 2)
     append(log, 3, end="")
     assert read() == [1, 2]
@@ -449,7 +449,7 @@ def test_a_tail_goes_through_rotation_and_truncation(tmp_path, reopened):
     append(log, 5, 6)
     assert read() == [4, 5, 6]
     append(log, 7)
-    log.rename(tmp_path / "app.log.2")  # two rotations while nobody reads
+    log.rename(tmp_path / "app.log.2")  # two rotations between two reads
     append(log, 8)
     set_time(tmp_path / "app.log.2", -20)
     log.rename(tmp_path / "app.log.3")
@@ -463,12 +463,12 @@ def test_a_tail_goes_through_rotation_and_truncation(tmp_path, reopened):
 
 
 def set_time(path, seconds):
-    """As if the file had been written so many seconds from now."""
+    """Set the time of the last change, in seconds from now."""
     at = time.time() + seconds
     os.utime(path, (at, at))
 
 
-def test_a_tail_leaves_a_renamed_file_only_when_nobody_writes_to_it(tmp_path):
+def test_a_tail_leaves_a_renamed_file_once_writing_ends(tmp_path):
     log = tmp_path / "app.log"
     append(log, 1)
     source = TailSource(log, settle_s=3_600)
@@ -477,12 +477,12 @@ def test_a_tail_leaves_a_renamed_file_only_when_nobody_writes_to_it(tmp_path):
     assert drained(source, positions) == [1]
     log.rename(tmp_path / "app.log.1")
     append(log, 3)
-    append(tmp_path / "app.log.1", 2)  # the program has not opened the new one yet
+    append(tmp_path / "app.log.1", 2)  # the program still writes to the renamed file
     assert drained(source, positions) == [2]
     source.close()
 
 
-def test_a_tail_into_windows_says_how_far_it_is_behind(tmp_path):
+def test_a_tail_into_windows_reports_its_lag(tmp_path):
     log = tmp_path / "app.log"
     append(log, *range(100))
     with pp.Session(tmp_path / "store") as session:

@@ -1,4 +1,4 @@
-"""Compaction: whatever is merged, in whatever order, and whoever dies or comes between, reading stays the same."""
+"""Compaction changes no read, even if processes die or interleave at any step."""
 
 from __future__ import annotations
 
@@ -43,95 +43,95 @@ WINDOWS = st.one_of(
     st.builds(window_of, st.integers(0, 7), st.just(1)),
     st.builds(window_of, st.integers(0, 27).map(lambda quarter: quarter / 4), st.just(0.25)),
     st.builds(window_of, st.integers(0, 1).map(lambda day: 24 * day), st.just(24)),
-    st.builds(window_of, st.just(0.5), st.just(1)),  # across two hours
+    st.builds(window_of, st.just(0.5), st.just(1)),  # spans two hours
 )
 
 
 @st.composite
-def panes(draw):
+def pane_lists(draw):
     windows = draw(st.lists(WINDOWS, min_size=1, max_size=8))
     return [written(draw(st.sampled_from("abc")), number, window) for number, window in enumerate(windows)]
 
 
 @pytest.mark.slow
 @settings(max_examples=60)
-@given(made=panes(), data=st.data(), memory=st.booleans())
-def test_any_run_of_puts_and_compactions_leaves_every_range_as_it_was(tmp_path_factory, made, data, memory):
+@given(panes=pane_lists(), data=st.data(), memory=st.booleans())
+def test_any_run_of_puts_and_compactions_leaves_every_range_as_it_was(tmp_path_factory, panes, data, memory):
     folder = tmp_path_factory.mktemp("store")
     store = pp.ProfileStore(f"memory://{folder}" if memory else folder)
     there = []
-    for one in made:
+    for one in panes:
         store.put(one.pane)
         there.append(one)
         step = data.draw(st.sampled_from(["nothing", "compact", "again", "copy"]))
         if step == "compact":
             compact(store, data.draw(INTERVALS))
-        elif step == "again":  # a writer that recovers does not know that its pane was taken
+        elif step == "again":  # a writer that recovers does not know that its pane was merged
             store.put(data.draw(st.sampled_from(there)).pane)
         elif step == "copy" and not memory:
             source = data.draw(st.sampled_from(store.files("clicks")))
             shutil.copy(source, folder / f"clicks_profile.{len(there)}.bin")
-    assert_answers(store, made, RANGES)
+    assert_answers(store, panes, RANGES)
     compact(store, data.draw(INTERVALS))
-    assert_answers(store, made, RANGES)
-    assert_answers(pp.ProfileStore(store.url), made)
-    assert len(store.files("clicks")) <= len(made)
+    assert_answers(store, panes, RANGES)
+    assert_answers(pp.ProfileStore(store.url), panes)
+    assert len(store.files("clicks")) <= len(panes)
     if not memory:
         assert orphans(store) == []
 
 
 def test_panes_of_a_window_become_one_file_with_all_their_ids(store):
-    made = [*hourly(3, writers="ab"), written("c", 7, window_of(1, 1))]
-    filled(store, made)
+    panes = [*hourly(3, writers="ab"), written("c", 7, window_of(1, 1))]
+    filled(store, panes)
     done = compact(store)
     assert (done.windows, done.files_merged, done.files_deleted, done.windows_left) == (3, 7, 7, 0)
     assert len(store.files("clicks")) == 3
     assert [str(file.name).startswith(f"clicks_profile.2026-01-05_0{hour}-00.") for hour, file in
             enumerate(store.files("clicks"))] == [True] * 3  # fmt: skip
-    assert_answers(store, made, RANGES)
+    assert_answers(store, panes, RANGES)
     assert compact(store) == pp.store.Compaction()
 
 
 def test_finer_windows_become_coarser_ones_and_what_does_not_fit_is_left_alone(store):
     across = written("z", 1, window_of(23.5, 1))
     longer = written("z", 2, window_of(0, 48))
-    made = [*hourly(30), across]
-    filled(store, made)
+    panes = [*hourly(30), across]
+    filled(store, panes)
     compact(store, "d")
     assert store.windows("clicks") == [window_of(0, 24), across.window, window_of(24, 24)]
-    assert_answers(store, made, RANGES)
+    assert_answers(store, panes, RANGES)
     filled(store, [longer])
     compact(store, "d")
     assert store.windows("clicks") == [longer.window]
-    assert_answers(store, [*made, longer], RANGES)
+    assert_answers(store, [*panes, longer], RANGES)
 
 
 def test_days_of_a_zone(store):
-    made = hourly(48)
-    filled(store, made)
+    panes = hourly(48)
+    filled(store, panes)
     compact(store, "d", zone="Europe/Berlin")
     assert store.windows("clicks") == [window_of(-1, 24), window_of(23, 24), window_of(47, 24)]
     assert [name.name.split(".")[1] for name in store.files("clicks")] == ["2026-01-05", "2026-01-06", "2026-01-07"]
-    assert_answers(store, made, RANGES)
+    assert_answers(store, panes, RANGES)
 
 
 def test_windows_that_may_still_fill_are_left_alone_unless_told(store):
-    made = hourly(5, writers="ab")
-    filled(store, made)
+    panes = hourly(5, writers="ab")
+    filled(store, panes)
     clock = SettableClock(at(4.5))
     assert compact(store, clock=clock, grace="1h").windows == 3  # the fourth ended half an hour ago
     assert compact(store, "d", clock=clock, grace="0s").windows == 0
     assert compact(store, clock=clock, grace=timedelta(0)).windows == 1
     assert compact(store, clock=clock, grace=None).windows == 1
-    assert_answers(store, made, RANGES)
+    assert_answers(store, panes, RANGES)
 
 
 def test_windows_that_ended_long_ago_are_dropped(store):
-    made = hourly(50, writers="ab")
-    filled(store, made)
+    panes = hourly(50, writers="ab")
+    filled(store, panes)
     done = compact(store, "d", keep="24h", clock=SettableClock(at(50.5)))
     assert (done.files_expired, done.rows_expired) == (2 * 26, 2 * 26)
-    kept = [one for one in made if one.window.start_us >= window_of(26, 1).start_us]
+    kept = [one for one in panes if one.window.start_us >= window_of(26, 1).start_us]
     assert_answers(store, kept, RANGES)
     assert compact(store, keep="1d", clock=SettableClock(at(50.5))).files_expired == 0
     assert compact(store, keep="1d", clock=SettableClock(at(500))).rows_expired == len(kept)
@@ -142,8 +142,8 @@ def test_windows_that_ended_long_ago_are_dropped(store):
 
 def test_readers_of_many_windows_need_not_list_anew_for_each(tmp_path, monkeypatch):
     store = filled(pp.ProfileStore(tmp_path), hourly(40, writers="ab"))
-    monkeypatch.setattr("polarsprof.store.compaction._WINDOWS_AT_ONCE", 1)
-    monkeypatch.setattr("polarsprof.store.compaction._TIMES", 3)
+    monkeypatch.setattr("polarsprof.store.compaction._MIN_BATCH_WINDOWS", 1)
+    monkeypatch.setattr("polarsprof.store.compaction._MAX_BATCHES", 3)
     renewed, told = [], []
     monkeypatch.setattr(store._manifests, "renew_epoch", renewed.append)
     assert compact(store, on_progress=lambda done, total: told.append((done, total))).windows == 40
@@ -176,10 +176,10 @@ def test_a_damaged_file_stops_it_and_nothing_is_deleted(tmp_path):
 
 
 def test_a_damaged_merge_deletes_nothing_it_was_made_of(tmp_path):
-    made = hourly(2, writers="ab")
-    store = filled(pp.ProfileStore(tmp_path), made)
+    panes = hourly(2, writers="ab")
+    store = filled(pp.ProfileStore(tmp_path), panes)
     compact(store)
-    filled(store, made)
+    filled(store, panes)
     content = bytearray(store.files("clicks")[0].read_bytes())
     merged = next(path for path in store.files("clicks") if path.name.endswith("c.bin"))
     content = bytearray(merged.read_bytes())
@@ -191,7 +191,7 @@ def test_a_damaged_merge_deletes_nothing_it_was_made_of(tmp_path):
 
 
 def test_a_forged_pane_that_no_merge_can_hold_stops_it_and_nothing_is_deleted(store):
-    """Its file is valid; with one more row the merged one would not be."""
+    """The file is valid; a merge with one more row exceeds the limit."""
     forged = pp.Profile(dataset="clicks", window=window_of(0, 1))
     forged.rows, forged.panes = 2**48, frozenset([("b", 1)])
     filled(store, hourly(1))
@@ -204,10 +204,10 @@ def test_a_forged_pane_that_no_merge_can_hold_stops_it_and_nothing_is_deleted(st
 
 
 def test_panes_that_track_different_things_are_left_as_they_are(store):
-    made = hourly(2, writers="ab")
+    panes = hourly(2, writers="ab")
     other = pp.profile([{"x": 1}], spec=pp.ProfileSpec(quantiles=False))
     other.dataset, other.window, other.panes = "clicks", window_of(0, 1), frozenset([("c", 1)])
-    filled(store, made)
+    filled(store, panes)
     store.put(pp.store.Pane(other.to_bytes(), "clicks", "2026-01-05_00-00", "c", 1, 1))
     done = compact(store)
     assert (done.windows, done.windows_left) == (1, 1)
@@ -238,7 +238,7 @@ def test_a_copy_of_a_file_is_removed_and_one_of_another_data_set_is_not(tmp_path
 
 
 class Died(BaseException):
-    """Stands for kill -9: nothing that is written after it happens, not even what cleans up."""
+    """Stands for kill -9: nothing after it takes effect, not even cleanup."""
 
 
 CALLS = ("open", "link", "unlink", "replace", "fsync", "fdopen", "mkdir", "scandir", "listdir")
@@ -246,7 +246,7 @@ CALLS = ("open", "link", "unlink", "replace", "fsync", "fdopen", "mkdir", "scand
 
 @contextmanager
 def dying(monkeypatch, step, calls=CALLS, error=None):
-    """The system calls from the given one on do not happen any more; with an error, this one alone fails so."""
+    """From the given system call on, all fail; with an error, only that one does."""
     numbers = count()
 
     def wrapped(working):
@@ -265,7 +265,7 @@ def dying(monkeypatch, step, calls=CALLS, error=None):
 
 
 def crashes(tmp_path, monkeypatch, store, run, error=None):
-    """A store for each system call of a run, in which the run died or failed there."""
+    """For each system call of a run, a store in which the run died or failed there."""
     for step in count():
         folder = tmp_path / f"died-{step}"
         shutil.copytree(store.folder, folder)
@@ -279,7 +279,7 @@ def crashes(tmp_path, monkeypatch, store, run, error=None):
 
 
 def orphans(store):
-    """What lies about, but for the panes and the few files that are kept."""
+    """Files that are neither panes nor sidecars."""
     hidden = [path for path in store.folder.rglob("*") if path.is_file() and path not in store.files("clicks")]
     return [path.name for path in hidden if path.suffix not in {".lock", ".epoch", ".index"}]
 
@@ -287,14 +287,14 @@ def orphans(store):
 @pytest.mark.slow
 @pytest.mark.parametrize("error", [None, errno.EIO, errno.ENOSPC])
 def test_it_may_die_or_fail_at_any_call_of_the_system(tmp_path, monkeypatch, error):
-    made = [*hourly(3, writers="ab"), written("c", 7, window_of(1, 1))]
-    store = filled(pp.ProfileStore(tmp_path / "store"), made)
-    store.put(made[0].pane)
+    panes = [*hourly(3, writers="ab"), written("c", 7, window_of(1, 1))]
+    store = filled(pp.ProfileStore(tmp_path / "store"), panes)
+    store.put(panes[0].pane)
     steps = 0
     for step, died in crashes(tmp_path, monkeypatch, store, lambda store: compact(store, "2h"), error):
-        assert_answers(died, made, RANGES[:3])
+        assert_answers(died, panes, RANGES[:3])
         compact(died, "2h")
-        assert_answers(died, made, RANGES[:3])
+        assert_answers(died, panes, RANGES[:3])
         assert len(died.files("clicks")) == 2
         assert orphans(died) == []
         steps = step
@@ -303,51 +303,51 @@ def test_it_may_die_or_fail_at_any_call_of_the_system(tmp_path, monkeypatch, err
 
 @pytest.mark.slow
 @settings(max_examples=15)
-@given(made=panes(), into=INTERVALS, again=INTERVALS, seed=st.randoms(use_true_random=False))
-def test_any_panes_survive_deaths_at_any_calls(tmp_path_factory, made, into, again, seed):
+@given(panes=pane_lists(), into=INTERVALS, again=INTERVALS, seed=st.randoms(use_true_random=False))
+def test_any_panes_survive_deaths_at_any_calls(tmp_path_factory, panes, into, again, seed):
     monkeypatch = pytest.MonkeyPatch()
     folder = tmp_path_factory.mktemp("dying")
-    store = filled(pp.ProfileStore(folder), made)
+    store = filled(pp.ProfileStore(folder), panes)
     for interval in (into, again):
         for _ in range(3):
             with dying(monkeypatch, seed.randrange(80)), suppress(Died, OSError):
                 compact(pp.ProfileStore(folder), interval)
-            assert_answers(store, made, RANGES[:2])
-            store.put(seed.choice(made).pane)  # a writer that recovers
+            assert_answers(store, panes, RANGES[:2])
+            store.put(seed.choice(panes).pane)  # a writer that recovers
     compact(store, again)
-    assert_answers(store, made, RANGES)
+    assert_answers(store, panes, RANGES)
     assert orphans(store) == []
 
 
 @pytest.mark.slow
 def test_retention_may_die_at_any_call_of_the_system(tmp_path, monkeypatch):
-    made = hourly(4, writers="ab")
-    store = filled(pp.ProfileStore(tmp_path / "store"), made)
+    panes = hourly(4, writers="ab")
+    store = filled(pp.ProfileStore(tmp_path / "store"), panes)
     late = SettableClock(at(14))
     for _, died in crashes(tmp_path, monkeypatch, store, lambda store: compact(store, keep="12h", clock=late)):
         found = died.read("clicks")
         assert found.rows == len(found.panes) >= 4
         compact(died, keep="12h", clock=late)
-        assert_answers(died, made[4:], RANGES[:3])
+        assert_answers(died, panes[4:], RANGES[:3])
 
 
 # ------------------------------------------------------------------------------------ others at work between any steps
 
 
 class Meanwhile(ObjectStoreBackend):
-    """Objects at which, before one of its requests, something else happens."""
+    """An object store that runs a callback before one of its requests."""
 
     step = -1
     requests = 0
     happens = staticmethod(lambda: None)
 
     @contextmanager
-    def _told(self, what, name):
+    def _store_errors(self, operation, name):
         Meanwhile.requests += 1
         if Meanwhile.requests == Meanwhile.step:
             Meanwhile.step = -1
             Meanwhile.happens()
-        with super()._told(what, name):
+        with super()._store_errors(operation, name):
             yield
 
 
@@ -361,20 +361,20 @@ def meanwhile(url):
 @pytest.mark.parametrize("other_into", [None, "2h", "d"])
 @pytest.mark.parametrize("dies", [False, True])
 def test_another_compactor_of_an_object_store_may_come_between_any_requests(tmp_path, other_into, dies):
-    """The first one sleeps before each of its requests in turn; meanwhile another runs, panes come late and again."""
-    made = hourly(4, writers="ab")
+    """The first one pauses at each request in turn, while others compact and write."""
+    panes = hourly(4, writers="ab")
     late = [written("c", 50 + hour, window_of(hour, 1)) for hour in range(4)]
     for step in count(1):
         url = f"memory://{tmp_path}/{step}"
-        filled(pp.ProfileStore(url), made)
+        filled(pp.ProfileStore(url), panes)
         slow = meanwhile(url)
 
         def happens(url=url):
             other = pp.ProfileStore(url)
             filled(other, late)
             compact(other, other_into)
-            filled(other, made)  # writers that recover
-            assert_answers(other, [*made, *late], RANGES[:3])
+            filled(other, panes)  # writers that recover
+            assert_answers(other, [*panes, *late], RANGES[:3])
             if dies:
                 raise Died
 
@@ -384,9 +384,9 @@ def test_another_compactor_of_an_object_store_may_come_between_any_requests(tmp_
         reached, Meanwhile.step = Meanwhile.step == -1, -1
         after = pp.ProfileStore(url)
         if reached:
-            assert_answers(after, [*made, *late], RANGES[:3])
+            assert_answers(after, [*panes, *late], RANGES[:3])
             compact(after, "d")
-            assert_answers(after, [*made, *late], RANGES[:3])
+            assert_answers(after, [*panes, *late], RANGES[:3])
             assert len(after.files("clicks")) == 1
         else:
             assert step > 20
@@ -394,23 +394,23 @@ def test_another_compactor_of_an_object_store_may_come_between_any_requests(tmp_
 
 
 def test_a_reader_of_an_object_store_sees_every_pane_once_whatever_comes_between(tmp_path):
-    made = hourly(6, writers="ab")
+    panes = hourly(6, writers="ab")
     for step in count(1):
         url = f"memory://{tmp_path}/reader/{step}"
-        filled(pp.ProfileStore(url), made)
+        filled(pp.ProfileStore(url), panes)
         slow = meanwhile(url)
         Meanwhile.step, Meanwhile.requests = step, 0
         Meanwhile.happens = staticmethod(lambda url=url: compact(pp.ProfileStore(url), "2h"))
         found = slow.read("clicks")
         reached, Meanwhile.step = Meanwhile.step == -1, -1
-        assert found.rows == len(found.panes) == len(made)
+        assert found.rows == len(found.panes) == len(panes)
         if not reached:
             assert step > 10
             return
 
 
 class Torn:
-    """A scan of a folder in the midst of which something happens: of what comes and goes then, it sees what it sees."""
+    """A scan of a folder that runs a callback halfway, and sees later changes in part."""
 
     def __init__(self, folder, position, happens):
         with SCANDIR(folder) as entries:
@@ -435,9 +435,9 @@ SCANDIR = os.scandir
 
 @pytest.mark.parametrize("into", [None, "2h", "d"])
 def test_a_listing_that_is_overtaken_by_a_compactor_is_made_again(tmp_path, monkeypatch, into):
-    made = hourly(4, writers="ab")
-    for position in range(len(made) + 1):
-        store = filled(pp.ProfileStore(tmp_path / str(position)), made)
+    panes = hourly(4, writers="ab")
+    for position in range(len(panes) + 1):
+        store = filled(pp.ProfileStore(tmp_path / str(position)), panes)
 
         def happens(store=store):
             monkeypatch.undo()
@@ -448,14 +448,14 @@ def test_a_listing_that_is_overtaken_by_a_compactor_is_made_again(tmp_path, monk
 
         monkeypatch.setattr(os, "scandir", torn)
         found = store.read("clicks")
-        assert found.rows == len(found.panes) == len(made)
+        assert found.rows == len(found.panes) == len(panes)
         assert os.scandir is SCANDIR
 
 
 def test_a_plain_name_that_is_given_to_another_pane_while_it_is_read(tmp_path, monkeypatch):
-    made = hourly(2)
+    panes = hourly(2)
     late = written("b", 1, window_of(0, 1))
-    store = filled(pp.ProfileStore(tmp_path), made)
+    store = filled(pp.ProfileStore(tmp_path), panes)
     store.windows("clicks")
     chosen = store._manifests.manifest
 
@@ -468,14 +468,14 @@ def test_a_plain_name_that_is_given_to_another_pane_while_it_is_read(tmp_path, m
 
     monkeypatch.setattr(store._manifests, "manifest", overtaken)
     found = store.read("clicks")
-    assert found.panes == {one.id for one in [*made, late]}
+    assert found.panes == {one.id for one in [*panes, late]}
 
 
 @pytest.mark.slow
 def test_compactors_writers_and_readers_at_once(store):
-    """Two of each; every pane has one row, so a profile of as many rows as panes counted none twice."""
-    made = [written(writer, number, window_of(number % 6, 1)) for number in range(24) for writer in "ab"]
-    filled(store, made[:2])
+    """Two of each; panes have one row, so equal numbers of both mean no pane twice."""
+    panes = [written(writer, number, window_of(number % 6, 1)) for number in range(24) for writer in "ab"]
+    filled(store, panes[:2])
     done = threading.Event()
     failures = []
 
@@ -493,12 +493,12 @@ def test_compactors_writers_and_readers_at_once(store):
         assert found.rows == len(found.panes)
         assert before <= found.panes
 
-    acknowledged: list[tuple[str, int]] = [one.id for one in made[:2]]
+    acknowledged: list[tuple[str, int]] = [one.id for one in panes[:2]]
     works = [lambda mine: compact(mine, "2h"), lambda mine: compact(mine, "d"), look, look]
     threads = [threading.Thread(target=repeatedly, args=(work,)) for work in works]
     for thread in threads:
         thread.start()
-    for one in made[2:]:
+    for one in panes[2:]:
         store.put(one.pane)
         acknowledged.append(one.id)
     done.set()
@@ -506,7 +506,7 @@ def test_compactors_writers_and_readers_at_once(store):
         thread.join()
     assert failures == []
     compact(store, "d")
-    assert_answers(store, made, RANGES)
+    assert_answers(store, panes, RANGES)
     assert len(store.files("clicks")) == 1
 
 

@@ -1,4 +1,4 @@
-"""Object stores: memory, and S3 as moto serves it on loopback; conditional writes, races, a store that is down."""
+"""Object stores in memory and on moto's S3: conditional writes, races, outages."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def options_of(port, **more):
 
 @pytest.fixture
 def s3(s3_port, request):
-    """Makes stores of one bucket of this test's own."""
+    """Opens stores in a bucket of this test alone."""
     from http.client import HTTPConnection
 
     bucket = f"b{abs(hash(request.node.nodeid)):x}"
@@ -75,21 +75,21 @@ def s3(s3_port, request):
 
 
 @pytest.fixture(params=["memory", "s3"])
-def made_store(request, tmp_path):
+def open_store(request, tmp_path):
     if request.param == "s3":
         return request.getfixturevalue("s3")
     return lambda: pp.ProfileStore(f"memory://{tmp_path}")
 
 
-def test_a_stream_goes_into_an_object_store_and_comes_back(made_store, tmp_path):
-    store = made_store()
+def test_a_stream_goes_into_an_object_store_and_comes_back(open_store, tmp_path):
+    store = open_store()
     noon = datetime(2026, 1, 31, 12, tzinfo=UTC)
     with (
         pp.Session(store, clock=SettableClock(noon)) as session,
         session.logger("clicks", with_rotation_time="h", timestamp="at") as logger,
     ):
         logger.log_records({"at": noon + timedelta(minutes=10 * i), "x": i} for i in range(60))
-    again = made_store()
+    again = open_store()
     assert again.datasets() == ["clicks"]
     assert len(again.windows("clicks")) == 10
     assert again.read("clicks")["x"].sum == sum(range(60))
@@ -98,39 +98,39 @@ def test_a_stream_goes_into_an_object_store_and_comes_back(made_store, tmp_path)
     assert store.url in repr(session)
 
 
-def test_every_question_is_answered_as_by_a_folder(made_store):
-    made = [*hourly(20, writers="ab"), written("c", 0, window_of(3, 1))]
-    store = filled(made_store(), made)
-    filled(made_store(), [written("a", 0, window_of(0, 1), dataset=name) for name in ("click", "clicks2", "clicks_")])
-    assert_answers(store, made, RANGES)
+def test_every_question_is_answered_as_by_a_folder(open_store):
+    panes = [*hourly(20, writers="ab"), written("c", 0, window_of(3, 1))]
+    store = filled(open_store(), panes)
+    filled(open_store(), [written("a", 0, window_of(0, 1), dataset=name) for name in ("click", "clicks2", "clicks_")])
+    assert_answers(store, panes, RANGES)
     assert store.datasets() == ["click", "clicks", "clicks2", "clicks_"]
     assert store.compact("clicks", "6h", clock=LATER).windows == 4
-    assert_answers(made_store(), made, RANGES)
+    assert_answers(open_store(), panes, RANGES)
     assert len(store.files("clicks")) == 4
-    assert store.compact("clicks", keep="1d", clock=LATER).rows_expired == len(made)
+    assert store.compact("clicks", keep="1d", clock=LATER).rows_expired == len(panes)
     with pytest.raises(ArgumentError, match=r"got 'clicks'.*'click', 'clicks2', 'clicks_'"):
         store.read("clicks")
 
 
-def test_a_pane_is_put_only_if_absent(made_store):
-    store = made_store()
+def test_a_pane_is_put_only_if_absent(open_store):
+    store = open_store()
     one, other = written("a", 1, window_of(0, 1)), written("b", 1, window_of(0, 1))
     first, second, again = (store.put(each.pane) for each in (one, other, one))
     assert first == again != second
     assert first.name == "clicks_profile.2026-01-05_00-00.a-1.bin"
-    store._backend.keep("clicks_profile.2026-01-05_00-00.c-1.bin", b"something else")
+    store._backend.write_sidecar("clicks_profile.2026-01-05_00-00.c-1.bin", b"something else")
     with pytest.raises(FileExistsError, match="holds another pane"):
         store.put(written("c", 1, window_of(0, 1)).pane)
 
 
-def test_writers_that_race_for_one_name_leave_one_pane(made_store):
+def test_writers_that_race_for_one_name_leave_one_pane(open_store):
     """Two recoveries of one dead writer publish the same panes."""
     panes = [written("a", number, window_of(number, 1)) for number in range(10)]
     failures = []
 
     def publish():
         try:
-            filled(made_store(), panes)
+            filled(open_store(), panes)
         except Exception as error:  # noqa: BLE001 - shown below
             failures.append(error)
 
@@ -140,13 +140,13 @@ def test_writers_that_race_for_one_name_leave_one_pane(made_store):
     for thread in threads:
         thread.join()
     assert failures == []
-    assert_answers(made_store(), panes)
-    assert len(made_store().files("clicks")) == 10
+    assert_answers(open_store(), panes)
+    assert len(open_store().files("clicks")) == 10
 
 
 def test_compactors_of_s3_race_and_no_row_counts_twice(s3):
-    made = hourly(12, writers="ab")
-    filled(s3(), made)
+    panes = hourly(12, writers="ab")
+    filled(s3(), panes)
     failures = []
 
     def compact(into):
@@ -159,38 +159,38 @@ def test_compactors_of_s3_race_and_no_row_counts_twice(s3):
     for thread in threads:
         thread.start()
     found = s3().read("clicks")
-    assert found.rows == len(found.panes) == len(made)
+    assert found.rows == len(found.panes) == len(panes)
     for thread in threads:
         thread.join()
     assert failures == []
-    assert_answers(s3(), made, RANGES)
+    assert_answers(s3(), panes, RANGES)
     s3().compact("clicks", "d", clock=LATER)
-    assert_answers(s3(), made, RANGES)
+    assert_answers(s3(), panes, RANGES)
     assert len(s3().files("clicks")) == 1
 
 
-def test_an_index_spares_opening_what_was_opened_before(made_store, monkeypatch):
-    made = hourly(20)
-    filled(made_store(), made).windows("clicks")
-    store = made_store()
+def test_an_index_spares_opening_what_was_opened_before(open_store, monkeypatch):
+    panes = hourly(20)
+    filled(open_store(), panes).windows("clicks")
+    store = open_store()
     opened = []
-    reading = store._backend.opened
-    monkeypatch.setattr(store._backend, "opened", lambda *arguments: opened.append(arguments[0]) or reading(*arguments))
+    reading = store._backend.open
+    monkeypatch.setattr(store._backend, "open", lambda *arguments: opened.append(arguments[0]) or reading(*arguments))
     assert len(store.windows("clicks")) == 20
     assert opened == []
     assert store.read("clicks", at(3), at(4)).rows == 1
     assert len(opened) == 1
 
 
-def test_a_pane_beyond_what_is_read_ahead_takes_few_requests(made_store, monkeypatch):
+def test_a_pane_beyond_what_is_read_ahead_takes_few_requests(open_store, monkeypatch):
     obstore = pytest.importorskip("obstore")
     profile = pp.profile([{f"column {i}": f"{i} {row}" for i in range(100)} for row in range(50)])
     profile.dataset, profile.window, profile.panes = "wide", window_of(0, 1), frozenset([("w", 1)])
     data = profile.to_bytes()
-    store = made_store()
+    store = open_store()
     store.put(Pane(data, "wide", "2026-01-05_00-00", "w", 1, profile.rows))
     ahead = len(data) // 6
-    monkeypatch.setattr("polarsprof.store.object_store.MOST_AHEAD_BYTES", ahead)
+    monkeypatch.setattr("polarsprof.store.object_store.MAX_AHEAD_BYTES", ahead)
     lengths = []
 
     def get_range(store, path, *, start, end):
@@ -199,11 +199,11 @@ def test_a_pane_beyond_what_is_read_ahead_takes_few_requests(made_store, monkeyp
 
     real = obstore.get_range
     monkeypatch.setattr(obstore, "get_range", get_range)
-    assert_profile_equal(made_store().read("wide"), profile)
+    assert_profile_equal(open_store().read("wide"), profile)
     assert 5 <= len(lengths) <= 8
     assert max(lengths) == ahead
     lengths.clear()
-    one = made_store().read("wide", columns=["column 99"])
+    one = open_store().read("wide", columns=["column 99"])
     assert (list(one.columns), one["column 99"].count) == (["column 99"], 50)
     assert lengths == [] or sum(lengths) < ahead
 
@@ -244,7 +244,7 @@ def test_a_bucket_that_is_not_there_and_bytes_that_are_no_profile_are_named(s3, 
 
 def test_a_plan_that_was_not_made_by_us_is_passed_over(tmp_path):
     obstore = pytest.importorskip("obstore")
-    store = filled(pp.ProfileStore(f"memory://{tmp_path}"), made := hourly(2, writers="ab"))
+    store = filled(pp.ProfileStore(f"memory://{tmp_path}"), panes := hourly(2, writers="ab"))
     other = written("a", 1, window_of(0, 1), dataset="orders").pane
     name = store.put(other).name
     for plan in (b"x", pickle.dumps(1), b"\n[", b"\n[1]", b"\n[[[0,1],1,2,3]]", b"\n" + b"[" * 9_999, b"\n{}",
@@ -252,7 +252,7 @@ def test_a_plan_that_was_not_made_by_us_is_passed_over(tmp_path):
                  b'\n[[[0,1],"clicks_profile.a.bin",[],{"%s":[1,2,3]}]]' % name.encode()):  # fmt: skip
         obstore.put(store._backend._store, ".catalog/clicks.plan", plan)
         store.compact("clicks", clock=LATER)
-        assert_answers(store, made)
+        assert_answers(store, panes)
     assert store.read("orders").rows == 1
 
 

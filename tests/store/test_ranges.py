@@ -1,4 +1,4 @@
-"""Which files a question opens, and how much of them; the index, and what is made of one that lies."""
+"""The files that a read opens, the bytes it reads, and indexes that are wrong."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.stores import LATER, START_US, assert_answers, at, filled, hourly, 
 
 import polarsprof as pp
 from polarsprof.errors import CorruptProfile
-from polarsprof.files.durable import Lock
+from polarsprof.files.locks import Lock
 from polarsprof.store.manifest import Entry, Manifest
 
 MANY = 80  # files: enough for an index
@@ -51,9 +51,9 @@ def index_of(store):
 
 
 def test_each_file_is_opened_once_by_one_store_and_never_by_the_next(many, opened):
-    made, store = many
+    panes, store = many
     names, _ = opened
-    assert store.windows("clicks") == [one.window for one in made]
+    assert store.windows("clicks") == [one.window for one in panes]
     assert len(names) == MANY
     names.clear()
     for again in (store, pp.ProfileStore(store.folder)):
@@ -63,7 +63,7 @@ def test_each_file_is_opened_once_by_one_store_and_never_by_the_next(many, opene
         assert len(names) == 2
         names.clear()
     assert index_of(store).stat().st_mode & 0o777 == 0o600
-    assert_answers(pp.ProfileStore(store.folder), made, ((at(3), at(5)), (None, None)))
+    assert_answers(pp.ProfileStore(store.folder), panes, ((at(3), at(5)), (None, None)))
 
 
 def test_no_more_is_read_of_a_file_than_its_start_and_the_columns(tmp_path, opened):
@@ -80,7 +80,7 @@ def test_no_more_is_read_of_a_file_than_its_start_and_the_columns(tmp_path, open
 
 
 def test_new_files_are_found_and_those_that_changed_are_opened_anew(many, opened):
-    made, store = many
+    panes, store = many
     names, _ = opened
     store.windows("clicks")
     late = written("b", 1, window_of(2, 1))
@@ -99,7 +99,7 @@ def test_new_files_are_found_and_those_that_changed_are_opened_anew(many, opened
         with pytest.raises(CorruptProfile, match=path.name):
             again.windows("clicks")
     path.unlink()
-    assert len(store.windows("clicks")) == len(made) - 1
+    assert len(store.windows("clicks")) == len(panes) - 1
 
 
 def _truncated(data):
@@ -133,60 +133,60 @@ def _with_sizes(data, **sizes):
     ],
 )
 def test_an_index_that_is_damaged_is_made_anew(many, damage):
-    made, store = many
+    panes, store = many
     store.windows("clicks")
     good = index_of(store).read_bytes()
     index_of(store).write_bytes(damage(good))
-    assert_answers(pp.ProfileStore(store.folder), made)
+    assert_answers(pp.ProfileStore(store.folder), panes)
     assert index_of(store).read_bytes() == good
 
 
 def test_an_index_that_lies_is_found_out_by_the_files_that_are_read(many):
-    made, store = many
+    panes, store = many
     honest = (
         list(Manifest.from_bytes(index_of(store).read_bytes(), "clicks").entries()) if store.windows("clicks") else []
     )
     lies = [Entry(e.name, e.stamp, e.window, e.rows, frozenset([("a", (n + 1) % MANY)])) for n, e in enumerate(honest)]
-    index_of(store).write_bytes(Manifest.of(lies).to_bytes("clicks"))
-    assert_answers(pp.ProfileStore(store.folder), made)
+    index_of(store).write_bytes(Manifest.from_entries(lies).to_bytes("clicks"))
+    assert_answers(pp.ProfileStore(store.folder), panes)
 
 
 def test_an_index_of_another_data_set_a_pipe_and_a_folder_are_passed_over(many):
-    made, store = many
+    panes, store = many
     store.windows("clicks")
     data = index_of(store).read_bytes()
     assert Manifest.from_bytes(data, "clicks2") is None
     index_of(store).unlink()
     os.mkfifo(index_of(store))
-    assert_answers(pp.ProfileStore(store.folder), made)
+    assert_answers(pp.ProfileStore(store.folder), panes)
     index_of(store).unlink()
     index_of(store).mkdir()
-    assert_answers(pp.ProfileStore(store.folder), made)
+    assert_answers(pp.ProfileStore(store.folder), panes)
 
 
 def test_a_folder_that_is_only_read_has_no_index(many, monkeypatch):
-    made, store = many
+    panes, store = many
 
     def readonly(*_):
         raise PermissionError
 
-    monkeypatch.setattr(type(store._backend), "keep", readonly)
-    assert_answers(pp.ProfileStore(store.folder), made)
+    monkeypatch.setattr(type(store._backend), "write_sidecar", readonly)
+    assert_answers(pp.ProfileStore(store.folder), panes)
     assert not index_of(store).exists()
 
 
 def test_names_that_no_index_can_say_are_read_all_the_same(tmp_path):
-    made = [written("a\nb", number, window_of(number, 1)) for number in range(MANY)]
+    panes = [written("a\nb", number, window_of(number, 1)) for number in range(MANY)]
     store = pp.ProfileStore(tmp_path)
-    for number, one in enumerate(made):
+    for number, one in enumerate(panes):
         (tmp_path / f"clicks_profile.{number}\n\udcff.bin").write_bytes(one.pane.data)
-    assert_answers(store, made)
+    assert_answers(store, panes)
     assert not index_of(store).exists()
 
 
 def test_windows_within_others_belong_to_them(tmp_path):
-    made = [written("a", 1, window_of(0, 24)), written("a", 2, window_of(5, 1)), written("a", 3, window_of(24, 1))]
-    store = filled(pp.ProfileStore(tmp_path), made)
+    panes = [written("a", 1, window_of(0, 24)), written("a", 2, window_of(5, 1)), written("a", 3, window_of(24, 1))]
+    store = filled(pp.ProfileStore(tmp_path), panes)
     assert store.windows("clicks") == [window_of(0, 24), window_of(24, 1)]
     assert store.read("clicks", at(5), at(6)).panes == {("a", 1), ("a", 2)}
     assert store.rows("clicks") == {window_of(0, 24): 2, window_of(24, 1): 1}
@@ -222,12 +222,12 @@ def test_where_locks_are_not_to_be_had_panes_are_written_and_nothing_is_swept(tm
     def no_locks(_):
         raise OSError(errno.ENOLCK, "no locks available")
 
-    monkeypatch.setattr("polarsprof.files.durable._lock", no_locks)
-    made = hourly(2)
-    store = filled(pp.ProfileStore(tmp_path), made)
+    monkeypatch.setattr("polarsprof.files.locks._lock", no_locks)
+    panes = hourly(2)
+    store = filled(pp.ProfileStore(tmp_path), panes)
     (tmp_path / ".a-1-0123abcd.tmp").touch()
     assert store.remove_orphan_files() == 0
-    assert_answers(store, made)
+    assert_answers(store, panes)
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".tmp"] == [".a-1-0123abcd.tmp"]
 
 
@@ -261,7 +261,7 @@ def _rowless(entry):
 @given(entries=ENTRIES, more=ENTRIES, start=st.integers(0, 9) | st.none(), end=st.integers(10, 30) | st.none())
 def test_a_catalog_is_its_entries_whatever_became_of_it(entries, more, start, end):
     entries = sorted(map(_rowless, entries), key=lambda entry: entry.name)
-    found = Manifest.of(entries)
+    found = Manifest.from_entries(entries)
     assert list(found.entries()) == entries
     again = Manifest.from_bytes(found.to_bytes("é"), "é")
     assert list(again.entries()) == entries
@@ -269,7 +269,7 @@ def test_a_catalog_is_its_entries_whatever_became_of_it(entries, more, start, en
     assert [entry.name for entry in again.unchanged(some).entries()] == list(some)
     fresh = [_rowless(entry) for entry in more if entry.name not in some]
     both = sorted([*entries[::2], *fresh], key=lambda entry: entry.name)
-    extended = again.unchanged(some).extended(fresh)
+    extended = again.unchanged(some).with_entries(fresh)
     assert list(extended.entries()) == both
     held = [entry.window for entry in both if entry.window]
     windows = sorted({w for w in held if not any(_around(w, other) for other in held)})
@@ -285,7 +285,8 @@ def _around(inner, outer):
 
 @given(st.binary(max_size=300), st.integers(0, 400))
 def test_no_bytes_of_an_index_do_harm(noise, cut):
-    good = Manifest.of([Entry("a.bin", (1, 2, 3), pp.Window(START_US, START_US + 1), 1, frozenset([("a", 1)]))])
+    window = pp.Window(START_US, START_US + 1)
+    good = Manifest.from_entries([Entry("a.bin", (1, 2, 3), window, 1, frozenset([("a", 1)]))])
     data = bytearray(good.to_bytes("clicks")[:cut] + noise)
     data[8:12] = zlib.crc32(data[76:]).to_bytes(4, "little")
     found = Manifest.from_bytes(bytes(data), "clicks")

@@ -1,4 +1,4 @@
-"""Folders of panes: names, atomic and exclusive writes, ranges, what a full or read-only disk does."""
+"""Folders of panes: names, atomic and exclusive writes, ranges, failing disks."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_a_pane_is_put_only_if_absent(tmp_path):
 
 
 def test_a_writer_that_recovers_less_than_it_published_finds_its_pane_there(tmp_path):
-    """As from an earlier checkpoint, where the last one is damaged; who has to be told asks for it."""
+    """After an earlier checkpoint; callers that need an error pass `compared`."""
     store = pp.ProfileStore(tmp_path)
     first = store.put(pane(15, writer="a"))
     assert store.put(pane(14, writer="a")) == first
@@ -120,7 +120,7 @@ def _newer(path):
 
 
 @pytest.mark.parametrize(
-    ("take", "reading"),
+    ("occupy", "reading"),
     [
         (_newer, UnsupportedVersion),
         (lambda path: path.write_bytes(b"something else"), CorruptProfile),
@@ -132,36 +132,36 @@ def _newer(path):
     ],
     ids=["newer", "foreign", "folder", "broken link", "pipe"],
 )
-def test_a_plain_name_that_is_taken_by_what_is_no_pane_keeps_nothing_out(tmp_path, take, reading):
-    taken = tmp_path / "dataset_profile.1970-01-01_00-00-00.bin"
-    take(taken)
+def test_a_plain_name_that_is_taken_by_what_is_no_pane_keeps_nothing_out(tmp_path, occupy, reading):
+    occupied = tmp_path / "dataset_profile.1970-01-01_00-00-00.bin"
+    occupy(occupied)
     store = pp.ProfileStore(tmp_path)
     with pp.Session(store) as session:
         session.logger("dataset", dataset_timestamp=datetime(1970, 1, 1, tzinfo=UTC)).log({"x": 1})
-    put = [path for path in tmp_path.iterdir() if path != taken]
+    put = [path for path in tmp_path.iterdir() if path != occupied]
     assert [pp.read(path).rows for path in put] == [1]
     assert store.datasets() == ["dataset"]
     if reading is None:
         assert store.read("dataset").rows == len(store.windows("dataset")) == 1
         return
     for look in (lambda: store.windows("dataset"), lambda: store.read("dataset")):
-        with pytest.raises(reading, match=taken.name):
+        with pytest.raises(reading, match=occupied.name):
             look()
     put[0].unlink()
-    with pytest.raises(reading, match=taken.name):
+    with pytest.raises(reading, match=occupied.name):
         store.datasets()
 
 
 def test_a_pane_of_another_user_keeps_nothing_out(tmp_path, monkeypatch):
-    """Its file cannot be opened, which the superuser of a test run never sees by itself."""
+    """The file cannot be opened; patched, because a superuser can open every file."""
     store = pp.ProfileStore(tmp_path)
     foreign = store.put(pane(1, writer="a"))
-    opened = os.open
+    original = os.open
 
     def forbidden(path, *arguments):
         if Path(path) == foreign:
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
-        return opened(path, *arguments)
+        return original(path, *arguments)
 
     monkeypatch.setattr(os, "open", forbidden)
     assert store.put(pane(2, writer="b")).name.endswith(".b-1.bin")

@@ -23,8 +23,8 @@ from support.crashes import crash, left
 
 import polarsprof as pp
 from polarsprof.errors import ArgumentError, DataWarning, StoreError
-from polarsprof.files.durable import Lock
-from polarsprof.ingest.records import RecordBatch, packed
+from polarsprof.files.locks import Lock
+from polarsprof.ingest.records import RecordBatch, serialize
 from polarsprof.stream.checkpoints import storage as checkpoint
 from polarsprof.stream.checkpoints.storage import CheckpointStorage
 from polarsprof.testing import SettableClock, assert_profile_equal
@@ -446,7 +446,7 @@ def test_a_crash_while_files_are_removed_brings_no_earlier_checkpoint_back(tmp_p
         for state in (b"first", b"second", b"third"):
             files.save(state)
             files.append(b"rows of " + state)
-        files.keep(1, b"pane")
+        files.write_pane(1, b"pane")
         rest = iter(range(calls))
 
         def counted(path, rest=rest, **options):
@@ -491,7 +491,7 @@ def test_panes_and_the_journal_are_there_before_the_checkpoint_that_needs_them(t
             real(*arguments)
 
         monkeypatch.setattr(checkpoint, name, noted)
-    files.keep(1, b"pane")
+    files.write_pane(1, b"pane")
     files.save(b"second", b"what was sealed")
     there = sorted([".checkpoint", ".journal", ".journal", ".lock", ".pane"])
     assert seen == [("sync_folder", there), ("write_whole", there)]
@@ -740,9 +740,9 @@ def test_a_file_that_is_missing_for_once_gives_no_checkpoint_to_others(tmp_path,
     assert times_counted(session.store) == dict.fromkeys(range(3), 1)
 
 
-def test_an_integer_that_has_no_text_is_not_packed():
+def test_an_integer_that_has_no_text_is_not_serialize():
     """Python refuses to say one of more than 4,300 digits."""
-    assert packed(RecordBatch([{"x": 10**5_000}])) is None
+    assert serialize(RecordBatch([{"x": 10**5_000}])) is None
 
 
 @pytest.mark.slow
@@ -805,8 +805,8 @@ def test_who_looks_into_a_lock_for_a_moment_is_waited_for_and_who_keeps_it_is_no
     path = tmp_path / "x.lock"
     other = Lock.try_acquire(path)
     pauses: list[float] = []
-    monkeypatch.setattr("polarsprof.files.durable.time.sleep", pauses.append)
+    monkeypatch.setattr("polarsprof.files.locks.time.sleep", pauses.append)
     assert Lock.acquire_retrying(path) is None
     assert 1 <= sum(pauses) <= 10
-    monkeypatch.setattr("polarsprof.files.durable.time.sleep", lambda _: other.release())
+    monkeypatch.setattr("polarsprof.files.locks.time.sleep", lambda _: other.release())
     assert Lock.acquire_retrying(path) is not None

@@ -349,7 +349,7 @@ def test_a_session_that_cannot_be_closed_at_exit_keeps_no_other_from_it(tmp_path
         loggers = [session.logger() for session in sessions]
         for logger in loggers:
             logger.log({"x": 1})
-        del loggers[1]._writer._rotation
+        del loggers[1]._worker._writer.on_time
     """
     assert "AttributeError" in run(code, tmp_path, check=False).stderr
     assert [pp.ProfileStore(tmp_path / name).datasets() for name in "abc"] == [["dataset"], [], ["dataset"]]
@@ -755,7 +755,7 @@ def test_any_records_give_the_same_profile_on_each_of_the_four_ways(tmp_path_fac
     for path, column in frame.columns.items():
         if path not in log:
             assert column.count == 0
-            del frame._columns[path]
+            del frame._columns.by_path[path]
     assert_profile_equal(frame, log)
 
 

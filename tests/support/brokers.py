@@ -1,4 +1,4 @@
-"""Brokers for tests: librdkafka's own mock of Kafka in this process, real servers of Redis and NATS beside it."""
+"""Brokers for tests: the Kafka mock of librdkafka in this process, and servers of Redis, NATS and AWS."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 
 @contextmanager
 def kafka():
-    """The address of a cluster that lives as long as its producer. It drops what is beyond 5 MB of a partition."""
+    """The address of a cluster with the lifetime of its producer; it drops data beyond 5 MB per partition."""
     confluent = pytest.importorskip("confluent_kafka")
     settings = {"bootstrap.servers": "mock:1", "test.mock.num.brokers": 1, "log_level": 0}
     host = confluent.Producer(settings)
@@ -27,11 +27,11 @@ def kafka():
 
 
 def fill(servers, topic, messages, *, partitions=4, first=0, **options):
-    """Send messages to the partitions of a topic in turn; a message is a value, or (value, key, headers)."""
+    """Send messages to the partitions of a topic in turn; each is a value or (value, key, headers)."""
     import confluent_kafka
 
     producer = confluent_kafka.Producer({"bootstrap.servers": servers, "log_level": 0, **options})
-    producer.list_topics(topic, timeout=10)  # which makes it
+    producer.list_topics(topic, timeout=10)  # creates the topic
     for number, message in enumerate(messages, first):
         value, key, headers = message if isinstance(message, tuple) else (message, None, None)
         producer.produce(topic, value, key, partition=number % partitions, headers=headers)
@@ -45,7 +45,7 @@ def fill(servers, topic, messages, *, partitions=4, first=0, **options):
 
 
 class Server:
-    """A server in a process of its own, that can be killed and started again on its port and its files."""
+    """A server process that can be killed and restarted with the same port and files."""
 
     def __init__(self, command, folder, port, is_up):
         self.command, self.folder, self.port, self.is_up = command, folder, port, is_up
@@ -74,7 +74,7 @@ def free_port():
 
 @contextmanager
 def redis(folder):
-    """A Redis server that has each entry on the disk before it answers."""
+    """A Redis server that writes each entry to disk before it answers."""
     client = pytest.importorskip("redis")
     program = shutil.which("redis-server")
     if program is None:
@@ -98,7 +98,7 @@ def redis(folder):
 
 @contextmanager
 def nats(folder):
-    """A NATS server with JetStream on files."""
+    """A NATS server with JetStream and file storage."""
     pytest.importorskip("nats")
     scripts = sysconfig.get_path("scripts")
     program = shutil.which("nats-server", path=os.pathsep.join([scripts, os.environ["PATH"]]))
@@ -122,7 +122,7 @@ def nats(folder):
 
 
 def publish(port, stream, messages, subject="events.a"):
-    """Send messages to a stream, which is made where it is missing."""
+    """Send messages to a stream; creates a missing stream."""
     import nats as client
 
     async def send():
@@ -138,7 +138,7 @@ def publish(port, stream, messages, subject="events.a"):
 
 @contextmanager
 def aws(folder):
-    """Moto's server, and what boto3 has to know of it."""
+    """The server of moto; yields the options for boto3."""
     pytest.importorskip("moto.server", reason="moto[server] is not installed")
     pytest.importorskip("boto3")
     port = free_port()

@@ -1,4 +1,4 @@
-"""Functions that other processes run; a module of its own because they would have to import a test module whole."""
+"""Functions that other processes run, in a module that is cheap to import."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from polars.exceptions import PanicException
 
 
 class NeedsMoreError(Exception):
-    """It cannot be made anew from its pickle."""
+    """An error that cannot be unpickled."""
 
     def __init__(self, one, two):
         super().__init__(f"{one} and {two}")

@@ -1,4 +1,4 @@
-"""Pages of the documentation as fenced blocks, and how a block is run."""
+"""Find the fenced blocks of a page of the documentation, and run them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COMMAND_SECONDS = 120
 
 @dataclass(frozen=True)
 class Block:
-    """One fenced block: its language, its text without indentation, the line before it, its first line's number."""
+    """A fenced block: language, text without indentation, the line above it, and the number of its first line."""
 
     language: str
     text: str
@@ -31,8 +31,8 @@ class Block:
 
     @property
     def runs(self) -> bool:
-        shown = self.language == "python" or (self.language == "console" and self.text.startswith("$ polarsprof"))
-        return shown and not NO_RUN.fullmatch(self.above)
+        executable = self.language == "python" or (self.language == "console" and self.text.startswith("$ polarsprof"))
+        return executable and not NO_RUN.fullmatch(self.above)
 
 
 def blocks(page: str) -> list[Block]:
@@ -47,7 +47,7 @@ def _block(page: str, match: re.Match[str]) -> Block:
 
 
 def commands(console: str) -> list[str]:
-    """The lines after a prompt, each with the lines a backslash at its end continues it with; output is left out."""
+    """Return the commands after a prompt, with their continuation lines but without output."""
     return [line.removeprefix("$ ") for line in console.replace("\\\n", "").splitlines() if line.startswith("$ ")]
 
 

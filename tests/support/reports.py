@@ -1,4 +1,4 @@
-"""Profiles for reports: many columns over many windows, and everything that a page must not obey."""
+"""Profiles for reports: many columns and windows, and hostile text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from polarsprof.ingest.frames import typed_columns
 HOUR_US = 3_600_000_000
 START = datetime(2026, 1, 5, tzinfo=UTC)
 START_US = int(START.timestamp()) * 1_000_000
-# Each would set the title of the page, if it ever ran.
+# Each sets the title of the page if a browser runs it.
 SCRIPT = "document.title='hacked'"
 HOSTILE = [
     f"<img src=x onerror={SCRIPT}>",
@@ -55,7 +55,7 @@ def profile_of(frame: pl.DataFrame, **facts: Any) -> pp.Profile:
 
 
 def frame_of(columns: int, rows: int, seed: int, wanted: Sequence[int]) -> pl.DataFrame:
-    """Columns of some of five kinds in turn, each with nulls."""
+    """Columns of the selected kinds in turn, each with nulls."""
     random = np.random.default_rng(seed)
     words = [f"value {word} of a category" for word in range(40)]
     kinds = (
@@ -72,21 +72,21 @@ def frame_of(columns: int, rows: int, seed: int, wanted: Sequence[int]) -> pl.Da
 def windows_of(
     columns: int, windows: int, *, gap: int = 3, different: int = 10, kinds: Sequence[int] = range(5)
 ) -> list[pp.Profile]:
-    """Profiles of hours, of which `gap` are missing in the middle and one in seven has late rows."""
+    """Hourly profiles: `gap` are missing in the middle, every seventh has late rows."""
     bases = [profile_of(frame_of(columns, 400, seed, kinds)) for seed in range(different)]
     return [_window(i, i + (gap if i >= windows // 2 else 0), bases[i * 7 % different]) for i in range(windows)]
 
 
 def _window(i: int, hour: int, base: pp.Profile) -> pp.Profile:
     profile = pp.Profile(dataset="clicks", window=window(hour))
-    profile.rows, profile._columns = base.rows, base._columns  # none of them is ever changed
+    profile.rows, profile._columns = base.rows, base._columns  # columns are never changed, so profiles share them
     profile.panes = frozenset([("a", i)])
     profile.late_rows = 3 if i % 7 == 0 else 0
     return profile
 
 
 def hostile_profile(i: int = 0) -> pp.Profile:
-    """A window whose column names, values, data set, tags, metadata and reasons are all hostile."""
+    """A window with hostile names, values, data set, tags, metadata and reasons."""
     frame = pl.DataFrame(dict.fromkeys(HOSTILE, HOSTILE * 2))
     texts = {str(i): value for i, value in enumerate(HOSTILE)}
     profile = profile_of(
@@ -100,7 +100,7 @@ def hostile_profile(i: int = 0) -> pp.Profile:
 
 
 def drift_frame(columns: list[str], **changes: list[Any]) -> pl.DataFrame:
-    """A frame as that of `drift`: the first column has drifted, the last could not be compared."""
+    """A drift frame: the first column drifted, the last was not compared."""
     count = len(columns)
     metrics = ("ks", "psi", "jensen_shannon", "hellinger", "wasserstein", "total_variation", "chi_square", "linf")
     figures = {f"{name}{end}": [0.5] * (count - 1) + [None] for name in metrics for end in ("", "_lower", "_upper")}

@@ -1,4 +1,4 @@
-"""Text, tables and HTML fragments as a reader gets them, and data that must stay harmless in all of them."""
+"""Rendered text, tables and HTML fragments, and hostile data for them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def is_harmless(shown: str) -> bool:
 
 
 class Parsed(HTMLParser):
-    """The tags, attribute names and text of a fragment; every tag that opens must close."""
+    """Tags, attributes and texts of a fragment; every start tag needs an end tag."""
 
     def __init__(self, fragment: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Panes made by hand, and what a store of them must answer whatever became of its files."""
+"""Panes of known content, and the reads that any store of them must give."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def at(hours: float) -> datetime:
 
 @dataclass(frozen=True, repr=False)
 class Written:
-    """A pane and the profile in it."""
+    """A pane, its window and its id."""
 
     pane: Pane
     window: pp.Window
@@ -59,9 +59,9 @@ def filled(store: pp.ProfileStore, panes: list[Written]) -> pp.ProfileStore:
 
 
 def assert_answers(store: pp.ProfileStore, panes: list[Written], ranges=((None, None),)) -> None:
-    """Every range is the merge of the panes in the windows that overlap it, each once, and windows are whole.
+    """Every range is the merge of the panes in its windows, each once.
 
-    Where windows overlap and neither lies in the other, a pane may be in both, and is read with that of its file.
+    If two windows overlap and neither contains the other, a pane can be in both; it is read with that of its file.
     """
     windows = store.windows("clicks")
     across = any(first.end_us > second.start_us for first, second in pairwise(windows))

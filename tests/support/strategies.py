@@ -1,4 +1,4 @@
-"""Columns of every dtype group with their awkward values, frames of them in any memory layout, and ways to cut rows."""
+"""Columns of every dtype group, frames in any memory layout, cuts of rows."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def integers(name: str) -> SearchStrategy[int]:
     return st.integers(max(low, -3), 3) | ends | st.integers(low, high)
 
 
-# Doubles whose moments stay in range, so that every figure can be compared; single precision makes them collide.
+# Doubles whose moments stay in range, so that every figure can be compared; single precision makes values repeat.
 floats: SearchStrategy[float] = st.sampled_from(SPECIAL_FLOATS) | st.floats(-1e6, 1e6, width=32)
 texts: SearchStrategy[str] = st.sampled_from(
     ["", "a", "é", "日本語", "\x00", "1", "🦆" * 3, "x" * 200, "x" * 200 + "y", "long " * 4_000]
@@ -45,13 +45,13 @@ ticks: SearchStrategy[int] = st.sampled_from([0, -1, 1, 999, 10**18, -(2**63) + 
     -(2**62), 2**62
 )
 
-# Datetimes come back to the microsecond, so finer ticks can make two frequent items look like one.
+# Items are restored to the microsecond, so two frequent items with finer ticks can become equal.
 whole_microseconds_ns: SearchStrategy[int] = ticks.map(lambda ns: ns - int(math.copysign(abs(ns) % 1_000, ns)))
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A dtype, what its values are drawn from, and how a list of them (None among them) becomes a series."""
+    """A dtype, a strategy for its values, and a builder of series."""
 
     name: str
     values: SearchStrategy[Any]
@@ -59,12 +59,12 @@ class Kind:
 
 
 def _plain(name: str, dtype: Any, values: SearchStrategy[Any]) -> Kind:
-    return Kind(name, values, lambda found: pl.Series("", found, dtype=dtype, strict=True))
+    return Kind(name, values, lambda drawn: pl.Series("", drawn, dtype=dtype, strict=True))
 
 
 def _physical(name: str, dtype: Any, values: SearchStrategy[int], storage: Any = pl.Int64) -> Kind:
-    """Ticks cast to a temporal dtype, which reaches dates that Python has no object for."""
-    return Kind(name, values, lambda found: pl.Series("", found, dtype=storage).cast(dtype))
+    """Ticks cast to a temporal dtype, including dates beyond the range of Python."""
+    return Kind(name, values, lambda drawn: pl.Series("", drawn, dtype=storage).cast(dtype))
 
 
 TICKS: Final[dict[Any, SearchStrategy[int]]] = {"ms": ticks, "us": ticks, "ns": whole_microseconds_ns}
@@ -87,10 +87,10 @@ KINDS: Final[dict[str, Kind]] = {
         _plain("Binary", pl.Binary, binaries),
         _physical("Date", pl.Date, st.integers(-(2**31), 2**31 - 1) | st.integers(-1_000, 20_000), pl.Int32),
         _physical("Time", pl.Time, st.integers(0, DAY_NS // 1_000 - 1).map(lambda us: us * 1_000)),
-        *(_physical(f"Datetime {unit}", pl.Datetime(unit), found) for unit, found in TICKS.items()),
-        *(_physical(f"Datetime {unit} UTC", pl.Datetime(unit, "UTC"), found) for unit, found in TICKS.items()),
+        *(_physical(f"Datetime {unit}", pl.Datetime(unit), values) for unit, values in TICKS.items()),
+        *(_physical(f"Datetime {unit} UTC", pl.Datetime(unit, "UTC"), values) for unit, values in TICKS.items()),
         _physical("Datetime us Tokyo", pl.Datetime("us", "Asia/Tokyo"), ticks),
-        *(_physical(f"Duration {unit}", pl.Duration(unit), found) for unit, found in TICKS.items()),
+        *(_physical(f"Duration {unit}", pl.Duration(unit), values) for unit, values in TICKS.items()),
         _plain("Null", pl.Null, st.none()),
         _plain("List", pl.List(pl.Int64), st.lists(st.none() | integers("Int64"), max_size=4)),
         _plain("List of text", pl.List(pl.String), st.lists(st.none() | texts, max_size=3)),
@@ -130,20 +130,23 @@ def frames(draw: DrawFn, *, max_rows: int = 12, max_columns: int = 4) -> pl.Data
 
 @st.composite
 def cuts(draw: DrawFn, rows: int) -> list[slice]:
-    """Slices that together cover the rows, empty ones among them, in any order."""
+    """Slices that cover the rows together, possibly empty ones, in any order."""
     ends = sorted(draw(st.lists(st.integers(0, rows), max_size=6)))
     bounds = [0, *ends, rows]
     return draw(st.permutations([slice(a, b) for a, b in pairwise(bounds)]))
 
 
 def through_bytes(profile: Profile) -> Profile:
-    """The profile as a reader of its file sees it."""
+    """The profile after a round trip through the bytes of a file."""
     return Profile.from_bytes(profile.to_bytes())
 
 
 @st.composite
 def merged(draw: DrawFn, pieces: list[Profile], *, wire: bool) -> Profile:
-    """The pieces merged two by two along any tree, each sent through bytes before every merge where `wire` says so."""
+    """The pieces merged in pairs along any tree.
+
+    With `wire`, each goes through bytes before every merge.
+    """
     left = list(pieces)
     while len(left) > 1:
         other = left.pop(draw(st.integers(0, len(left) - 1)))

@@ -1,4 +1,4 @@
-"""Files of whylogs made by hand, message by message, with sketches of DataSketches in them."""
+"""Builds files of whylogs by message, with sketches of DataSketches."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def delimited(body: bytes) -> bytes:
 
 
 def kll(values: Sequence[float], k: int = 1024) -> bytes:
-    """As whylogs' fork writes it."""
+    """A KLL image in the format of whylogs' fork."""
     sketch = datasketches.kll_doubles_sketch(k)
     sketch.update(np.array(values, dtype=np.float64))
     image: bytes = sketch.serialize()
@@ -54,7 +54,7 @@ def items(texts: Mapping[str, int], lg: int = 10) -> bytes:
 
 
 def integers(**counts: int) -> dict[str, wl.Component]:
-    """`counts__n=5` is the component counts/n."""
+    """Integer components; `counts__n=5` is the component counts/n."""
     return {name.replace("__", "/"): wl.Component(integer=count) for name, count in counts.items()}
 
 
@@ -65,14 +65,14 @@ def ends(low: int, high: int) -> dict[str, wl.Component]:
     }
 
 
-def distribution(values: Sequence[float], **changed: Any) -> dict[str, wl.Component]:
-    """Of the values that are not NaN; mean and m2 as given, else as they are."""
+def distribution(values: Sequence[float], **overrides: Any) -> dict[str, wl.Component]:
+    """Components of the values without NaN; `mean` and `m2` override the true ones."""
     known = [value for value in values if not math.isnan(value)]
     finite = np.array([value for value in known if math.isfinite(value)] or [0.0])
-    mean = changed.get("mean", finite.mean())
-    m2 = changed.get("m2", float(((finite - finite.mean()) ** 2).sum()))
+    mean = overrides.get("mean", finite.mean())
+    m2 = overrides.get("m2", float(((finite - finite.mean()) ** 2).sum()))
     return {
-        "distribution/kll": wl.Component(kll=wl.Sketch(image=changed.get("image", kll(known)))),
+        "distribution/kll": wl.Component(kll=wl.Sketch(image=overrides.get("image", kll(known)))),
         "distribution/mean": wl.Component(fractional=mean),
         "distribution/m2": wl.Component(fractional=m2),
     }
@@ -117,7 +117,7 @@ def v1(
 
 
 def v0_message(columns: Mapping[str, wl.ColumnV0], tags: Mapping[str, str] | None = None) -> bytes:
-    """A profile of 0.x without its length."""
+    """A profile of 0.x without a length prefix."""
     properties = wl.PropertiesV0(
         schema_major_version=1, schema_minor_version=2, session_id="s", data_timestamp_ms=TIMESTAMP_MS
     )

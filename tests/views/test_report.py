@@ -1,4 +1,4 @@
-"""A report says what the profiles say, in one harmless page of bounded size, also where there is nothing to say."""
+"""A report shows the figures of profiles on one harmless page of bounded size."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ATTRIBUTES |= {"href", "title", "scope", "height", "viewbox", "preserveaspectrat
 
 
 class Page(Parsed):
-    """A page, whose head has tags that never close."""
+    """A page; the tags in its head have no end tags."""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "meta":
@@ -138,7 +138,7 @@ def test_drift_may_name_columns_that_the_profile_has_not() -> None:
     assert '"#c1"' not in page
 
 
-def test_what_was_rejected_late_and_untimed_is_counted_by_reason() -> None:
+def test_rejected_late_and_untimed_rows_are_counted_by_reason() -> None:
     profile = small_windows(1)[0]
     profile.rejected.update({"invalid JSON": 7, "too late": 9})
     profile.degraded["lone surrogate"] = 3
@@ -159,12 +159,12 @@ def test_what_was_rejected_late_and_untimed_is_counted_by_reason() -> None:
         (pp.Profile, "No row was profiled."),
         (pp.Profile, "There are no columns."),
         (lambda: [pp.Profile(dataset="d", window=window(i)) for i in range(3)], "No row was profiled."),
-        (lambda: pp.profile([{"a": None, "b": 1}, {"b": 2}]), "1 of the columns hold nothing but nulls."),
-        (lambda: pp.profile([{"a": None}]), "Nothing but nulls."),
+        (lambda: pp.profile([{"a": None, "b": 1}, {"b": 2}]), "1 of the columns contain only nulls."),
+        (lambda: pp.profile([{"a": None}]), "Only nulls."),
         (lambda: pp.profile([{"x": 1}]), "Nothing was rejected, changed, late or missing."),
     ],
 )
-def test_a_report_of_nothing_says_so(profiles: Callable[[], Any], said: str) -> None:
+def test_an_empty_report_says_so(profiles: Callable[[], Any], said: str) -> None:
     assert said in shown(pp.report(profiles()))
 
 
@@ -174,7 +174,7 @@ def test_profiles_that_track_other_things_are_named_and_shown_over_time_alone() 
     pairs = enumerate(zip(frames, specs, strict=True))
     profiles = [profile_of(frame, spec=spec, window=window(i)) for i, (frame, spec) in pairs]
     texts = Page(pp.report(profiles)).texts
-    assert any(part.startswith("1 of the profiles track other things than the first one.") for part in texts)
+    assert any(part.startswith("1 of the profiles track other statistics than the first one.") for part in texts)
     assert any("column 'x' is tracked differently" in part for part in texts)
     assert texts[texts.index("rows") - 1] == "6"
     assert texts[texts.index("windows") - 1] == "4"
@@ -184,7 +184,7 @@ def test_profiles_that_track_other_things_are_named_and_shown_over_time_alone() 
 
 def test_unequal_sizes_are_no_difference() -> None:
     profiles = [profile_of(pl.DataFrame({"x": [1]}), spec=pp.ProfileSpec(k=k), window=window(k)) for k in (100, 200)]
-    assert "track other things" not in shown(pp.report(profiles))
+    assert "track other statistics" not in shown(pp.report(profiles))
 
 
 def test_a_column_that_comes_late_was_null_before() -> None:
@@ -219,7 +219,7 @@ def test_one_pane_twice_is_refused() -> None:
 # ----------------------------------------------------------------------------------------------------------- harmless
 
 
-def test_the_policy_allows_the_one_style_sheet_and_nothing_else() -> None:
+def test_the_policy_allows_only_the_style_sheet() -> None:
     page = pp.report(small_windows())
     (style,) = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
     digest = b64encode(hashlib.sha256(style.encode()).digest()).decode()
@@ -248,7 +248,7 @@ def test_hostile_text_from_everywhere_stays_text() -> None:
     assert parsed.tags.count("style") == 1
     assert {name for name, _ in parsed.attributes} <= ATTRIBUTES
     assert all(is_harmless(part) for part in [*parsed.texts, *(value or "" for _, value in parsed.attributes)])
-    assert "x" * 1_001 not in page  # metadata may be longer than other text
+    assert "x" * 1_001 not in page  # the limit of metadata is higher than of other text
     assert "y" * 201 not in page
     for value in HOSTILE[:6]:
         assert value in parsed.texts
@@ -294,7 +294,7 @@ def store(tmp_path: Path) -> Path:
         session.logger("prices", with_rotation_time="1h", timestamp="at") as logger,
     ):
         logger.log_records(records)
-        clock.advance(timedelta(seconds=2))  # they are profiled: what comes now for the first hour is late
+        clock.advance(timedelta(seconds=2))  # they are profiled, so new rows of the first hour are late
         logger.log({"at": "2026-01-01T00:30:00Z", "price": 7})
     return folder
 
@@ -305,7 +305,9 @@ def test_the_command_writes_the_page_of_a_store(store: Path, tmp_path: Path) -> 
     assert result.exit_code == 0, result.output
     assert result.stdout == f"{output.stat().st_size / 1024:,.0f} KiB → {output}\n"
     page = output.read_text("utf-8")
-    assert page == pp.report(pp.ProfileStore(store).profiles("prices"))  # so few values that the sketches hold them all
+    assert page == pp.report(
+        pp.ProfileStore(store).profiles("prices")
+    )  # few enough values for the sketches to retain all
     assert "181" in Page(page).texts
     assert run("report", store, "--from", "2026-01-01T01:00", "--title", "T", "-o", output).exit_code == 0
     assert {"T", "120"} <= set(Page(output.read_text("utf-8")).texts)
@@ -347,7 +349,7 @@ def test_a_window_of_panes_that_do_not_merge_is_a_profile_for_each_spec(tmp_path
         ]
     assert store.timeline("d", "x", ["median"])["median"].to_list() in ([0, None, 1, None], [None, 0, None, 1])
     assert run("report", folder, "-o", output).exit_code == 0
-    assert "2 of the profiles track other things than the first one." in shown(output.read_text("utf-8"))
+    assert "2 of the profiles track other statistics than the first one." in shown(output.read_text("utf-8"))
 
 
 def test_files_without_a_window_come_first(store: Path, tmp_path: Path) -> None:
@@ -426,7 +428,7 @@ def test_a_timeline_as_json_and_as_csv_is_that_of_the_library(store: Path) -> No
         ("\x1b[31mred", "[31mred"),
     ],
 )
-def test_what_a_spreadsheet_would_compute_gets_an_apostrophe(value: str, written: str) -> None:
+def test_formulas_of_a_spreadsheet_get_an_apostrophe(value: str, written: str) -> None:
     assert harmless(value) == written
 
 

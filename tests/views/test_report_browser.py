@@ -1,6 +1,6 @@
-"""A report in a real browser without a network: everything is seen, nothing is asked for, nothing runs.
+"""A report in a real browser: visible, without network requests and scripts.
 
-Needs playwright and a Chromium: the one that `POLARSPROF_TEST_CHROMIUM` names, or `chromium` or `google-chrome` on the
+Needs playwright and a Chromium: the one named by `POLARSPROF_TEST_CHROMIUM`, or `chromium` or `google-chrome` on the
 path.
 """
 
@@ -35,14 +35,14 @@ def browser() -> Iterator[Any]:
 
 @dataclass
 class Seen:
-    """A page, and what the browser had to say about it."""
+    """A page, and the messages of the browser about it."""
 
     page: Any
     requests: list[str] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
 
     def assert_quiet(self) -> None:
-        """One file was read; no message, among them those of the policy, no error and no dialog."""
+        """Assert that one file was read, without messages, errors and dialogs."""
         assert self.requests == [self.page.url]
         assert self.messages == []
 
@@ -51,7 +51,7 @@ def opened(browser: Any, file: Path, html: str, **options: Any) -> Seen:
     file.write_text(html, "utf-8")
     context = browser.new_context(offline=True, **options)
     seen = Seen(context.new_page())
-    # Violations of the policy are events too, where a listener is there before the page is.
+    # Violations of the policy are events, for a listener that exists before the page.
     context.add_init_script("addEventListener('securitypolicyviolation', e => console.error(e.violatedDirective))")
     seen.page.on("request", lambda request: seen.requests.append(request.url))
     seen.page.on("console", lambda message: seen.messages.append(message.text))
@@ -132,8 +132,8 @@ def test_nothing_of_hostile_data_runs_or_becomes_an_element(browser: Any, tmp_pa
     seen.assert_quiet()
 
 
-def test_the_policy_forbids_what_it_should(browser: Any, tmp_path: Path) -> None:
-    """What would make the tests above fail is put into a page: a script, a style, a picture."""
+def test_the_policy_forbids_scripts_styles_and_pictures(browser: Any, tmp_path: Path) -> None:
+    """A script, a style and a picture in a page make the tests above fail."""
     html = pp.report(pp.profile([{"x": 1}]))
     injected = '<script>document.title="hacked"</script><img src="file:///nowhere.png"><p style="color:red">x</p>'
     seen = opened(browser, tmp_path / "report.html", html.replace("</main>", f"{injected}</main>"))

@@ -1,4 +1,4 @@
-"""Strips show every window: what its figures are, that it is missing, that rows came late, that it is the newest."""
+"""Strips show the figures of every window, and mark missing, late and newest ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ START = datetime(2026, 1, 5, tzinfo=UTC)
 
 
 def timeline(rows: list[int], *, late: set[int] | None = None, **metrics: list[Any]) -> pl.DataFrame:
-    """A window an hour; none where there are no rows."""
+    """A timeline with one window per hour; windows of 0 rows are missing."""
     starts = [START + timedelta(hours=i) for i in range(len(rows))]
     frame = pl.DataFrame(
         {
@@ -42,7 +42,7 @@ def timeline(rows: list[int], *, late: set[int] | None = None, **metrics: list[A
 
 
 def points(path: str) -> list[list[tuple[int, int]]]:
-    """The points of the lines that a path draws, read as a browser would."""
+    """The points of the lines in a path, as a browser reads them."""
     found: list[list[tuple[int, int]]] = []
     x = y = 0
     for command, arguments in re.findall(r"([MlhvzVH])([-\d. ]*)", path):
@@ -68,7 +68,7 @@ heights = st.lists(st.none() | st.integers(0, svg.STRIP_HEIGHT), min_size=1, max
 @given(heights)
 def test_a_line_goes_through_every_value_and_over_no_gap(ys: list[int | None]) -> None:
     drawn = points(svg.line(ys))
-    places = svg.centres(len(ys))
+    places = svg.centers(len(ys))
     assert {point for run in drawn for point in run} == {
         (x, y) for x, y in zip(places, ys, strict=True) if y is not None
     }
@@ -90,7 +90,7 @@ def test_a_band_lies_between_its_lines(one: list[int | None], other: list[int | 
     size = min(len(one), len(other))
     path = svg.band(one[:size], other[:size])
     both = {
-        (x, y) for x, a, b in zip(svg.centres(size), one, other, strict=False) if None not in (a, b) for y in (a, b)
+        (x, y) for x, a, b in zip(svg.centers(size), one, other, strict=False) if None not in (a, b) for y in (a, b)
     }
     assert {point for run in points(path.replace("z", "")) for point in run} == both
 
@@ -99,7 +99,7 @@ def test_a_band_lies_between_its_lines(one: list[int | None], other: list[int | 
 def test_boxes_cover_the_wanted_windows_and_no_other(wanted: set[int]) -> None:
     path = svg.slots_path(sorted(wanted), 200, 0, 40)
     covered = [(int(left), int(left) + int(width)) for left, width in re.findall(r"M(\d+) 0h(\d+)", path)]
-    inside = {i for i, x in enumerate(svg.centres(200)) if any(left <= x <= right for left, right in covered)}
+    inside = {i for i, x in enumerate(svg.centers(200)) if any(left <= x <= right for left, right in covered)}
     assert inside == wanted
 
 
@@ -136,7 +136,7 @@ def test_times_are_drawn_and_shown_as_times() -> None:
     assert "PT1H – PT3H" in shown
 
 
-def test_what_is_not_finite_is_not_drawn() -> None:
+def test_values_that_are_not_finite_are_not_drawn() -> None:
     assert numbers(pl.Series([1.0, float("inf"), float("nan"), None])) == [1.0, None, None, None]
     assert "–" in str(strip(timeline([1, 1], x=[float("inf"), 1.0])))
 
@@ -158,7 +158,7 @@ def test_a_window_of_rows_without_a_pane_is_not_missing() -> None:
     assert "missing" not in strip(found)._repr_html_()
 
 
-def test_nothing_is_said_to_be_nothing() -> None:
+def test_an_empty_timeline_says_so() -> None:
     empty = strip(timeline([]))
     assert str(empty) == "no windows"
     assert "no windows" in empty._repr_html_()

@@ -1,4 +1,4 @@
-"""Plots as data are valid Vega-Lite, say what the values are, and hold nothing of the data but cleaned text."""
+"""Plots are valid Vega-Lite with the figures of the profile and cleaned text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KINDS = ("histogram", "cdf", "top_values")
 
 
 def checked(spec: dict[str, Any]) -> dict[str, Any]:
-    """The specification as it comes out of JSON, once Altair found it valid."""
+    """The specification after a round trip through JSON and a check by Altair."""
     altair = pytest.importorskip("altair")
     altair.Chart.from_dict(spec)
     found: dict[str, Any] = json.loads(json.dumps(spec, allow_nan=False))
@@ -37,7 +37,7 @@ def values_of(frame: pl.DataFrame, kind: str) -> list[dict[str, Any]]:
 
 
 def test_a_histogram_counts_the_values_between_its_ends() -> None:
-    values = np.random.default_rng(5).integers(0, 60, 150)  # few enough for the sketch to keep them all
+    values = np.random.default_rng(5).integers(0, 60, 150)  # few enough for the sketch to retain all
     bins = values_of(pl.DataFrame({"v": values}), "histogram")
     for one in bins:
         assert one["share"] == pytest.approx(((one["start"] < values) & (values < one["end"])).mean())
@@ -95,7 +95,7 @@ def test_hostile_text_is_cleaned_and_cut(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nothing_has_an_empty_plot(kind: str) -> None:
+def test_an_empty_column_has_an_empty_plot(kind: str) -> None:
     assert checked(Profile().column("v").to_vega(kind))["data"]["values"] == []
 
 

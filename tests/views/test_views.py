@@ -1,4 +1,4 @@
-"""Views show what the profile holds, in a stable shape, and are harmless whatever the data says."""
+"""Views show the figures of a profile in a stable shape, and are harmless."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from polars.testing.parametric import dataframes
 from support.shown import HOSTILE, Parsed, is_harmless, profile_of, rendered
 
 from polarsprof.analysis.histogram import RANKS, histogram
-from polarsprof.cli.tables import bars, facts_line, profile_table, store_table
+from polarsprof.cli.tables import bars, header_line, profile_table, store_table
 from polarsprof.ingest.frames import typed_columns
 from polarsprof.profiles import text
 from polarsprof.profiles.profile import Profile
@@ -45,7 +45,7 @@ def frame() -> pl.DataFrame:
 # ------------------------------------------------------------------------------------------------------------ summary
 
 
-def test_the_summary_has_the_same_schema_for_nothing_and_for_anything(frame: pl.DataFrame) -> None:
+def test_the_summary_has_the_same_schema_for_all_data(frame: pl.DataFrame) -> None:
     assert summary(Profile()).schema == SCHEMA
     assert summary(Profile()).height == 0
     assert summary(profile_of(frame)).schema == SCHEMA
@@ -82,7 +82,7 @@ def test_the_summary_agrees_with_polars(frame: pl.DataFrame) -> None:
 def test_quantiles_of_the_summary_are_those_of_the_values(frame: pl.DataFrame) -> None:
     row = summary(profile_of(frame.select("n"))).row(0, named=True)
     ranks = {"q01": 0.01, "q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95, "q99": 0.99}
-    values = frame["n"].to_numpy()  # few enough for the sketch to keep them all
+    values = frame["n"].to_numpy()  # few enough for the sketch to retain all
     assert {name: row[name] for name in ranks} == {
         name: np.quantile(values, rank, method="inverted_cdf") for name, rank in ranks.items()
     }
@@ -149,7 +149,7 @@ def test_clean_text_is_one_short_harmless_line(value: str, longest: int) -> None
 
 
 @given(st.integers(0, 10**12), st.integers(0, 10**12))
-def test_a_share_never_reads_as_nothing_or_all_unless_it_is(part: int, rest: int) -> None:
+def test_a_share_reads_as_0_or_100_only_if_it_is(part: int, rest: int) -> None:
     shown = text.share(part, part + rest)
     assert (shown == "0 %") == (part == 0)
     assert (shown == "100 %") == (rest == 0 and part > 0)
@@ -188,7 +188,7 @@ def test_types_are_named_with_their_shares(types: dict[str, int], shown: str) ->
 # --------------------------------------------------------------------------------------------------------------- repr
 
 
-def test_the_repr_says_what_the_profile_is(frame: pl.DataFrame) -> None:
+def test_the_repr_describes_the_profile(frame: pl.DataFrame) -> None:
     start = datetime(2026, 1, 1, tzinfo=UTC)
     hour_us = 3_600_000_000
     start_us = int(start.timestamp()) * 1_000_000
@@ -211,7 +211,7 @@ def test_the_repr_of_many_columns_stays_short() -> None:
     assert max(map(len, lines)) <= 180
 
 
-def test_the_repr_of_nothing_is_one_line() -> None:
+def test_the_repr_of_an_empty_profile_is_one_line() -> None:
     assert repr(Profile()) == "Profile: 0 rows · 0 columns"
 
 
@@ -230,11 +230,11 @@ def shares_of(values: Any, bins: int = 24) -> tuple[list[float], Any, Any, bool]
     profile = profile_of(pl.DataFrame({"v": values}))
     found = histogram(profile["v"].group(profile["v"].groups[0]), bins)
     assert found is not None
-    return found.shares, found.start, found.end, found.cut
+    return found.shares, found.start, found.end, found.is_cut
 
 
 @given(st.lists(st.floats(-100, 100), min_size=2, max_size=100), st.integers(2, 30))
-def test_bins_of_a_small_column_hold_what_they_should(values: list[float], bins: int) -> None:
+def test_bins_of_a_small_column_have_exact_shares(values: list[float], bins: int) -> None:
     shares, start, end, cut = shares_of(values, bins)
     low, high = min(values), max(values)
     if cut or low == high:
@@ -290,7 +290,7 @@ def test_a_moment_that_rounds_beyond_the_last_year_is_drawn_at_its_end() -> None
 
 
 @pytest.mark.parametrize("values", [[float("inf")] * 3, [float("-inf"), 1.0], ["a", "b"], [True], [None]], ids=repr)
-def test_what_has_no_finite_ends_has_no_histogram(values: list[Any]) -> None:
+def test_values_without_finite_ends_have_no_histogram(values: list[Any]) -> None:
     column = profile_of(pl.DataFrame({"v": values})).columns.get("v")
     assert column is None or histogram(text.primary(column)) is None
 
@@ -306,7 +306,7 @@ def test_quantiles_lie_where_their_bins_are(values: list[float]) -> None:
         exact = float(np.quantile(values, rank, method="inverted_cdf"))
         expected = min(max((exact - low) / (high - low), 0), 1) if high > low else 0.5
         assert place == pytest.approx(expected, abs=1e-9)
-        if not found.cut:
+        if not found.is_cut:
             assert low <= exact <= high
 
 
@@ -380,7 +380,7 @@ def test_html_shows_moments_quantiles_and_bounds(frame: pl.DataFrame) -> None:
     exact = {"stddev": values.std(), "variance": values.var(), "skewness": values.skew(), "kurtosis": values.kurtosis()}
     assert {name: figures[name] for name in exact} == {name: text.number(value) for name, value in exact.items()}
     ranks = {"q01": 0.01, "q05": 0.05, "q25": 0.25, "q75": 0.75, "q95": 0.95, "q99": 0.99}
-    for name, rank in ranks.items():  # few enough for the sketch to keep them all
+    for name, rank in ranks.items():  # few enough for the sketch to retain all
         assert figures[name] == text.number(float(np.quantile(values.to_numpy(), rank, method="inverted_cdf")))
 
 
@@ -399,7 +399,7 @@ def test_html_shows_the_figures(frame: pl.DataFrame) -> None:
     assert text.number(float(frame["n"].mean())) in shown  # type: ignore[arg-type]
 
 
-def test_html_of_nothing_has_no_table() -> None:
+def test_html_of_an_empty_profile_has_no_table() -> None:
     assert "table" not in Parsed(profile_html(Profile())).tags
 
 
@@ -408,7 +408,7 @@ def test_html_of_nothing_has_no_table() -> None:
 
 def test_hostile_names_and_values_stay_text_on_a_terminal() -> None:
     profile = hostile_profile()
-    shown = rendered(profile_table(profile), 300) + rendered(facts_line(profile), 300) + repr(profile)
+    shown = rendered(profile_table(profile), 300) + rendered(header_line(profile), 300) + repr(profile)
     assert is_harmless(shown)
     assert "[bold red]x[/bold red]" in shown
 
@@ -431,7 +431,7 @@ def test_the_terminal_table_shows_moments_quantiles_and_lengths(frame: pl.DataFr
 
 
 def test_the_quantile_line_lies_below_its_bars() -> None:
-    values = [*range(100), *[0] * 100, *[1_000]]  # cut: from 0 to 98 or so
+    values = [*range(100), *[0] * 100, *[1_000]]  # tails are cut: from 0 to about 98
     lines = rendered(profile_table(profile_of(pl.DataFrame({"v": values})))).splitlines()
     bottom, line = lines[-3], lines[-2]
     start = bottom.index("█")

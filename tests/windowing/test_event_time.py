@@ -1,4 +1,4 @@
-"""Event times from columns and values; expected values come from Python's datetime, Fraction and integer arithmetic."""
+"""Event times, against Python's datetime, Fraction and integer arithmetic."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from polars.testing import assert_series_equal
 
 from polarsprof.errors import ArgumentError
 from polarsprof.windowing.event_time import event_times, event_times_of_values
-from polarsprof.windowing.tumbling import MAX_US, MIN_US
+from polarsprof.windowing.instants import MAX_US, MIN_US
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNITS = ["s", "ms", "us", "ns"]
@@ -29,7 +29,7 @@ offsets = st.timedeltas(timedelta(hours=-23), timedelta(hours=23)).map(timezone)
 moments = st.datetimes(timezones=st.none() | st.just(UTC) | st.timezones() | offsets) | st.datetimes()
 iso_offsets = st.integers(-23 * 60 - 59, 23 * 60 + 59).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 units = st.none() | st.sampled_from(UNITS)
-# As many small numbers as those of each magnitude that is a time.
+# As many small numbers as numbers of each magnitude.
 integers = st.integers(-30, 30) | st.integers(7, 22).flatmap(lambda n: st.integers(-(10**n), 10**n)) | st.integers()
 
 
@@ -268,12 +268,12 @@ def test_a_float_is_its_exact_value_rounded_to_a_microsecond(number, unit):
     elif answer is None:
         assert not MIN_US < exact_us < MAX_US
     else:
-        # The product of the fraction is a double: its last digit may turn a tie.
+        # The product of the fraction is a double: its last digit can decide a tie.
         assert abs(answer - exact_us) <= Fraction(1, 2) + Fraction(1, 10**9)
 
 
 def test_a_double_next_to_a_full_hour_is_that_hour():
-    assert 1_700_006_399.9999999 == 1_700_006_400.0  # noqa: PLR0133 (the reason for what follows)
+    assert 1_700_006_399.9999999 == 1_700_006_400.0  # noqa: PLR0133 (the reason for the next lines)
     assert one(1_700_006_399.9999999) == 1_700_006_400_000_000
     assert one(1_700_006_399.9999995) == 1_700_006_400_000_000
     assert one(1_700_006_399.999999) == 1_700_006_399_999_999

@@ -1,4 +1,4 @@
-"""Intervals, windows, their names and the watermark; expected values come from Python's datetime and zoneinfo."""
+"""Durations, windows and the watermark, against Python's datetime and zoneinfo."""
 
 from __future__ import annotations
 
@@ -12,18 +12,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from polarsprof.errors import ArgumentError
-from polarsprof.windowing.tumbling import (
-    MAX_US,
-    MIN_US,
-    Interval,
-    Tumbling,
-    Watermark,
-    Window,
-    duration_us,
-    label_of_instant,
-    utc_datetime,
-    utc_us,
-)
+from polarsprof.windowing.durations import Interval, duration_us
+from polarsprof.windowing.instants import MAX_US, MIN_US, utc_datetime, utc_us
+from polarsprof.windowing.tumbling import Tumbling, Window, label_of_instant
+from polarsprof.windowing.watermark import Watermark
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR_US, DAY_US = 3_600_000_000, 86_400_000_000
@@ -41,7 +33,7 @@ intervals = st.builds(
 origins = st.just(0) | st.integers(-(10**10), 10**10).map(lambda seconds: seconds * 1_000_000)
 tumblings = st.builds(Tumbling, intervals, origins)
 
-# Beside the usual ones: clocks that skip midnight, that show it twice, a day that never was, an odd quarter of an hour.
+# Common ones, and clocks that skip midnight or show it twice, a missing day, an offset of a quarter of an hour.
 ZONES = [
     "Europe/Berlin",
     "America/New_York",
@@ -58,7 +50,7 @@ zoned = st.builds(
     st.just(1) | st.integers(2, 400),
     st.sampled_from(ZONES),
 )
-# zoneinfo knows rules from the 19th century on.
+# zoneinfo has rules from the 19th century on.
 modern = st.integers(utc_us(datetime(1850, 1, 1)), utc_us(datetime(2150, 1, 1)))
 
 
@@ -342,7 +334,7 @@ def test_a_zoned_window_is_named_by_its_first_local_date(tumbling, time_us):
         ("America/Sao_Paulo", "2018-11-04", "2018-11-04T03:00", 23 * 60),  # from 00:00 to 01:00
         ("America/Havana", "2023-11-05", "2023-11-05T04:00", 25 * 60),  # from 01:00 to 00:00
         ("America/Toronto", "1919-03-31", "1919-03-31T04:30", 23 * 60 + 30),  # from 23:30 to 00:30
-        ("Pacific/Apia", "2011-12-29", "2011-12-29T10:00", 24 * 60),  # 30 December never was
+        ("Pacific/Apia", "2011-12-29", "2011-12-29T10:00", 24 * 60),  # 30 December is missing
         ("Pacific/Apia", "2011-12-31", "2011-12-30T10:00", 24 * 60),
     ],
 )

@@ -1,49 +1,51 @@
-"""Two columns → the metrics of their values with their bounds, and what chance explains of them."""
+"""Comparison of the values of two columns: metrics with bounds, and a p-value."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from polarsprof.analysis.drift import two_sample as chance
+from polarsprof.analysis.drift import two_sample
 from polarsprof.analysis.drift.distances import Interval, divergences, kolmogorov_smirnov, wasserstein
 from polarsprof.analysis.drift.probabilities import classes, curves, edges_of_bins, ordered_cells
-from polarsprof.profiles import text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
 
     from polarsprof.analysis.drift.probabilities import Classes
     from polarsprof.profiles.column import ColumnProfile
     from polarsprof.profiles.group import GroupProfile
     from polarsprof.profiles.profile import Profile
-    from polarsprof.sketches import Distribution, Estimate
+    from polarsprof.sketches.distinct import Estimate
+    from polarsprof.sketches.quantiles import Distribution
 
-# A column of numbers is compared value by value where it has no more values, and so many rows for each on average.
-_MOST_CATEGORIES: Final = 50
-_LEAST_ROWS_EACH: Final = 5
-# Classes that so few values would come into again say nothing; the lengths of the values do.
-_LEAST_COVERED: Final = 0.1
-# Statistics group → seconds in the unit of its distribution; the figures of other groups keep their own unit.
+# Ordered values are compared value by value up to this many values, with this many rows each on average.
+_MAX_CATEGORIES: Final = 50
+_MIN_ROWS_PER_CATEGORY: Final = 5
+# Classes that cover fewer values are not informative; the lengths of the values are.
+_MIN_COVERAGE: Final = 0.1
+# Statistics group → seconds per unit of its distribution; figures of other groups keep their unit.
 _SECONDS: Final = {"datetime_utc": 1e-6, "datetime": 1e-6, "time": 1e-6, "duration": 1e-6, "date": 86_400.0}
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What one of the two profiles says of a column; without the column all its rows are nulls.
+    """One of the two profiles, seen for one column.
+
+    All rows are nulls if the profile does not have the column.
 
     Attributes
     ----------
     name
-        What the profile is called in reasons.
+        Name of the profile in reasons.
     rows, count, nan_count
         Number of rows, of values that are not null, of NaN.
-    types, dtype_group
-        The dtype groups, with shares where there are several; the one most of the values are of. "null" without values.
+    types
+        Dtype group → number of values.
     distinct
         Number of distinct values.
     groups
@@ -51,15 +53,14 @@ class Side:
     is_missing
         Whether the profile does not have the column.
     is_event_time
-        Whether its values lie exactly between the first and the last event time of the profile.
+        Whether its extremes are exactly the first and the last event time of the profile.
     """
 
     name: str
     rows: int
     count: int = 0
     nan_count: int = 0
-    types: str = "null"
-    dtype_group: str = "null"
+    types: Mapping[str, int] = field(default_factory=dict)
     distinct: Estimate | None = None
     groups: Mapping[str, GroupProfile] = field(default_factory=dict)
     is_missing: bool = True
@@ -75,24 +76,29 @@ class Side:
         """Statistics group → number of values."""
         return {name: group.count for name, group in self.groups.items()}
 
+    @property
+    def dtype_group(self) -> str:
+        """The dtype group with the most values; "null" without values."""
+        return max(self.types, key=lambda group: self.types[group], default="null")
+
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What a comparison of the values found; empty where they cannot be compared.
+class Comparison:
+    """The result of a comparison of values; empty if they cannot be compared.
 
     Attributes
     ----------
     method
         "quantiles", "frequent_items" or "lengths".
     metrics
-        Metric → figure with its bounds, for those that apply.
+        Metric → figure with bounds, for the metrics that apply.
     p_value
-        See `chance`.
+        See `two_sample`.
     scale
-        The standard deviation of the reference, in the unit of the Wasserstein distance; 0 where there is none.
-    new, lost
+        Standard deviation of the reference, in the unit of the Wasserstein distance; 0 for values without order.
+    new_values, lost_values
         See `Classes`.
-    why_not
+    skip_reason
         Why the values were not compared.
     """
 
@@ -100,24 +106,22 @@ class Found:
     metrics: dict[str, Interval] = field(default_factory=dict)
     p_value: float | None = None
     scale: float = 0.0
-    new: list[Any] = field(default_factory=list)
-    lost: list[Any] = field(default_factory=list)
-    why_not: str = ""
+    new_values: list[Hashable] = field(default_factory=list)
+    lost_values: list[Hashable] = field(default_factory=list)
+    skip_reason: str = ""
 
 
 def side(name: str, profile: Profile, columns: Mapping[str, ColumnProfile], path: str) -> Side:
-    """A profile's side of a column. The elements of lists that never came have no rows."""
+    """The side of a profile; elements of lists without a column have no rows."""
     column = columns.get(path)
     if column is None:
         return Side(name, 0 if "[]" in path else profile.rows)
-    types = column.types
     return Side(
         name,
         rows=column.rows,
         count=column.count,
         nan_count=column.nan_count,
-        types=text.types_text(types),
-        dtype_group=max(types, key=lambda group: types[group], default="null"),
+        types=column.types,
         distinct=column.distinct,
         groups={group: column.group(group) for group in column.groups},
         is_missing=False,
@@ -130,46 +134,46 @@ def _is_event_time(profile: Profile, column: ColumnProfile) -> bool:
     return bool(ends) and ends == [profile.first_event, profile.last_event]
 
 
-def compared(reference: Side, current: Side) -> Found:
-    """The metrics of the values, where both sides have values of one kind."""
-    name = _group_of_both(reference, current)
+def compare(reference: Side, current: Side) -> Comparison:
+    """Compare the values, if both sides have values of one statistics group."""
+    name = _common_group(reference, current)
     if name is None or not reference.count or not current.count:
-        return Found(why_not=_why_not(reference, current))
+        return Comparison(skip_reason=_skip_reason(reference, current))
     if reference.is_event_time and current.is_event_time:
-        return Found(why_not="not compared: the time of the events, which moves with the windows")
-    return _compared(reference.groups[name], current.groups[name])
+        return Comparison(skip_reason="not compared: the time of the events, which moves with the windows")
+    return _compare_groups(reference.groups[name], current.groups[name])
 
 
-def _why_not(reference: Side, current: Side) -> str:
-    """Why two sides have no values of one kind."""
+def _skip_reason(reference: Side, current: Side) -> str:
+    """Why two sides have no values of one statistics group."""
     sides = reference, current
-    without = [
+    reasons = [
         *(f"no rows in the {one.name}" for one in sides if not one.rows),
         *(f"not in the {one.name}" for one in sides if one.is_missing),
         *(f"no values in the {one.name}" for one in sides if not one.count),
     ]
-    return without[0] if without else "no type in common"
+    return reasons[0] if reasons else "no type in common"
 
 
-def _group_of_both(reference: Side, current: Side) -> str | None:
-    """The statistics group that both have, of several the one with the most values."""
-    mine, theirs = reference.counts, current.counts
-    shared = {name: count + theirs[name] for name, count in mine.items() if name in theirs}
+def _common_group(reference: Side, current: Side) -> str | None:
+    """The common statistics group with the most values; None if there is none."""
+    ours, theirs = reference.counts, current.counts
+    shared = {name: count + theirs[name] for name, count in ours.items() if name in theirs}
     return max(shared, key=lambda name: shared[name], default=None)
 
 
-def _compared(reference: GroupProfile, current: GroupProfile) -> Found:
+def _compare_groups(reference: GroupProfile, current: GroupProfile) -> Comparison:
     ordered = _both(reference.distribution(), current.distribution())
     if ordered is None or (_are_categories(*ordered) and reference.unlisted_count == current.unlisted_count == 0):
         listed = classes(reference, current)
-        if listed is not None and (listed.covered >= _LEAST_COVERED or ordered is not None):
-            return _of_classes(listed, ordered, reference.name)
+        if listed is not None and (listed.coverage >= _MIN_COVERAGE or ordered is not None):
+            return _compare_classes(listed, ordered, reference.name)
     if ordered is not None:
-        return _of_ordered("quantiles", *ordered, reference.name)
+        return _compare_ordered("quantiles", *ordered, reference.name)
     lengths = _both(_lengths(reference), _lengths(current))
     if lengths is not None:
-        return _of_ordered("lengths", *lengths, "number")
-    return Found(why_not="nothing tracked to compare")
+        return _compare_ordered("lengths", *lengths, "number")
+    return Comparison(skip_reason="nothing tracked to compare")
 
 
 def _both(reference: Distribution | None, current: Distribution | None) -> tuple[Distribution, Distribution] | None:
@@ -181,40 +185,43 @@ def _lengths(group: GroupProfile) -> Distribution | None:
 
 
 def _are_categories(reference: Distribution, current: Distribution) -> bool:
-    """Whether ordered values are so few that each can be looked at by itself."""
+    """Returns whether ordered values are few enough to be compared one by one."""
     if reference.error or current.error:
         return False
-    most = min(_MOST_CATEGORIES, min(reference.n, current.n) // _LEAST_ROWS_EACH)
-    return np.union1d(reference.values, current.values).size <= most
+    max_values = min(_MAX_CATEGORIES, min(reference.n, current.n) // _MIN_ROWS_PER_CATEGORY)
+    return np.union1d(reference.values, current.values).size <= max_values
 
 
-def _of_ordered(method: str, reference: Distribution, current: Distribution, group: str) -> Found:
+def _compare_ordered(method: str, reference: Distribution, current: Distribution, group: str) -> Comparison:
     edges = edges_of_bins(reference, current)
     cells = ordered_cells(reference, current, edges)
-    metrics = divergences(cells) | _of_curves(reference, current, group)
-    p_value = chance.of_ordered(metrics["ks"], reference, current, cells, edges)
-    return Found(method, metrics, p_value, _deviation(reference, group))
+    metrics = divergences(cells) | _curve_metrics(reference, current, group)
+    p_value = two_sample.ordered_p_value(metrics["ks"], reference, current, cells, edges)
+    return Comparison(method, metrics, p_value, _standard_deviation(reference, group))
 
 
-def _of_curves(reference: Distribution, current: Distribution, group: str) -> dict[str, Interval]:
+def _curve_metrics(reference: Distribution, current: Distribution, group: str) -> dict[str, Interval]:
     both = curves(reference, current)
     area, unit = wasserstein(both), _SECONDS.get(group, 1.0)
     in_unit = {} if area is None else {"wasserstein": Interval(*(unit * figure for figure in area))}
     return {"ks": kolmogorov_smirnov(both), **in_unit}
 
 
-def _deviation(of: Distribution, group: str) -> float:
-    """The standard deviation in the unit of the Wasserstein distance; not finite where values are not."""
+def _standard_deviation(distribution: Distribution, group: str) -> float:
+    """Standard deviation in the unit of the Wasserstein distance.
+
+    Not finite if the values are not.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
-        weights = of.weights / of.n
-        mean = float((weights * of.values).sum())
-        return _SECONDS.get(group, 1.0) * math.sqrt(float((weights * (of.values - mean) ** 2).sum()))
+        weights = distribution.weights / distribution.n
+        mean = float((weights * distribution.values).sum())
+        return _SECONDS.get(group, 1.0) * math.sqrt(float((weights * (distribution.values - mean) ** 2).sum()))
 
 
-def _of_classes(listed: Classes, ordered: tuple[Distribution, Distribution] | None, group: str) -> Found:
+def _compare_classes(listed: Classes, ordered: tuple[Distribution, Distribution] | None, group: str) -> Comparison:
     metrics, scale = divergences(listed.cells), 0.0
     if ordered is not None:
-        metrics |= _of_curves(*ordered, group)
-        scale = _deviation(ordered[0], group)
-    p_value = chance.of_classes(listed.cells, *listed.sizes)
-    return Found("frequent_items", metrics, p_value, scale, listed.new, listed.lost)
+        metrics |= _curve_metrics(*ordered, group)
+        scale = _standard_deviation(ordered[0], group)
+    p_value = two_sample.class_p_value(listed.cells, *listed.sizes)
+    return Comparison("frequent_items", metrics, p_value, scale, listed.new_values, listed.lost_values)

@@ -1,104 +1,148 @@
-"""Why a column has drifted: figures above their thresholds that neither sketches nor chance explain."""
+"""Decides whether a column has drifted, and why.
+
+A figure counts only if it is above its threshold and neither the error of the sketches nor chance explains it.
+"""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from polarsprof.analysis.drift import two_sample as chance
+from polarsprof.analysis.drift import two_sample
 from polarsprof.analysis.drift.distances import Interval
 from polarsprof.analysis.drift.rules import METRICS
 from polarsprof.analysis.drift.significance import two_shares
-from polarsprof.profiles import text
 
 if TYPE_CHECKING:
-    from polarsprof.analysis.drift.comparison import Found, Side
+    from collections.abc import Iterator, Mapping
+
+    from polarsprof.analysis.drift.comparison import Comparison, Side
     from polarsprof.analysis.drift.rules import Rules
 
-# Bounds of distinct counts lie two standard errors away; 99 % of the truths lie within 2.58.
+# Bounds of distinct counts lie two standard errors away; 99 % of the true counts lie within 2.576.
 _TO_99_PERCENT: Final = 2.576 / 2
 
 
-def reasons(found: Found, reference: Side, current: Side, rules: Rules) -> list[str]:
-    """All of them, one short phrase each; none where the column has not drifted."""
+@dataclass(frozen=True, slots=True)
+class Exceeded:
+    """A metric above its threshold.
+
+    Attributes
+    ----------
+    name, value
+        Name and figure.
+    threshold
+        The threshold.
+    unit
+        Unit of both; empty if they have none.
+    """
+
+    name: str
+    value: float
+    threshold: float
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A figure that differs between the two profiles.
+
+    Attributes
+    ----------
+    name
+        "null_share", "nan_share", "types" or "distinct".
+    reference, current
+        The figure of each profile: a share, the number of values by dtype group, or a count.
+    """
+
+    name: str
+    reference: float | Mapping[str, int]
+    current: float | Mapping[str, int]
+
+
+Reason = Exceeded | Changed
+
+
+def reasons(comparison: Comparison, reference: Side, current: Side, rules: Rules) -> list[Reason]:
+    """All reasons why the column has drifted; empty if it has not."""
     nulls = (reference.null_count, reference.rows), (current.null_count, current.rows)
     nans = (reference.nan_count, reference.count), (current.nan_count, current.count)
-    others = (
-        _of_share("null_share", *nulls, rules),
-        _of_share("nan_share", *nans, rules),
-        f"types {reference.types} → {current.types}" if type_changed(reference, current, rules) else "",
-        _of_distinct(reference, current, rules),
+    changes = (
+        _share_change("null_share", *nulls, rules),
+        _share_change("nan_share", *nans, rules),
+        Changed("types", reference.types, current.types) if type_changed(reference, current, rules) else None,
+        _distinct_change(reference, current, rules),
     )
-    return [*_of_values(found, rules), *filter(None, others)]
+    return [*_exceeded_metrics(comparison, rules), *(change for change in changes if change is not None)]
 
 
-def _of_values(found: Found, rules: Rules) -> list[str]:
-    """The metrics that are above their thresholds whatever the sketches leave open, unless chance explains it."""
-    if found.p_value is None or found.p_value > rules.alpha:
-        return []
-    named = ((name, found.metrics[name]) for name in METRICS if name in found.metrics)
-    return [reason for name, figure in named if (reason := _reason(name, figure, found.scale, rules))]
+def _exceeded_metrics(comparison: Comparison, rules: Rules) -> Iterator[Exceeded]:
+    """Metrics whose lower bounds exceed their thresholds, unless chance explains them."""
+    if comparison.p_value is None or comparison.p_value > rules.alpha:
+        return
+    for name in METRICS:
+        if name in comparison.metrics:
+            figure, unit = comparison.metrics[name], ""
+            if name == "wasserstein":
+                if not 0 < comparison.scale < math.inf:
+                    continue
+                figure, unit = Interval(*(part / comparison.scale for part in figure)), "standard deviations"
+            threshold = rules.thresholds[name]
+            if threshold is not None and figure.lower > threshold:
+                yield Exceeded(name, figure.value, threshold, unit)
 
 
-def _reason(name: str, figure: Interval, scale: float, rules: Rules) -> str:
-    unit = ""
-    if name == "wasserstein":
-        if not 0 < scale < math.inf:
-            return ""
-        figure, unit = Interval(*(part / scale for part in figure)), " standard deviations"
-    if not rules.exceeds(name, figure.lower):
-        return ""
-    threshold = f"{rules.thresholds[name]:g}"
-    short = f"{figure.value:.3g}"
-    return f"{name} {short if short != threshold else f'{figure.value:g}'}{unit} above {threshold}"
-
-
-def _of_share(name: str, reference: tuple[int, int], current: tuple[int, int], rules: Rules) -> str:
+def _share_change(name: str, reference: tuple[int, int], current: tuple[int, int], rules: Rules) -> Changed | None:
     (x, n), (y, m) = reference, current
     if not n or not m or not rules.exceeds(name, abs(x / n - y / m)):
-        return ""
-    return f"{name} {x / n:.3g} → {y / m:.3g}" if two_shares(x, n, y, m) <= rules.alpha else ""
+        return None
+    return Changed(name, x / n, y / m) if two_shares(x, n, y, m) <= rules.alpha else None
 
 
 def type_changed(reference: Side, current: Side, rules: Rules) -> bool | None:
-    """Whether the statistics groups of the values changed; None where one side has no values."""
-    mine, theirs = reference.counts, current.counts
+    """Returns whether the statistics groups of the values changed.
+
+    None if one side has no values.
+    """
+    ours, theirs = reference.counts, current.counts
     if not reference.count or not current.count:
         return None
-    names = list({**mine, **theirs})
-    counts = [[groups.get(name, 0) for name in names] for groups in (mine, theirs)]
+    names = list({**ours, **theirs})
+    counts = [[groups.get(name, 0) for name in names] for groups in (ours, theirs)]
     shares = [np.array(part) / sum(part) for part in counts]
     if not rules.exceeds("types", float(np.abs(shares[0] - shares[1]).sum() / 2)):
         return False
-    return not mine.keys() & theirs.keys() or chance.of_counts(*counts) <= rules.alpha
+    return not ours.keys() & theirs.keys() or two_sample.count_p_value(*counts) <= rules.alpha
 
 
-def _of_distinct(reference: Side, current: Side, rules: Rules) -> str:
-    """A change of the number of distinct values beyond what the number of values explains.
+def _distinct_change(reference: Side, current: Side, rules: Rules) -> Changed | None:
+    """A change of the distinct count that the number of values does not explain.
 
-    The number expected of m values is at most that of n ≥ m, and at least m / n of it, since it is a concave function
-    of the number of values; its variance is no more than itself, since values that are seen crowd others out.
+    The expected distinct count of m values is at most that of n ≥ m values, and at least m / n of it, since it is a
+    concave function of the number of values. Its variance is at most the count itself, since values that occurred
+    crowd out others.
     """
     factor, one, other = rules.thresholds["distinct"], reference.distinct, current.distinct
     if factor is None or one is None or other is None:
-        return ""
+        return None
     many, few = (reference, current) if reference.count >= current.count else (current, reference)
     low, high = _bounds(many)
-    least, most = _bounds(few)
+    few_low, few_high = _bounds(few)
     low *= few.count / many.count
-    more = least > factor * high and least - high > rules.deviations * math.sqrt(least + high)
-    less = low > factor * most and low - most > rules.deviations * math.sqrt(low + most)
-    return f"distinct {text.number(round(one.estimate))} → {text.number(round(other.estimate))}" if more or less else ""
+    is_more = few_low > factor * high and few_low - high > rules.deviations * math.sqrt(few_low + high)
+    is_less = low > factor * few_high and low - few_high > rules.deviations * math.sqrt(low + few_high)
+    return Changed("distinct", one.estimate, other.estimate) if is_more or is_less else None
 
 
 def _bounds(one: Side) -> tuple[float, float]:
-    """The bounds of the number of distinct values at 99 % confidence."""
-    found = one.distinct
-    if found is None:
+    """Bounds of the distinct count at 99 % confidence."""
+    distinct = one.distinct
+    if distinct is None:
         return 0.0, math.inf
     return (
-        found.estimate - _TO_99_PERCENT * (found.estimate - found.lower),
-        found.estimate + _TO_99_PERCENT * (found.upper - found.estimate),
+        distinct.estimate - _TO_99_PERCENT * (distinct.estimate - distinct.lower),
+        distinct.estimate + _TO_99_PERCENT * (distinct.upper - distinct.estimate),
     )

@@ -1,18 +1,20 @@
-"""Distances between two distributions of which the masses are known within bounds: each between two bounds itself.
+"""Distances between two distributions whose probabilities are known within bounds.
 
-The bounds follow from those of the masses without further assumptions. Four steps, for the metrics that are sums over
-cells of a convex f(p, q), which is 0 where p = q and grows with the distance of the two:
+Each distance has a lower and an upper bound. They follow from the bounds of the probabilities alone, for metrics that
+are sums over cells of a convex f(p, q). Such an f is 0 if p = q and grows with the distance between p and q.
 
-- In a box of masses f is largest at one of the two corners where p and q are furthest apart. The sum of these maxima is
-  the upper bound.
-- It is smallest where p and q are closest: 0 where their intervals overlap, else at the corner between them.
-- Putting cells together never raises such a sum (the data processing inequality; Csiszár 1967). So any way to cut
-  ordered cells into runs gives a lower bound, the sum of the smallest f of the runs. The mass of a run is as well known
-  as that of a cell, so that long runs are the better the less is known. The best cut is found by dynamic programming.
-- A root of a bound bounds the root. The total variation is also the sum of what p exceeds q by, and of what q exceeds p
-  by, whichever bound is better: of one interval that makes the difference it counts the error once, not three times.
+- Within the bounds of a cell, f is largest at one of the two corners where p and q are furthest apart. The sum of these
+  maxima is the upper bound.
+- f is smallest where p and q are closest: 0 if their intervals overlap, otherwise at the corner between them.
+- Joining cells never raises such a sum (the data processing inequality; Csiszár 1967). So every way to cut ordered
+  cells into runs gives a lower bound: the sum of the smallest f of the runs. The probability of a run has the same
+  error as that of a cell, so long runs give better bounds if the error is large. Dynamic programming finds the best
+  cut.
+- The root of a bound bounds the root. The total variation equals the sum of the excess of p over q, and the sum of the
+  excess of q over p; the better bound counts. If one interval makes the difference, its error counts once instead of
+  three times.
 
-Pure numpy; imports nothing of the library.
+Pure numpy; imports no other module of the library.
 """
 
 from __future__ import annotations
@@ -31,67 +33,70 @@ if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
     Term = Callable[[Doubles, Doubles], Doubles]
 
-# PSI takes no share for less: an empty cell would make it infinite.
-SMALLEST_SHARE: Final = 1e-4
+# PSI raises smaller probabilities to this one: an empty cell makes it infinite otherwise.
+PSI_FLOOR: Final = 1e-4
 
 
 class Interval(NamedTuple):
-    """A figure, and the bounds that the sketches leave open."""
+    """A figure, and its bounds given the error of the sketches."""
 
     value: float
     lower: float
     upper: float
 
 
-class Masses(NamedTuple):
-    """Shares of a distribution, and their bounds; arrays of one shape."""
+class Probabilities(NamedTuple):
+    """Probabilities of cells with their bounds; three arrays of one shape."""
 
     share: Doubles
     lower: Doubles
     upper: Doubles
 
-    def within(self, keep: NDArray[np.bool_]) -> Masses:
-        """Those of some cells."""
-        return Masses(*(part[keep] for part in self))
+    def select(self, mask: NDArray[np.bool_]) -> Probabilities:
+        """The probabilities of the cells in the mask."""
+        return Probabilities(*(part[mask] for part in self))
 
-    def total(self) -> Masses:
-        """All put together, as one cell."""
+    def total(self) -> Probabilities:
+        """The probability of all cells joined into one."""
         share, lower, upper = (part.sum(keepdims=True) for part in self)
-        return Masses(share, np.minimum(lower, 1), np.minimum(upper, 1))
+        return Probabilities(share, np.minimum(lower, 1), np.minimum(upper, 1))
 
-    def floored(self, cells: NDArray[np.intp] | int = 1) -> Masses:
-        """What they are when each cell is raised to the smallest share; `cells` is how many stand in each mass."""
-        least = SMALLEST_SHARE * cells
-        rise = least - SMALLEST_SHARE
-        return Masses(*(np.maximum(part, least) for part in (self.share, self.lower, self.upper + rise)))
+    def with_floor(self, cells: NDArray[np.intp] | int = 1) -> Probabilities:
+        """The probabilities after each cell is raised to the floor of PSI.
+
+        `cells` is the number of cells that each probability covers.
+        """
+        floor = PSI_FLOOR * cells
+        rise = floor - PSI_FLOOR
+        return Probabilities(*(np.maximum(part, floor) for part in (self.share, self.lower, self.upper + rise)))
 
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """The masses of two distributions in the same cells.
+    """The probabilities of two distributions in the same cells.
 
     Attributes
     ----------
     reference, current
-        One mass per cell.
+        One probability per cell.
     runs
-        Of ordered cells the masses of all runs, at [i, j] that of the cells i to j - 1; what stands at i ≥ j is not
-        looked at. None where the cells have no order.
+        For ordered cells, the probabilities of all runs of cells: [i, j] is the run of cells i to j - 1, and entries
+        with i ≥ j are ignored. None if the cells have no order.
     """
 
-    reference: Masses
-    current: Masses
-    runs: tuple[Masses, Masses] | None = None
+    reference: Probabilities
+    current: Probabilities
+    runs: tuple[Probabilities, Probabilities] | None = None
 
-    def floored(self) -> Cells:
-        """The same with no cell below the smallest share."""
-        return Cells(self.reference.floored(), self.current.floored(), self.runs and _floored_runs(*self.runs))
+    def with_floor(self) -> Cells:
+        """The same cells, each raised to the floor of PSI."""
+        return Cells(self.reference.with_floor(), self.current.with_floor(), self.runs and _runs_with_floor(*self.runs))
 
 
-def _floored_runs(reference: Masses, current: Masses) -> tuple[Masses, Masses]:
+def _runs_with_floor(reference: Probabilities, current: Probabilities) -> tuple[Probabilities, Probabilities]:
     edges = np.arange(reference.share.shape[0])
     cells = np.maximum(edges - edges[:, np.newaxis], 1)
-    return reference.floored(cells), current.floored(cells)
+    return reference.with_floor(cells), current.with_floor(cells)
 
 
 def _population_stability(p: Doubles, q: Doubles) -> Doubles:
@@ -100,12 +105,13 @@ def _population_stability(p: Doubles, q: Doubles) -> Doubles:
 
 def _jensen_shannon(p: Doubles, q: Doubles) -> Doubles:
     middle = (p + q) / 2
-    return (_part_of_entropy(p, middle) + _part_of_entropy(q, middle)) / 2
+    return (_entropy_term(p, middle) + _entropy_term(q, middle)) / 2
 
 
-def _part_of_entropy(p: Doubles, middle: Doubles) -> Doubles:
-    """The term p · log2(p / middle), 0 of nothing."""
-    ratio = np.divide(p, middle, out=np.ones_like(middle), where=p > 0)
+def _entropy_term(p: Doubles, middle: Doubles) -> Doubles:
+    """The term p · log2(p / middle); 0 if p is 0."""
+    # The middle of a subnormal p and 0 rounds to 0.
+    ratio = np.divide(p, middle, out=np.ones_like(middle), where=(p > 0) & (middle > 0))
     return p * np.log2(ratio)
 
 
@@ -130,7 +136,7 @@ def _chi_square(p: Doubles, q: Doubles) -> Doubles:
     return np.divide((p - q) ** 2, 2 * total, out=np.zeros_like(total), where=total > 0)
 
 
-def _itself(value: float) -> float:
+def _identity(value: float) -> float:
     return value
 
 
@@ -140,28 +146,28 @@ def _root(value: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Divergence:
-    """A sum over cells.
+    """A metric that is a function of a sum over cells.
 
     Attributes
     ----------
     term
-        What is summed.
-    least
-        Terms with the same sum, each of which bounds it from below.
-    shown
-        What becomes of the sum.
-    largest
-        The largest value there is.
+        The summand of a cell.
+    lower_terms
+        Summands with the same sum; each gives a lower bound.
+    transform
+        Function from the sum to the metric.
+    maximum
+        Largest possible value of the metric.
     """
 
     term: Term
-    least: tuple[Term, ...]
-    shown: Callable[[float], float] = _itself
-    largest: float = 1.0
+    lower_terms: tuple[Term, ...]
+    transform: Callable[[float], float] = _identity
+    maximum: float = 1.0
 
 
 _DIVERGENCES: Final[Mapping[str, _Divergence]] = {
-    "psi": _Divergence(_population_stability, (_population_stability,), largest=math.inf),
+    "psi": _Divergence(_population_stability, (_population_stability,), maximum=math.inf),
     "jensen_shannon": _Divergence(_jensen_shannon, (_jensen_shannon,), _root),
     "hellinger": _Divergence(_hellinger, (_hellinger,), _root),
     "total_variation": _Divergence(_total_variation, (_excess, _deficit)),
@@ -170,81 +176,94 @@ _DIVERGENCES: Final[Mapping[str, _Divergence]] = {
 
 
 def divergences(cells: Cells) -> dict[str, Interval]:
-    """Population stability index, Jensen-Shannon, Hellinger, total variation, chi-square and L∞ over the same cells."""
-    floored = cells.floored()
-    found = {name: _of(one, floored if name == "psi" else cells) for name, one in _DIVERGENCES.items()}
-    return found | {"linf": _largest_difference(cells)}
+    """The metrics over cells, by name.
+
+    Population stability index, Jensen-Shannon, Hellinger, total variation, chi-square and L∞.
+    """
+    with_floor = cells.with_floor()
+    metrics = {
+        name: _divergence(divergence, with_floor if name == "psi" else cells)
+        for name, divergence in _DIVERGENCES.items()
+    }
+    return metrics | {"linf": _largest_difference(cells)}
 
 
-def _of(one: _Divergence, cells: Cells) -> Interval:
+def _divergence(divergence: _Divergence, cells: Cells) -> Interval:
     p, q = cells.reference, cells.current
-    value = float(one.term(p.share, q.share).sum())
-    lower = max(least_sum(term, cells) for term in one.least)
-    upper = float(np.maximum(one.term(p.lower, q.upper), one.term(p.upper, q.lower)).sum())
-    return interval(one.shown(value), one.shown(lower), min(one.shown(upper), one.largest))
+    value = float(divergence.term(p.share, q.share).sum())
+    lower = max(minimum_sum(term, cells) for term in divergence.lower_terms)
+    upper = float(np.maximum(divergence.term(p.lower, q.upper), divergence.term(p.upper, q.lower)).sum())
+    metric = divergence.transform
+    return interval(metric(value), metric(lower), min(metric(upper), divergence.maximum))
 
 
 def interval(value: float, lower: float, upper: float) -> Interval:
-    """The figure between its bounds, which rounding may have put beside it."""
+    """An interval whose bounds are moved to the figure if rounding puts it outside."""
     return Interval(value, min(lower, value), max(upper, value))
 
 
-def least_sum(term: Term, cells: Cells) -> float:
-    """The least sum of a convex term that the bounds of the masses allow."""
+def minimum_sum(term: Term, cells: Cells) -> float:
+    """The smallest sum of a convex term within the bounds of the probabilities."""
     if cells.runs is None:
-        return float(_least(term, cells.reference, cells.current).sum())
-    return _best_cut(_least(term, *cells.runs))
+        return float(_minimum_terms(term, cells.reference, cells.current).sum())
+    return _best_cut(_minimum_terms(term, *cells.runs))
 
 
-def _least(term: Term, p: Masses, q: Masses) -> Doubles:
-    """The term where the two masses are closest."""
+def _minimum_terms(term: Term, p: Probabilities, q: Probabilities) -> Doubles:
+    """The term of each cell where the two probabilities are closest."""
     near_p = np.where(p.upper < q.lower, p.upper, np.maximum(p.lower, q.upper))
     near_q = np.where(p.upper < q.lower, q.lower, q.upper)
     apart = (p.upper < q.lower) | (q.upper < p.lower)
     return np.where(apart, term(near_p, near_q), 0.0)
 
 
-def _best_cut(least: Doubles) -> float:
-    """The largest sum over a way to cut the cells into runs, where the run of the cells i to j - 1 has [i, j]."""
-    best = np.zeros(least.shape[0])
-    for end in range(1, least.shape[0]):
-        best[end] = (best[:end] + least[:end, end]).max()
+def _best_cut(terms: Doubles) -> float:
+    """The largest sum over all ways to cut the cells into runs.
+
+    The term of the run of cells i to j - 1 is at [i, j].
+    """
+    best = np.zeros(terms.shape[0])
+    for end in range(1, terms.shape[0]):
+        best[end] = (best[:end] + terms[:end, end]).max()
     return float(best[-1])
 
 
 def _largest_difference(cells: Cells) -> Interval:
     p, q = cells.reference, cells.current
-    apart = np.maximum(p.lower - q.upper, q.lower - p.upper)
-    most = np.maximum(p.upper - q.lower, q.upper - p.lower)
-    value, lower, upper = (float(part.max(initial=0.0)) for part in (np.abs(p.share - q.share), apart, most))
+    closest = np.maximum(p.lower - q.upper, q.lower - p.upper)
+    furthest = np.maximum(p.upper - q.lower, q.upper - p.lower)
+    value, lower, upper = (float(part.max(initial=0.0)) for part in (np.abs(p.share - q.share), closest, furthest))
     return interval(value, lower, min(upper, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """The distribution functions of two samples at the same points, between points constant.
+    """The distribution functions of two samples at the same points.
 
     Attributes
     ----------
     points
-        Ascending.
+        Values in ascending order. The functions are constant between them.
     reference, current
-        The share at or below each point, with its bounds.
+        Probability of a value at or below each point.
     """
 
     points: Doubles
-    reference: Masses
-    current: Masses
+    reference: Probabilities
+    current: Probabilities
 
 
 def kolmogorov_smirnov(curves: Curves) -> Interval:
-    """The largest difference of the two functions."""
+    """The largest difference between the two functions."""
     value, lower, upper = _differences(curves)
     return interval(*(float(part.max(initial=0.0)) for part in (value, lower, upper)))
 
 
 def wasserstein(curves: Curves) -> Interval | None:
-    """The area between the two functions, in the unit of the points; None where it is not finite."""
+    """The area between the two functions, in the unit of the points.
+
+    None if the area is not finite.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
         widths = np.diff(curves.points)
         areas = [float((part[:-1] * widths).sum()) for part in _differences(curves)]
@@ -253,6 +272,6 @@ def wasserstein(curves: Curves) -> Interval | None:
 
 def _differences(curves: Curves) -> tuple[Doubles, Doubles, Doubles]:
     p, q = curves.reference, curves.current
-    apart = np.maximum(0.0, np.maximum(p.lower - q.upper, q.lower - p.upper))
-    most = np.maximum(p.upper - q.lower, q.upper - p.lower)
-    return np.abs(p.share - q.share), apart, most
+    closest = np.maximum(0.0, np.maximum(p.lower - q.upper, q.lower - p.upper))
+    furthest = np.maximum(p.upper - q.lower, q.upper - p.lower)
+    return np.abs(p.share - q.share), closest, furthest

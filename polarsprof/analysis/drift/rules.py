@@ -1,4 +1,4 @@
-"""What counts as drift: a threshold per figure, and how sure chance must be ruled out."""
+"""Rules of drift: a threshold per figure, and a level of significance."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ METRICS: Final = (
     "linf",
 )
 
-# For a normal distribution all thresholds of ordered values lie between a shift by a quarter and by a half of the
-# standard deviation.
+# For a normal distribution, a shift by a quarter to a half of the standard deviation reaches any of the thresholds for
+# ordered values.
 THRESHOLDS: Final[Mapping[str, float]] = {
     "ks": 0.1,
     "psi": 0.2,
@@ -41,24 +41,38 @@ THRESHOLDS: Final[Mapping[str, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Thresholds by name, None for a figure that is not judged, and the level of significance."""
+    """The rules of one comparison.
+
+    Attributes
+    ----------
+    thresholds
+        Figure → threshold; None for a figure that cannot cause drift.
+    alpha
+        Level of significance in (0, 1).
+    """
 
     thresholds: Mapping[str, float | None]
     alpha: float
 
     def exceeds(self, name: str, value: float) -> bool:
-        """Whether a figure is judged and above its threshold."""
+        """Returns whether a figure has a threshold and is above it."""
         threshold = self.thresholds[name]
         return threshold is not None and value > threshold
 
     @property
     def deviations(self) -> float:
-        """The number of standard deviations that chance leaves unexplained, to either side."""
+        """Standard deviations, to either side, within which chance explains a difference."""
         return NormalDist().inv_cdf(1 - self.alpha / 2)
 
 
 def rules(thresholds: Mapping[str, float | None] | None, alpha: float) -> Rules:
-    """The default thresholds with those given in their place; wrong use for what is no threshold or no level."""
+    """The default thresholds, overridden by those given.
+
+    Raises
+    ------
+    ArgumentError
+        If a name is unknown, a threshold is no number in range, or `alpha` is not between 0 and 1.
+    """
     if thresholds is not None and not isinstance(thresholds, Mapping):
         raise argument_error("thresholds", thresholds, "a mapping of the name of a figure to a number or None")
     for name, value in (thresholds or {}).items():
@@ -73,6 +87,6 @@ def _check_threshold(name: object, value: object) -> None:
         raise argument_error("thresholds", name, f"names of {', '.join(THRESHOLDS)}")
     if value is None:
         return
-    least = 1 if name == "distinct" else 0
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < math.inf:
-        raise argument_error("thresholds", {name: value}, f"numbers from {least} on, or None")
+    minimum = 1 if name == "distinct" else 0
+    if isinstance(value, bool) or not isinstance(value, int | float) or not minimum <= value < math.inf:
+        raise argument_error("thresholds", {name: value}, f"numbers from {minimum} on, or None")

@@ -1,7 +1,7 @@
-"""Whether a difference is beyond what chance explains between two samples of one distribution.
+"""p-values: how likely chance alone explains a difference between two samples.
 
-Every function gives a p-value that is exact or on the safe side for the samples that reach a threshold, without SciPy.
-Imports nothing of the library.
+Every p-value is exact or conservative for samples large enough to reach a threshold. Needs no SciPy, and imports no
+other module of the library.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_MOST_TERMS: Final = 20_000
+_MAX_TERMS: Final = 20_000
 
 
 def kolmogorov_smirnov(distance: float, n: int, m: int) -> float:
-    """The chance of so large a distance between the distribution functions of two samples, at the most.
+    """Upper bound of the p-value of a distance between two distribution functions.
 
-    Twice exp(-2 n m / (n + m) · D²), the two-sample form of the Dvoretzky-Kiefer-Wolfowitz inequality with Massart's
-    constant. Source: Wei and Dudley, "Two-sample Dvoretzky-Kiefer-Wolfowitz inequalities", 2012; for samples below 458
-    values it can be exceeded by a few percent of itself.
+    The bound is 2 exp(-2 n m / (n + m) · D²): the two-sample form of the Dvoretzky-Kiefer-Wolfowitz inequality with
+    Massart's constant. Source: Wei and Dudley, "Two-sample Dvoretzky-Kiefer-Wolfowitz inequalities", 2012. For samples
+    below 458 values the true p-value can exceed it by a few percent of itself.
     """
     return min(1.0, 2 * math.exp(-2 * distance**2 * n * m / (n + m)))
 
 
 def chi_square(statistic: float, degrees: int) -> float:
-    """The chance of so large a value of the chi-square distribution; 1 for no degrees of freedom.
+    """The p-value of a chi-square statistic; 1 for no degrees of freedom.
 
-    The finite sums for even and for odd degrees of freedom. Source: Abramowitz and Stegun, 26.4.4 and 26.4.5.
+    Uses the finite sums for even and for odd degrees of freedom. Source: Abramowitz and Stegun, 26.4.4 and 26.4.5.
     """
     half = statistic / 2
     if degrees < 1 or half <= 0:
@@ -44,36 +44,36 @@ def chi_square(statistic: float, degrees: int) -> float:
 
 
 def two_shares(x: int, n: int, y: int, m: int) -> float:
-    """The chance that two samples of one population differ so much in how many of their members have a property.
+    """The p-value of a difference between two shares, x of n and y of m.
 
-    Fisher's exact test, twice the smaller tail: x of n against y of m. Above 20,000 terms Pearson's statistic with
-    Yates' correction stands for it.
+    Fisher's exact test, as twice the smaller tail. Above 20,000 terms, Pearson's statistic with Yates' correction
+    replaces it.
     """
     if not n or not m:
         return 1.0
     if n < m:
         x, n, y, m = y, m, x, n
-    having = x + y
-    low, high = max(0, having - n), min(having, m)
-    if high - low > _MOST_TERMS:
+    positives = x + y
+    low, high = max(0, positives - n), min(positives, m)
+    if high - low > _MAX_TERMS:
         return _yates(x, n, y, m)
-    chances = _hypergeometric(low, high, having, n, m)
+    probabilities = _hypergeometric(low, high, positives, n, m)
     at = y - low
-    return min(1.0, 2 * float(min(chances[: at + 1].sum(), chances[at:].sum())))
+    return min(1.0, 2 * float(min(probabilities[: at + 1].sum(), probabilities[at:].sum())))
 
 
-def _hypergeometric(low: int, high: int, having: int, n: int, m: int) -> NDArray[np.float64]:
-    """The chance that low … high of the m have the property, where `having` of all n + m have it."""
+def _hypergeometric(low: int, high: int, positives: int, n: int, m: int) -> NDArray[np.float64]:
+    """Probabilities of low … high positives in the m, if all n + m have `positives`."""
     k = np.arange(low, high, dtype=np.float64)
-    steps = np.log(having - k) + np.log(m - k) - np.log(k + 1) - np.log(n - having + k + 1)
+    steps = np.log(positives - k) + np.log(m - k) - np.log(k + 1) - np.log(n - positives + k + 1)
     logs = np.append(0.0, np.cumsum(steps))
-    chances = np.exp(logs - logs.max())
-    shares: NDArray[np.float64] = chances / chances.sum()
-    return shares
+    weights = np.exp(logs - logs.max())
+    probabilities: NDArray[np.float64] = weights / weights.sum()
+    return probabilities
 
 
 def _yates(x: int, n: int, y: int, m: int) -> float:
     share = (x + y) / (n + m)
-    off = max(0.0, abs(x / n - y / m) - (1 / n + 1 / m) / 2)
+    difference = max(0.0, abs(x / n - y / m) - (1 / n + 1 / m) / 2)
     variance = share * (1 - share) * (1 / n + 1 / m)
-    return math.erfc(off / math.sqrt(2 * variance)) if variance else 1.0
+    return math.erfc(difference / math.sqrt(2 * variance)) if variance else 1.0

@@ -1,14 +1,14 @@
-"""The profiles of a stream, one after the other → the drift frames of all, below one another."""
+"""Drift of the profiles of a stream: the drift frames of all windows in one frame."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from polarsprof.analysis.drift.frame import SCHEMA, checked, names, rows, wanted
+from polarsprof.analysis.drift.frame import SCHEMA, column_names, profile_argument, rows, select_columns
 from polarsprof.analysis.drift.rules import rules
 from polarsprof.errors import argument_error, positive_integer
 
@@ -31,51 +31,52 @@ def drift_timeline(
     thresholds: Mapping[str, float | None] | None = None,
     alpha: float = 0.01,
 ) -> pl.DataFrame:
-    """The drift of one profile after the other: of windows against one reference, or each against those before it.
+    """The drift of each window, against one reference or the windows before it.
 
     Parameters
     ----------
     profiles
-        Profiles in the order of time, such as ``(store.read(name, w.start, w.end) for w in store.windows(name))``. They
-        are taken one at a time.
+        Profiles in order of time, such as ``(store.read(name, w.start, w.end) for w in store.windows(name))``. They
+        are read one at a time.
     reference
-        What each is compared with; None: the merged `rolling` profiles before it.
+        The profile to compare each with. Default: the merged `rolling` profiles before it.
     rolling
-        Without a reference, how many profiles before each to merge, fewer where there are not as many yet. The first
-        one is compared with nothing and has no rows.
+        Without a reference, how many profiles before each to merge; fewer at the start. The first profile has no rows,
+        since no profile comes before it.
     columns, thresholds, alpha
-        As for `drift`; a column has no row where neither side has it.
+        As for `drift`. A column has no row if neither side has it.
 
     Returns
     -------
     polars.DataFrame
-        As `drift`, below one another, with `window_start` and `window_end` in front: datetimes in UTC, null for
+        The frames of `drift`, concatenated, with `window_start` and `window_end` in front: datetimes in UTC, null for
         profiles without a window.
 
     Raises
     ------
     ArgumentError
-        As `drift`, and for `rolling` below 1.
+        As for `drift`, and if `rolling` is below 1.
     SpecMismatch
-        Where profiles to be merged track different things.
+        If profiles to be merged track different statistics.
     """
-    limits = rules(thresholds, alpha)
+    drift_rules = rules(thresholds, alpha)
     positive_integer("rolling", rolling)
     if not isinstance(profiles, Iterable):
         raise argument_error("profiles", profiles, "an iterable of Profile")
-    every = (checked("profiles", profile) for profile in profiles)
-    fixed = None if reference is None else checked("reference", reference)
-    pairs = _against_earlier(every, rolling) if fixed is None else ((fixed, profile) for profile in every)
-    asked = None if columns is None else names(columns)
-    found: list[dict[str, Any]] = []
-    met: set[str] = set()
-    for before, one in pairs:
-        known = {*before.columns, *one.columns}
-        met |= known
-        found += _timed(before, one, None if asked is None else [name for name in asked if name in known], limits)
-    if met:
-        wanted(sorted(met), asked)
-    return pl.DataFrame(found, schema=_SCHEMA, orient="row")
+    windows = (profile_argument("profiles", profile) for profile in profiles)
+    fixed = None if reference is None else profile_argument("reference", reference)
+    pairs = _against_earlier(windows, rolling) if fixed is None else ((fixed, profile) for profile in windows)
+    names = None if columns is None else column_names(columns)
+    table: list[dict[str, object]] = []
+    all_columns: set[str] = set()
+    for before, current in pairs:
+        known = {*before.columns, *current.columns}
+        all_columns |= known
+        selected = None if names is None else [name for name in names if name in known]
+        table += _window_rows(before, current, selected, drift_rules)
+    if all_columns:
+        select_columns(sorted(all_columns), names)
+    return pl.DataFrame(table, schema=_SCHEMA, orient="row")
 
 
 def _against_earlier(profiles: Iterable[Profile], rolling: int) -> Iterator[tuple[Profile, Profile]]:
@@ -88,8 +89,10 @@ def _against_earlier(profiles: Iterable[Profile], rolling: int) -> Iterator[tupl
         earlier.append(profile)
 
 
-def _timed(reference: Profile, current: Profile, columns: list[str] | None, limits: Rules) -> Iterator[dict[str, Any]]:
+def _window_rows(
+    reference: Profile, current: Profile, columns: list[str] | None, rules: Rules
+) -> Iterator[dict[str, object]]:
     window = current.window
-    times = {"window_start": window and window.start, "window_end": window and window.end}
-    for found in rows(reference, current, columns, limits):
-        yield times | found
+    times: dict[str, object] = {"window_start": window and window.start, "window_end": window and window.end}
+    for row in rows(reference, current, columns, rules):
+        yield times | row

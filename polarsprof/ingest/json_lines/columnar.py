@@ -1,12 +1,13 @@
-"""A block of JSON lines → a frame that says exactly what decoding line by line says, or a refusal.
+"""A block of JSON lines → a frame, or a refusal.
 
-Lines without nesting, of columns that are known from blocks before, are read by Polars (`flat`). All others pyarrow
-reads, about 2 µs for a line of ten fields on one core. It is strict: kinds that mix in a column, keys that repeat, lone
-surrogates and broken lines are errors, where Polars' reader makes strings of mixed kinds, takes the first of repeated
-keys and NUL for surrogates. What it is not strict about is looked for here, check by check; in doubt a block is
-refused. A check may refuse what was fine, such as a text that only looks like trouble; that costs time alone.
+A frame has exactly the values of decoding line by line. Polars reads lines without nesting whose columns are known from
+earlier blocks (`flat`). pyarrow reads all others, about 2 µs for a line of ten fields on one core. pyarrow is strict:
+mixed kinds in a column, repeated keys, lone surrogates and broken lines are errors. Polars' reader turns mixed kinds
+into strings, takes the first of repeated keys, and turns surrogates into NUL. The checks of this module cover the cases
+in which pyarrow is not strict; in doubt they refuse a block. A check can refuse a good block, such as one with text
+that only looks like trouble; that costs only time.
 
-A block is one block to pyarrow too: between its own blocks it converts in silence, 1 and "2" become 1 and 2.
+A block is one block to pyarrow too, because pyarrow converts between its own blocks silently: 1 and "2" become 1 and 2.
 """
 
 from __future__ import annotations
@@ -22,22 +23,23 @@ from polars.exceptions import PanicException
 
 from polarsprof.ingest.frames import typed_columns
 from polarsprof.ingest.json_lines.flat import FlatReader
-from polarsprof.ingest.json_lines.spans import BLOCK_BYTES, line_spans
+from polarsprof.ingest.json_lines.limits import BLOCK_BYTES
+from polarsprof.ingest.json_lines.spans import line_spans
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
-    from polarsprof.ingest.json_lines.spans import Mapped
+    from polarsprof.ingest.json_lines.spans import MapFunction
 
-# In a line: far from the 10 million nested values, a container counting for 32, at which a record is rejected.
-_LONGEST_LINE_BYTES: Final = 8 << 20
-_MOST_CONTAINERS: Final = 100_000
-_MOST_OPEN: Final = 200  # levels; pyarrow kills the process somewhere above 10,000
-_DEEPEST: Final = 31  # levels; a record that is deeper than 32 is rejected
-_MOST_PATHS: Final = 1_000
-_MOST_READINGS: Final = 5
+# Bounds of a line: far below the 10 million nested values, with 32 per container, at which a record is rejected.
+_MAX_LINE_BYTES: Final = 8 << 20
+_MAX_CONTAINERS: Final = 100_000
+_MAX_OPEN: Final = 200  # levels of brackets; pyarrow kills the process somewhere above 10,000
+_MAX_LEVELS: Final = 31  # a record with more than 32 levels is rejected
+_MAX_PATHS: Final = 1_000
+_MAX_READINGS: Final = 5
 
 _EXACT_INTEGERS: Final = 2.0**53
 _SIXTEEN_DIGITS: Final = 10**15
@@ -50,7 +52,13 @@ _FOREIGN_NUMBER: Final = re.compile(rb"[:\[,\s](?:-?Inf(?!inity)|-NaN)")  # pyar
 
 
 class RefusedError(Exception):
-    """The block is not to be read in columns; `at` is where a line begins or goes on that is to blame, if known."""
+    """The block must not be read in columns.
+
+    Attributes
+    ----------
+    at
+        A position in the line that caused it; None if unknown.
+    """
 
     def __init__(self, at: int | None = None) -> None:
         super().__init__(at)
@@ -58,31 +66,34 @@ class RefusedError(Exception):
 
 
 class ColumnarReader:
-    """Reads blocks in columns and learns which columns are text that looks like timestamps; thread-safe.
+    """Reads blocks in columns; thread-safe.
 
-    What was learned, and lost between threads, changes the number of readings that a block takes, and no frame.
+    The reader learns which columns hold text that looks like timestamps. The learned columns change the number of
+    readings that a block takes, and no frame; threads may lose updates of each other.
     """
 
     def __init__(self) -> None:
         self._texts: Mapping[str, pa.DataType] = {}  # replaced, never changed
         self._flat = FlatReader()
 
-    def flat_frame(self, lines: bytes, mapped: Mapped) -> pl.DataFrame | None:
-        """The frame of many lines at once, where they are without nesting and their columns known; else None.
+    def flat_frame(self, lines: bytes, map_function: MapFunction) -> pl.DataFrame | None:
+        """The frame of many lines at once, or None.
+
+        None if the lines are nested, their columns are unknown, or a check fails.
 
         Parameters
         ----------
         lines
             Lines of any number of bytes.
-        mapped
-            As `map`, perhaps on several threads.
+        map_function
+            A function like `map`, possibly on several threads.
         """
         try:
             _check_start(lines)
             _check_encoding(lines)
-            frame = self._flat.frame(lines, mapped)
+            frame = self._flat.frame(lines, map_function)
             return None if frame is None or _large_numbers(frame) else frame
-        except (Exception, PanicException):  # noqa: BLE001 - as of `frame`: blocks and lines are tried next
+        except (Exception, PanicException):  # noqa: BLE001 - blocks and lines are tried next
             return None
 
     def frame(self, lines: bytes) -> pl.DataFrame:
@@ -91,12 +102,12 @@ class ColumnarReader:
         Parameters
         ----------
         lines
-            Lines that begin and end with something else than blanks.
+            Lines without blanks at the start and the end.
 
         Raises
         ------
         RefusedError
-            Where the frame would or could say anything else than `records.decode_json` does.
+            If the frame could differ from the result of `records.decode_json`.
         """
         try:
             return self._frame(lines)
@@ -124,22 +135,22 @@ class ColumnarReader:
         return _frame_of(table)
 
     def _table(self, lines: bytes) -> pa.Table:
-        """The lines as pyarrow reads them, with all text as text.
+        """The table that pyarrow reads, with all text as text.
 
-        Text that looks like a timestamp becomes one unless its column is declared as text, and a column that is
-        declared comes back also from lines without it: so it may take several readings, most often one.
+        pyarrow turns text that looks like a timestamp into one, unless its column is declared as text. It returns a
+        declared column even if no line has it. So this can take several readings, most often one.
         """
         texts = learned = before = self._texts
-        for _ in range(_MOST_READINGS):
+        for _ in range(_MAX_READINGS):
             try:
                 table = _table(lines, texts)
             except pa.ArrowException as error:
                 if not texts:
                     raise RefusedError(_start_of_row(lines, str(error))) from error
-                texts = learned = {}  # one may have become another kind
+                texts = learned = {}  # a declared column may have another kind now
                 continue
-            _check_lists(table.schema, lines)  # before a value is looked at: what pyarrow shifts may be beyond the end
-            stamps = {column.name: text for column in table.schema if (text := _stamps_as_text(column.type))}
+            _check_lists(table.schema, lines)  # before any access: shifted values may be beyond the end
+            stamps = {column.name: text for column in table.schema if (text := _timestamps_as_text(column.type))}
             empty = [name for name, text in texts.items() if _has_empty_text(table[name].combine_chunks(), text)]
             if stamps:
                 texts, learned = {**texts, **stamps}, {**learned, **stamps}
@@ -160,29 +171,32 @@ def _table(lines: bytes, texts: Mapping[str, pa.DataType]) -> pa.Table:
 
 
 def _start_of_row(lines: bytes, message: str) -> int | None:
-    """Where the row begins that an error of pyarrow names; a hint, true where there are no blank lines."""
-    found = _ROW.search(message)
-    return found and len(lines) - len(lines.split(b"\n", int(found[1]))[-1])
+    """The start of the row that an error of pyarrow names.
+
+    It is a hint, which is correct if there are no blank lines.
+    """
+    row = _ROW.search(message)
+    return row and len(lines) - len(lines.split(b"\n", int(row[1]))[-1])
 
 
 # ------------------------------------------------------------------------------------------- text that looks like times
 
 
-def _stamps_as_text(dtype: pa.DataType) -> pa.DataType | None:
-    """The part of a type that is timestamps, as text; None where nothing is."""
+def _timestamps_as_text(dtype: pa.DataType) -> pa.DataType | None:
+    """The type with only its timestamps, as text; None if it has none."""
     if pa.types.is_timestamp(dtype):
         return pa.string()
     if pa.types.is_list(dtype):
-        element = _stamps_as_text(dtype.value_type)
+        element = _timestamps_as_text(dtype.value_type)
         return element and pa.list_(element)
     if pa.types.is_struct(dtype):
-        fields = {inner.name: text for inner in dtype if (text := _stamps_as_text(inner.type))}
+        fields = {inner.name: text for inner in dtype if (text := _timestamps_as_text(inner.type))}
         return pa.struct(fields.items()) if fields else None
     return None
 
 
 def _has_empty_text(values: pa.Array, text: pa.DataType) -> bool:
-    """Whether declared text has no value anywhere, as when the column is not there."""
+    """Whether declared text has no value anywhere, as if the column is absent."""
     if pa.types.is_list(text):
         return _has_empty_text(values.flatten(), text.value_type)
     if pa.types.is_struct(text):
@@ -198,13 +212,16 @@ def _may_be_key(name: str, lines: bytes) -> bool:
 
 
 def _check_start(lines: bytes) -> None:
-    """A null in front of all objects kills the process, up to pyarrow 26 at least; a byte order mark is skipped."""
+    """Refuse a null before all objects, and a byte order mark.
+
+    Such a null kills the process, up to pyarrow 26 at least.
+    """
     if not lines.startswith(b"{"):
         raise RefusedError(0)
 
 
 def _check_encoding(lines: bytes) -> None:
-    """Any bytes are text to pyarrow."""
+    """Refuse bytes that are no UTF-8, which pyarrow accepts."""
     if lines.isascii():
         return
     for start, end in line_spans(lines, BLOCK_BYTES):
@@ -219,13 +236,16 @@ def _line_ends(lines: bytes) -> NDArray[np.intp]:
 
 
 def _check_containers(lines: bytes, ends: NDArray[np.intp]) -> None:
-    """Nesting beyond pyarrow's stack kills the process; a record of too many values is to be rejected."""
+    """Refuse records that are nested too deeply or have too many values.
+
+    Deep nesting overflows the stack of pyarrow and kills the process.
+    """
     starts, ends = np.append(0, ends + 1), np.append(ends, len(lines))
-    for position in np.flatnonzero(ends - starts > 2 * _MOST_OPEN):  # what so many levels take at least
+    for position in np.flatnonzero(ends - starts > 2 * _MAX_OPEN):  # the minimum for so many levels
         start, end = int(starts[position]), int(ends[position])
         containers = lines.count(b"{", start, end) + lines.count(b"[", start, end)
-        too_deep = containers > _MOST_OPEN and _depth(lines[start:end]) > _MOST_OPEN
-        if too_deep or containers > _MOST_CONTAINERS or end - start > _LONGEST_LINE_BYTES:
+        too_deep = containers > _MAX_OPEN and _depth(lines[start:end]) > _MAX_OPEN
+        if too_deep or containers > _MAX_CONTAINERS or end - start > _MAX_LINE_BYTES:
             raise RefusedError(start)
 
 
@@ -236,33 +256,36 @@ def _depth(line: bytes) -> int:
 
 
 def _check_one_per_line(lines: bytes, ends: NDArray[np.intp], rows: int) -> None:
-    """Several values on a line are rows to pyarrow, and a value on several lines is one.
+    """Refuse several values on a line, and a value on several lines.
 
-    A closing brace is followed by an opening one, with blanks between at the most, only where a value ends: an array
-    or an object would have a comma there. Text has no raw line ends.
+    pyarrow accepts both. A closing brace is followed by an opening one, with only blanks between, only at the end of a
+    value: inside of an array or an object there is a comma. Text has no raw line ends.
     """
     characters = np.frombuffer(lines, dtype=np.uint8)
     apart = (characters[ends - 1] == ord("}")).all() and (characters[ends + 1] == ord("{")).all()
     if apart and lines.endswith(b"}") and ends.size == rows - 1:
         return
-    start = found = 0
+    start = count = 0
     for line in lines.split(b"\n"):
         if stripped := line.strip(_BLANK):
-            found += 1
+            count += 1
             if not (stripped.startswith(b"{") and stripped.endswith(b"}")):
                 raise RefusedError(start)
         start += len(line) + 1
-    if found != rows:
+    if count != rows:
         raise RefusedError
 
 
 def _check_names(fields: Iterable[pa.Field], depth: int) -> int:
-    """How many fields there are at all depths; refused where paths could be ambiguous, cut, or too many."""
+    """Number of fields at all depths.
+
+    Refuses paths that could be ambiguous or cut, and too many of them.
+    """
     fields = list(fields)
     names = {inner.name for inner in fields}
     ambiguous = any("\0" in name or "[]" in name or not names.isdisjoint(_dotted_heads(name)) for name in names)
     total = len(fields) + sum(_check_names(_inside(inner.type), depth + 1) for inner in fields)
-    if ambiguous or depth > _DEEPEST or total > _MOST_PATHS or (depth == 0 and not fields):
+    if ambiguous or depth > _MAX_LEVELS or total > _MAX_PATHS or (depth == 0 and not fields):
         raise RefusedError
     return total
 
@@ -272,16 +295,19 @@ def _inside(dtype: pa.DataType) -> list[pa.Field]:
 
 
 def _dotted_heads(name: str) -> Iterator[str]:
-    """`a` and `a.b` of `a.b.c`: keys beside which it could stand for the same path as what is inside of them."""
+    """`a` and `a.b` for `a.b.c`: keys whose fields could have the same path."""
     return (name[:position] for position, character in enumerate(name) if character == ".")
 
 
 def _check_lists(fields: Iterable[pa.Field], lines: bytes) -> None:
-    """Where an element of a list is null, pyarrow shifts or invents others; found out by fuzzing, so are the rest."""
+    """Refuse a null element of a list.
+
+    pyarrow shifts or invents other elements then, as fuzzing showed.
+    """
     if any(_has_lists(inner.type) for inner in fields) and b"null" in lines:
         after_keys = lines.count(b": null") + lines.count(b":null")
-        if lines.count(b"null") != after_keys and (found := _NULL_ELEMENT.search(lines)):
-            raise RefusedError(found.start())
+        if lines.count(b"null") != after_keys and (null := _NULL_ELEMENT.search(lines)):
+            raise RefusedError(null.start())
 
 
 def _has_lists(dtype: pa.DataType) -> bool:
@@ -296,26 +322,26 @@ def _frame_of(table: pa.Table) -> pl.DataFrame:
 
 
 def _check_numbers(frame: pl.DataFrame, lines: bytes) -> None:
-    """Integers in a column of doubles must have been small enough for them, and no number foreign to the json module.
+    """Refuse integers that doubles round, and tokens that json does not know.
 
-    An integer token of 16 digits and more that no column of integers accounts for is one among doubles, or in a text.
+    An integer token of 16 or more digits that no column of integers accounts for stands among doubles, or in text.
     """
     numbers = _large_numbers(frame)
     if not numbers:
         return
     if foreign := _FOREIGN_NUMBER.search(lines):
         raise RefusedError(foreign.start() + 1)
-    long = [found.start() for found in _LONG_INTEGER.finditer(lines)]
+    long = [token.start() for token in _LONG_INTEGER.finditer(lines)]
     accounted = sum(_long_integers(series) for series in numbers if series.dtype == pl.Int64)
     if len(long) > accounted:
         raise RefusedError(None if accounted else long[0])
 
 
 def _large_numbers(frame: pl.DataFrame) -> list[pl.Series]:
-    """The columns of numbers, where a double is large, infinite or NaN; else none."""
+    """The columns of numbers if a double is large, infinite or NaN; else empty."""
     numbers = [series for _, series in typed_columns(frame).leaves if series.dtype in (pl.Int64, pl.Float64)]
     doubles = [series for series in numbers if series.dtype == pl.Float64]
-    are_small = all((series.abs() < _EXACT_INTEGERS).all() for series in doubles)  # NaN is above all numbers
+    are_small = all((series.abs() < _EXACT_INTEGERS).all() for series in doubles)  # NaN compares above all numbers
     return [] if are_small else numbers
 
 

@@ -1,7 +1,8 @@
 """Bytes, text and files → blocks of whole lines → batches of rows.
 
-Blocks are read in columns several at a time and ahead of the batch that is profiled. Where a block is refused, what is
-to blame is put aside, and the rest tried again, a bounded number of times; what is left is decoded line by line.
+`polarsprof.ingest.json_lines` lists the decisions. Blocks are read in columns, several at a time and ahead of the batch
+that is profiled. If a block is refused, its bad line is put aside and the rest is tried again, a bounded number of
+times. The remaining lines are decoded one by one.
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import polars as pl
 
 from polarsprof.ingest.frames import JSON_LINES, FrameBatch, frames, is_tabular, paths
-from polarsprof.ingest.json_lines.batch import LineBatch, ReadLines
+from polarsprof.ingest.json_lines.batch import ColumnarLines, LineBatch
 from polarsprof.ingest.json_lines.columnar import ColumnarReader, RefusedError
-from polarsprof.ingest.json_lines.spans import BLOCK_BYTES, line_spans
+from polarsprof.ingest.json_lines.limits import BLOCK_BYTES, MAX_ATTEMPTS, MIN_COLUMNAR_BYTES, PIECE_BYTES
+from polarsprof.ingest.json_lines.spans import line_spans
 from polarsprof.ingest.records import RejectedRow, decode_json, record_batches, rejection
 
 if TYPE_CHECKING:
@@ -29,83 +31,84 @@ if TYPE_CHECKING:
 
     from polarsprof.kernels.batch import RowBatch
 
-_Given = TypeVar("_Given")
-_Made = TypeVar("_Made")
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 _BLANK: Final = b" \t\r\n"
-
-_PIECE_BYTES: Final = 12 * BLOCK_BYTES  # of lines in memory; read at once where that can be
-_LONGEST_LINE_BYTES: Final = 64 << 20  # in a file; a longer one is cut, and its parts are rejected
-_BLOCKS_PER_BATCH: Final = 6  # because a batch has a price of its own, some tenths of a millisecond a column
+_MAX_FILE_LINE_BYTES: Final = 64 << 20  # a longer line is cut, and its parts are rejected
+_BLOCKS_PER_BATCH: Final = 6  # because a batch has a fixed cost, some tenths of a millisecond per column
 _BLOCKS_AHEAD: Final = 8
-_SHORT_BYTES: Final = 4_096  # not worth the price of one reading, about 0.2 ms
-_ATTEMPTS: Final = 32  # at a block, so that up to one line in a thousand may be bad before it becomes slow
 _BATCH_RECORDS: Final = 8_192
 
 
 @dataclass(slots=True)
 class _Block:
-    """What became of a block of lines: some read in columns, the rest left to be decoded one by one."""
+    """A block of lines after reading.
 
-    columns: list[ReadLines] = field(default_factory=list)
+    Some parts are in columns; the other lines are left to be decoded one by one.
+    """
+
+    columns: list[ColumnarLines] = field(default_factory=list)
     lines: list[bytes] = field(default_factory=list)
 
 
 class JsonLines:
-    """A reader of newline-delimited JSON; one per stream, because it learns what to expect. Thread-safe.
+    """A reader of newline-delimited JSON; thread-safe.
+
+    Use one per stream, because it learns the columns.
 
     Parameters
     ----------
     on_rejected
-        Hears of each line that is rejected, without blanks around it, and of the reason.
+        Called with each rejected line, without surrounding blanks, and the reason.
     """
 
     def __init__(self, on_rejected: Callable[[bytes, str], object] | None = None) -> None:
         self._columnar = ColumnarReader()
-        self._attempts = _ATTEMPTS
+        self._attempts = MAX_ATTEMPTS
         self._on_rejected = on_rejected
 
     def batches(self, data: bytes | bytearray | memoryview | str) -> Iterator[RowBatch]:
-        """The rows of many lines, those among them that are rejected.
+        """The rows of many lines, including rejected ones.
 
         Parameters
         ----------
         data
-            UTF-8 bytes or text of any number of lines, as `records.decode_json` takes them.
+            UTF-8 bytes or text of any number of lines, as for `records.decode_json`.
 
         Yields
         ------
         RowBatch
-            Of about 48 MiB of lines at the most, within which lines may change places.
+            Rows of at most about 48 MiB of lines. The order of lines within a batch is not kept.
         """
         try:
             raw = data.encode() if isinstance(data, str) else bytes(data)
-        except UnicodeEncodeError:  # text may have lone surrogates, which are replaced; bytes may not
+        except UnicodeEncodeError:  # lone surrogates of text are replaced; those of bytes are rejected
             yield from record_batches(_records(data), _BATCH_RECORDS)
         else:
-            for piece in _pieces(raw.removeprefix(codecs.BOM_UTF8), _PIECE_BYTES):
-                frame = self._columnar.flat_frame(piece, _mapped) if len(piece) >= _SHORT_BYTES else None
+            for piece in _pieces(raw.removeprefix(codecs.BOM_UTF8), PIECE_BYTES):
+                frame = self._columnar.flat_frame(piece, _parallel_map) if len(piece) >= MIN_COLUMNAR_BYTES else None
                 if frame is None:
                     yield from self._batches(_pieces(piece, BLOCK_BYTES))
                 else:
-                    yield LineBatch([ReadLines(frame, piece)])
+                    yield LineBatch([ColumnarLines(frame, piece)])
 
     def file_batches(self, path: Path) -> Iterator[RowBatch]:
-        """The rows of a file, as `batches` gives them, in bounded memory."""
+        """The rows of a file as `batches` yields them, in bounded memory."""
         with path.open("rb") as file:
             if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
                 file.seek(0)
-            blocks = iter(lambda: file.read(BLOCK_BYTES) + file.readline(_LONGEST_LINE_BYTES), b"")
+            blocks = iter(lambda: file.read(BLOCK_BYTES) + file.readline(_MAX_FILE_LINE_BYTES), b"")
             yield from self._batches(blocks)
 
     def _batches(self, blocks: Iterator[bytes]) -> Iterator[RowBatch]:
-        read = self._read_ahead(blocks)
-        while group := list(islice(read, _BLOCKS_PER_BATCH)):
-            alike: defaultdict[object, list[ReadLines]] = defaultdict(list)
+        read_blocks = self._read_ahead(blocks)
+        while group := list(islice(read_blocks, _BLOCKS_PER_BATCH)):
+            by_schema: defaultdict[object, list[ColumnarLines]] = defaultdict(list)
             for part in chain.from_iterable(block.columns for block in group):
-                alike[tuple(part.frame.schema.items())].append(part)
-            yield from map(LineBatch, alike.values())
-            # What follows a line end is no byte order mark at the start of the data.
+                by_schema[tuple(part.frame.schema.items())].append(part)
+            yield from map(LineBatch, by_schema.values())
+            # With a line end in front, the first bytes are no byte order mark at the start of the data.
             lines = chain.from_iterable(self._records(b"\n" + b) for block in group for b in block.lines)
             yield from record_batches(lines, _BATCH_RECORDS)
 
@@ -124,7 +127,7 @@ class JsonLines:
         for block in blocks:
             try:
                 reading.append(_threads().submit(self._read, block))
-            except RuntimeError:  # an exiting interpreter takes no more work
+            except RuntimeError:  # an exiting interpreter accepts no more work
                 reading.append(Future())
                 reading[-1].set_result(self._read(block))
             if len(reading) >= _BLOCKS_AHEAD:
@@ -134,33 +137,35 @@ class JsonLines:
 
     def _read(self, block: bytes) -> _Block:
         lines = block.strip(_BLANK)
-        if b"\n" not in lines:  # it may be very long, and hold more values than a record may
+        if b"\n" not in lines:  # a single line may be very long and hold more values than a record may
             return _Block(lines=[lines])
         read = _Block()
         attempts = self._attempts
         pending = [lines]
         while pending and attempts:
             part = pending.pop().strip(_BLANK)
-            if len(part) < _SHORT_BYTES:
+            if len(part) < MIN_COLUMNAR_BYTES:
                 read.lines.append(part)
                 continue
             try:
-                read.columns.append(ReadLines(self._columnar.frame(part), part))
-            except RefusedError as refused:
+                read.columns.append(ColumnarLines(self._columnar.frame(part), part))
+            except RefusedError as refusal:
                 attempts -= 1
-                pending += _without_the_bad(part, refused.at, read.lines)
+                pending += _remaining_parts(part, refusal.at, read.lines)
         read.lines += pending
-        self._attempts = _ATTEMPTS if attempts else max(1, self._attempts // 2)
+        self._attempts = MAX_ATTEMPTS if attempts else max(1, self._attempts // 2)
         return read
 
 
-def row_batches(data: Any) -> Iterator[RowBatch]:
-    """The rows of anything that `frames.frames` takes, and of NDJSON files, in bounded batches.
+def row_batches(data: object) -> Iterator[RowBatch]:
+    """The rows of tables and files, NDJSON included, in bounded batches.
+
+    Accepts everything that `frames.frames` accepts.
 
     Raises
     ------
     ArgumentError
-        As `frames.frames` does.
+        Under the conditions of `frames.frames`.
     """
     if isinstance(data, str | os.PathLike):
         for path in paths(data):
@@ -173,21 +178,22 @@ def row_batches(data: Any) -> Iterator[RowBatch]:
 
 
 def is_json_lines(path: Path) -> bool:
-    """Whether the name of a file says that it holds newline-delimited JSON."""
+    """Whether a file contains newline-delimited JSON, according to its suffix."""
     return path.suffix.lower() in JSON_LINES
 
 
-def _pieces(data: bytes, most_bytes: int) -> Iterator[bytes]:
-    """Data in pieces of whole lines; the data itself where it is one."""
-    return (data[start:end] for start, end in line_spans(data, most_bytes))
+def _pieces(data: bytes, max_bytes: int) -> Iterator[bytes]:
+    """Data in pieces of whole lines; the data itself if it is one piece."""
+    return (data[start:end] for start, end in line_spans(data, max_bytes))
 
 
-def _without_the_bad(lines: bytes, at: int | None, bad: list[bytes]) -> list[bytes]:
-    """What is to be tried again of lines that were refused, the first of it last; the rest goes to the bad ones.
+def _remaining_parts(lines: bytes, at: int | None, bad: list[bytes]) -> list[bytes]:
+    """Parts of refused lines to try again; other lines are added to `bad`.
 
-    Lines that do not even look like an object go all at once: often they are the log of something else in between.
+    The first of the parts is the last in the list. Lines that do not even look like an object are removed all at once:
+    often another program wrote its log in between.
     """
-    objects, others = _by_look(lines)
+    objects, others = _split_by_shape(lines)
     if others:
         bad.append(others)
         return [objects]
@@ -200,14 +206,14 @@ def _without_the_bad(lines: bytes, at: int | None, bad: list[bytes]) -> list[byt
     return [lines[end + 1 :], lines[: max(start - 1, 0)]]
 
 
-def _by_look(lines: bytes) -> tuple[bytes, bytes]:
-    """Lines that begin and end like an object, and all others but blank ones."""
+def _split_by_shape(lines: bytes) -> tuple[bytes, bytes]:
+    """Lines that begin and end like an object, and all others except blank ones."""
     objects: list[bytes] = []
     others: list[bytes] = []
     for line in lines.split(b"\n"):
         stripped = line.strip(_BLANK)
-        looks = stripped.startswith(b"{") and stripped.endswith(b"}")
-        (objects if looks else others).append(stripped)
+        is_object = stripped.startswith(b"{") and stripped.endswith(b"}")
+        (objects if is_object else others).append(stripped)
     return b"\n".join(objects), b"\n".join(filter(None, others))
 
 
@@ -217,11 +223,11 @@ def _records(data: bytes | bytearray | memoryview | str) -> Iterator[object]:
     yield from map(RejectedRow, rejected.elements())
 
 
-def _mapped(work: Callable[[_Given], _Made], items: Iterable[_Given]) -> Iterator[_Made]:
-    """As `map`, on several threads; not for what they work on themselves."""
+def _parallel_map(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
+    """`map` on several threads; work that runs on these threads must not call it."""
     try:
         return _threads().map(work, items)
-    except RuntimeError:  # an exiting interpreter takes no more work
+    except RuntimeError:  # an exiting interpreter accepts no more work
         return map(work, items)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from polarsprof.ingest.records.columns import typed_rows
-from polarsprof.ingest.records.dtypes import FATAL
+from polarsprof.ingest.records.foreign import FATAL
 from polarsprof.windowing.event_time import event_times_of_values
 
 if TYPE_CHECKING:
@@ -22,16 +22,28 @@ if TYPE_CHECKING:
 
 
 class RecordBatch:
-    """Records of one micro-batch: flat ones by their layouts, then all others, in order of arrival within each.
+    """Records of one micro-batch: flat ones by layout, then all others.
 
-    What is no mapping is a row without time that typing rejects.
+    They are in order of arrival within each. An object that is no mapping is a row without an event time, which typing
+    rejects.
+
+    Parameters
+    ----------
+    others
+        The records that are not flat.
+    flat
+        The flat records, one entry per layout.
+    begun_us
+        Arrival of the first record, in microseconds.
+    journal_others
+        Number of leading `others` that are in a journal.
 
     Attributes
     ----------
     rows
         Number of rows.
     begun_us
-        When the first of them arrived.
+        Arrival of the first record, in microseconds.
     flat, others
         The flat records; all others.
     """
@@ -41,25 +53,25 @@ class RecordBatch:
         others: Sequence[object],
         flat: Sequence[FlatColumns] = (),
         begun_us: int = 0,
-        saved_others: int = 0,
+        journal_others: int = 0,
     ) -> None:
         self.flat = flat
         self.others = others
-        self._saved_others = saved_others
-        self._is_saved = False
+        self._journal_others = journal_others
+        self._is_in_journal = False
         self.begun_us = begun_us
         self.rows = sum(map(len, flat)) + len(others)
 
     def to_journal(self) -> RecordBatch:
-        """The records that were not given to a journal; from now on they count as given to one."""
-        if self._is_saved:
+        """The records that are in no journal; later calls treat them as written to one."""
+        if self._is_in_journal:
             return RecordBatch(())
-        self._is_saved = True
-        flat = [part.unsaved() for part in self.flat if part.saved_rows < len(part)]
-        return RecordBatch(self.others[self._saved_others :], flat, self.begun_us)
+        self._is_in_journal = True
+        flat = [part.outside_journal() for part in self.flat if part.journal_rows < len(part)]
+        return RecordBatch(self.others[self._journal_others :], flat, self.begun_us)
 
     def times_us(self, path: str, unit: str | None) -> pl.Series:
-        """Event times of the records in microseconds, null where a record says none."""
+        """Event times of the records in microseconds; null for a record without one."""
         values: list[object] = []
         for part in self.flat:
             values += part.column(path)
@@ -67,15 +79,15 @@ class RecordBatch:
         return event_times_of_values(values, unit)
 
     def columns(self, positions: NDArray[np.intp] | None = None) -> TypedColumns:
-        """The typed columns of the records at the given positions, which ascend; of all by default."""
+        """The typed columns of the records at ascending positions, or of all."""
         if positions is None:
             return typed_rows(chain(*(part.columns() for part in self.flat)), self.others, self.rows)
-        *chosen, others = self._split(positions)
-        parts = (part.columns(rows) for part, rows in zip(self.flat, chosen, strict=True))
-        return typed_rows(chain(*parts), [self.others[at] for at in others.tolist()], positions.size)
+        *of_flat, of_others = self._split(positions)
+        parts = (part.columns(rows) for part, rows in zip(self.flat, of_flat, strict=True))
+        return typed_rows(chain(*parts), [self.others[at] for at in of_others.tolist()], positions.size)
 
     def _split(self, positions: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
-        """The positions within each layout, and at last those within the other records."""
+        """The positions within each layout, then the positions within the other records."""
         starts = np.cumsum([0, *map(len, self.flat)])
         for start, part in zip(starts, np.split(positions, np.searchsorted(positions, starts[1:])), strict=True):
             yield part - start
@@ -86,14 +98,15 @@ def _time_of(record: object, path: str) -> object:
         return _value_at(record, path)
     except FATAL:
         raise
-    except BaseException:  # noqa: BLE001 - the keys of a mapping may do anything; typing will reject it
+    except BaseException:  # noqa: BLE001 - foreign code, per record; typing will reject the record
         return None
 
 
-def _value_at(record: Any, path: str) -> object:
-    """The value of a dotted path, through nested mappings; a key of that very name comes first.
+def _value_at(record: object, path: str) -> object:
+    """The value of a dotted path through nested mappings.
 
-    The buffer made dicts of all mappings that can be read; what is none has no fields.
+    A key with that exact name has precedence. The buffer turned every readable mapping into a dict; any other object
+    has no fields.
     """
     if type(record) is not dict:
         return None
@@ -108,8 +121,8 @@ def _value_at(record: Any, path: str) -> object:
     return None
 
 
-def record_batches(records: Iterable[object], most: int) -> Iterator[RecordBatch]:
-    """Records that nobody changes any more as batches of so many at the most."""
+def record_batches(records: Iterable[object], max_records: int) -> Iterator[RecordBatch]:
+    """Batches of at most `max_records` records, which must not change any more."""
     remaining = iter(records)
-    while batch := list(islice(remaining, most)):
+    while batch := list(islice(remaining, max_records)):
         yield RecordBatch(batch)

@@ -1,4 +1,4 @@
-"""NDJSON bytes or text → decoded lines; a bad line costs itself alone. Imports only errors.
+"""NDJSON bytes or text → decoded lines; a bad line rejects only itself.
 
 The standard json module decodes, about 3 µs for a line of ten fields.
 """
@@ -9,27 +9,34 @@ import codecs
 import json
 from collections import Counter
 from dataclasses import dataclass
+from typing import Final
 
 from polarsprof.errors import argument_error
 
-INVALID_JSON = "invalid JSON"
-TOO_DEEP = "nested too deeply"
+INVALID_JSON: Final = "invalid JSON"
+TOO_DEEP: Final = "nested too deeply"
 
-_BLANK = " \t\r"
-_INT64_END = 2.0**63
+_BLANK: Final = " \t\r"
+_INT64_END: Final = 2.0**63
 
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """A row that was rejected before it became a record; it takes part in a batch to be counted."""
+    """A row that was rejected before it became a record.
+
+    It joins a batch to be counted.
+    """
 
     reason: str
 
 
 def _number(text: str) -> int | float:
-    """A number written with a fraction or an exponent: JSON has one kind of number, so 10.0 is what 10 is."""
+    """A number with a fraction or an exponent; an int if integral.
+
+    JSON does not distinguish 10.0 from 10.
+    """
     value = float(text)
-    if value % 1 or not -_INT64_END <= value < _INT64_END:  # what is left of an infinity is NaN, which is true
+    if value % 1 or not -_INT64_END <= value < _INT64_END:  # an infinity modulo 1 is NaN, which is true
         return value
     return int(value)
 
@@ -43,17 +50,18 @@ def decode_json(data: bytes | bytearray | memoryview | str) -> tuple[list[object
     Parameters
     ----------
     data
-        UTF-8 bytes or text. Lines end in "\n" or "\r\n", the last one also without; blank lines and a byte order
+        UTF-8 bytes or text. Lines end in "\n" or "\r\n"; the last line may lack an end. Blank lines and a byte order
         mark at the start are skipped.
 
     Returns
     -------
-    values, rejected
-        The decoded lines in order: a line that is JSON but not an object is among them. A number with an integral value
-        of at most 64 bits is an integer, however it is written. NaN and Infinity are floats; of a repeated key the last
-        counts. Reason → lines that are not: "invalid JSON" (invalid UTF-8, a second value
-        on a line and integers of more than 4,300 digits among them), "nested too deeply".
-        Of nothing, an empty list and an empty counter.
+    values
+        The decoded lines in order, including JSON values that are no objects. A number with an integral value of at
+        most 64 bits is an integer, however it is written. NaN and Infinity are floats. If a key repeats, the last value
+        counts. Empty if `data` is empty.
+    rejected
+        Reason → number of undecodable lines: "invalid JSON" (including invalid UTF-8, a second value on a line and
+        integers of more than 4,300 digits) or "nested too deeply".
 
     Raises
     ------
@@ -68,13 +76,16 @@ def decode_json(data: bytes | bytearray | memoryview | str) -> tuple[list[object
                 values.append(_value(text))
         except RecursionError:
             rejected[TOO_DEEP] += 1
-        except ValueError:  # JSONDecodeError, UnicodeDecodeError and the limit on digits are all of this kind
+        except ValueError:  # JSONDecodeError, UnicodeDecodeError and the limit on digits are subclasses
             rejected[INVALID_JSON] += 1
     return values, rejected
 
 
 def _lines(data: bytes | bytearray | memoryview | str) -> list[str] | list[bytes]:
-    """The lines as text where all of it decodes, else as bytes. JSON text may hold U+2028: no splitlines."""
+    """The lines as text if all of it decodes, otherwise as bytes.
+
+    Not by `splitlines`, because JSON can contain U+2028.
+    """
     if isinstance(data, str):
         return data.removeprefix("\ufeff").split("\n")
     if not isinstance(data, (bytes, bytearray, memoryview)):

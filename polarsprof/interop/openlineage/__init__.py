@@ -1,1 +1,1 @@
-"""Events of OpenLineage."""
+"""OpenLineage: the event of a profile, and its emitter."""

@@ -1,7 +1,8 @@
-"""`Lineage`: an OpenLineage event for each pane, to a file or over HTTP; given to a logger as `on_pane`.
+"""`Lineage` writes an OpenLineage event per pane to a file or an HTTP server.
 
-A thread of its own sends the events, so a place that is slow or away delays no pane. What cannot be sent is counted,
-and told of once; the store has the panes, of which `polarsprof convert --to openlineage` makes the same events again.
+Pass it to a logger as `on_pane`. A background thread sends the events, so a slow or unavailable server delays no pane.
+Events that cannot be sent are counted, and the first one warns. The store still has the panes, and
+`polarsprof convert --to openlineage` creates the same events again.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ import warnings
 from contextlib import suppress
 from io import FileIO, RawIOBase
 from queue import Empty, Full, Queue
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from polarsprof.errors import DataWarning, argument_error, plain_text
-from polarsprof.files.durable import appending
+from polarsprof.files.durable import open_append
 from polarsprof.interop.openlineage.event import run_event
 
 if TYPE_CHECKING:
@@ -28,36 +29,36 @@ if TYPE_CHECKING:
 
     from polarsprof.profiles.profile import Profile
 
-_MOST_WAITING: Final = 1_000  # events
+_MAX_PENDING: Final = 1_000  # events
 _TIMEOUT_S: Final = 5.0
-_PAUSES_S: Final = (1.0, 5.0)  # before it is tried again
-_CLOSING_S: Final = 10.0
+_RETRY_PAUSES_S: Final = (1.0, 5.0)
+_CLOSE_TIMEOUT_S: Final = 10.0
 _KEY_VARIABLE: Final = "OPENLINEAGE_API_KEY"
 
 
 class Lineage:
-    """Sends an event for each pane that it is called with; a context manager, which waits until they are sent.
+    """Sends an event for each pane; a context manager that waits until all are sent.
 
     Parameters
     ----------
     place
-        A file, to which one line of JSON per pane is appended; or the URL to which each event is posted, such as
-        `http://marquez:5000/api/v1/lineage`, with the variable OPENLINEAGE_API_KEY as a bearer token.
+        A file, to which one line of JSON per pane is appended; or a URL, to which each event is posted, such as
+        `http://marquez:5000/api/v1/lineage`. The environment variable OPENLINEAGE_API_KEY is the bearer token.
     namespace
-        That of job and data set, see `Profile.to_openlineage`.
+        Name space of job and data set; see `Profile.to_openlineage`.
 
     Raises
     ------
     ArgumentError
-        For anything else.
+        If `place` is neither path nor URL, or `namespace` is empty.
     OSError
-        Where the file cannot be opened.
+        If the file cannot be opened.
 
     Attributes
     ----------
     sent, failed
-        Events that were taken; and those given up, after three tries, where the server refused them for good, or where
-        1,000 waited already.
+        Number of events that were accepted, and of events that were dropped: after three attempts, after a permanent
+        error of the server, or while 1,000 events were pending.
 
     Examples
     --------
@@ -79,12 +80,12 @@ class Lineage:
             raise argument_error("namespace", namespace, "text of one character or more")
         self._place = os.fspath(place)
         self._namespace = namespace
-        self._send, self._end = _sender(self._place)
+        self._send, self._close_target = _sender(self._place)
         self.sent = self.failed = 0
-        self._lock = threading.Lock()  # guards the numbers
-        self._waiting: Queue[bytes | None] = Queue(_MOST_WAITING)
+        self._lock = threading.Lock()  # guards sent and failed
+        self._pending: Queue[bytes | None] = Queue(_MAX_PENDING)
         self._closed = False
-        self._over = threading.Event()  # nothing is tried again
+        self._stop_retries = threading.Event()
         self._process = os.getpid()
         self._thread = threading.Thread(target=self._work, name="polarsprof-lineage", daemon=True)
         self._thread.start()
@@ -96,68 +97,68 @@ class Lineage:
         self.close()
 
     def __call__(self, profile: Profile) -> None:
-        """Have an event sent; returns at once."""
+        """Queue the event of a pane; returns immediately."""
         if self._closed:
-            self._fail("it came after the end")
+            self._fail("the emitter is closed")
             return
         try:
-            self._waiting.put_nowait(event_line(profile, namespace=self._namespace))
+            self._pending.put_nowait(event_line(profile, namespace=self._namespace))
         except Full:
-            self._fail(f"{_MOST_WAITING:,} wait already")
+            self._fail(f"{_MAX_PENDING:,} events are pending")
 
     def close(self) -> None:
-        """Wait until all is sent, ten seconds at the most; a second call does nothing."""
-        if os.getpid() != self._process or self._closed:  # in a child, the thread is the parent's
+        """Wait up to ten seconds until all events are sent; later calls do nothing."""
+        if os.getpid() != self._process or self._closed:  # a forked child does not have the thread
             return
         self._closed = True
-        until_s = time.monotonic() + _CLOSING_S
+        deadline_s = time.monotonic() + _CLOSE_TIMEOUT_S
         with suppress(Full):
-            self._waiting.put(None, timeout=_CLOSING_S)
-        self._thread.join(until_s - time.monotonic())
-        self._over.set()
+            self._pending.put(None, timeout=_CLOSE_TIMEOUT_S)
+        self._thread.join(deadline_s - time.monotonic())
+        self._stop_retries.set()
         if self._thread.is_alive():
-            left = self._taken_back()
-            self._waiting.put(None)
-            if left:
-                self._fail("there was no time left", left)
+            dropped = self._drop_pending()
+            self._pending.put(None)
+            if dropped:
+                self._fail("the emitter was closed", dropped)
         else:
-            self._end()
+            self._close_target()
 
-    def _taken_back(self) -> int:
-        """Take out what waits; how many events that were."""
+    def _drop_pending(self) -> int:
+        """Remove all pending events; returns their number."""
         events = 0
         with suppress(Empty):
             while True:
-                events += self._waiting.get_nowait() is not None
+                events += self._pending.get_nowait() is not None
         return events
 
     def _work(self) -> None:
-        while (event := self._waiting.get()) is not None:
-            error = self._error_of(event)
+        while (event := self._pending.get()) is not None:
+            error = self._send_with_retries(event)
             if error is None:
                 with self._lock:
                     self.sent += 1
             else:
-                with suppress(DataWarning):  # where warnings are errors: there is nobody to catch it
+                with suppress(DataWarning):  # if warnings are errors, no caller can catch it here
                     self._fail(error)
 
-    def _error_of(self, event: bytes) -> object:
-        """Send an event, several times where need be; what went wrong the last time, or None."""
-        for pause_s in (*_PAUSES_S, None):
+    def _send_with_retries(self, event: bytes) -> object:
+        """Send an event with retries; returns the last error, or None on success."""
+        for pause_s in (*_RETRY_PAUSES_S, None):
             try:
                 self._send(event)
-            except Exception as error:  # noqa: BLE001 - whatever the place answers, the stream goes on
-                if pause_s is None or _is_refusal(error) or self._over.wait(pause_s):
+            except Exception as error:  # noqa: BLE001 - no error of a server stops the stream
+                if pause_s is None or _is_permanent(error) or self._stop_retries.wait(pause_s):
                     return error
             else:
                 return None
         raise AssertionError
 
-    def _fail(self, why: object, events: int = 1) -> None:
+    def _fail(self, reason: object, events: int = 1) -> None:
         with self._lock:
-            first, self.failed = not self.failed, self.failed + events
-        if first:
-            text = f"{self._place}: an event of OpenLineage was not sent: {why}; further ones are only counted"
+            is_first, self.failed = not self.failed, self.failed + events
+        if is_first:
+            text = f"{self._place}: an OpenLineage event was not sent: {reason}; further failures are only counted"
             warnings.warn(text, DataWarning, stacklevel=2)
 
 
@@ -167,10 +168,10 @@ def event_line(profile: Profile, *, namespace: str = "polarsprof") -> bytes:
 
 
 def _sender(place: str) -> tuple[Callable[[bytes], object], Callable[[], object]]:
-    """What sends an event to a place, and what ends that."""
+    """Functions that send an event to a place, and close it."""
     scheme, separator, _ = place.partition("://")
     if not separator:
-        file = FileIO(appending(place), "ab")
+        file = FileIO(open_append(place), "ab")
         return lambda event: _append(file, event), file.close
     if scheme not in ("http", "https") or not urlsplit(place).hostname:
         raise argument_error("place", place, "the path of a file, http://… or https://…")
@@ -179,14 +180,14 @@ def _sender(place: str) -> tuple[Callable[[bytes], object], Callable[[], object]
 
 def _append(file: RawIOBase, event: bytes) -> None:
     if file.write(event) != len(event):
-        raise OSError("only a part of the line could be written")
+        raise OSError("the line was written partially")
 
 
 def _post(url: str, event: bytes) -> None:
     headers = {"Content-Type": "application/json"}
     if key := os.environ.get(_KEY_VARIABLE):
         headers["Authorization"] = f"Bearer {key}"
-    request = Request(url, event, headers)  # noqa: S310 - the scheme was checked
+    request = Request(url, event, headers)  # noqa: S310 - the scheme is http or https
     try:
         with urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - the same
             answer.read()
@@ -195,6 +196,6 @@ def _post(url: str, event: bytes) -> None:
         raise
 
 
-def _is_refusal(error: Any) -> bool:
-    """Whether to send it again would be of no use."""
+def _is_permanent(error: BaseException) -> bool:
+    """Returns whether a retry cannot succeed."""
     return isinstance(error, HTTPError) and 400 <= error.code < 500 and error.code not in (408, 429)

@@ -1,7 +1,8 @@
-"""Profile → an OpenLineage event, with its figures as the facet of data quality; plain data, valid JSON whatever came.
+"""A profile as an OpenLineage event, whose facet of data quality has the figures.
 
-One profile, such as a pane, is one run of a job that read a data set. Its id follows from what the profile holds, so an
-event that is made or sent twice is the same run. The facet has no place for what is no finite number.
+One profile, such as a pane, is one run of a job that reads a data set. The id of the run derives from the content of
+the profile, so a repeated event is the same run. Events are plain data and valid JSON for all data: the facet omits
+figures that are not finite numbers.
 """
 
 from __future__ import annotations
@@ -14,20 +15,23 @@ from uuid import UUID, uuid5
 
 from polarsprof.errors import argument_error, plain_text
 from polarsprof.profiles.text import double, primary
-from polarsprof.windowing.tumbling import utc_datetime, utc_us
+from polarsprof.windowing.instants import utc_datetime, utc_us
 
 if TYPE_CHECKING:
     from polarsprof.profiles.column import ColumnProfile
     from polarsprof.profiles.profile import Profile
+
+    Json = dict[str, Any]
+    """An object of JSON, whose fields readers look up by name."""
 
 _SPEC: Final = "https://openlineage.io/spec"
 _EVENT_SCHEMA: Final = f"{_SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent"
 _PRODUCER: Final = "pkg:pypi/polarsprof"
 _EVENT_TYPES: Final = ("START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER")
 _QUANTILES: Final = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
-_EXACT: Final = 2**53  # integers up to which every reader of JSON holds each
-_RUNS: Final = UUID("6f1c1a3e-54b5-4b5e-9a0e-8d2f0b7f1c55")  # a name space of our own
-_NAMELESS: Final = "dataset"
+_MAX_EXACT: Final = 2**53  # every reader of JSON represents integers up to this one exactly
+_RUNS: Final = UUID("6f1c1a3e-54b5-4b5e-9a0e-8d2f0b7f1c55")  # the UUID name space of run ids
+_DEFAULT_NAME: Final = "dataset"
 
 
 def run_event(
@@ -38,12 +42,12 @@ def run_event(
     job: str | None = None,
     event_type: str = "COMPLETE",
     event_time: datetime | None = None,
-) -> dict[str, Any]:
-    """An event of OpenLineage about the run that profiled some rows, ready for `json.dumps`; see `to_openlineage`."""
-    dataset = _filled("name", profile.dataset or _NAMELESS if name is None else name)
+) -> Json:
+    """The run event of a profile; see `Profile.to_openlineage` for its parameters."""
+    dataset = _nonempty("name", profile.dataset or _DEFAULT_NAME if name is None else name)
     if event_type not in _EVENT_TYPES:
         raise argument_error("event_type", event_type, f"one of {', '.join(_EVENT_TYPES)}")
-    named_job = {"namespace": _filled("namespace", namespace), "name": _filled("job", job or f"profile_{dataset}")}
+    named_job = {"namespace": _nonempty("namespace", namespace), "name": _nonempty("job", job or f"profile_{dataset}")}
     facets = {"dataQualityMetrics": data_quality_metrics(profile)}
     return {
         "eventType": event_type,
@@ -57,15 +61,15 @@ def run_event(
     }
 
 
-def data_quality_metrics(profile: Profile) -> dict[str, Any]:
+def data_quality_metrics(profile: Profile) -> Json:
     """The facet `dataQualityMetrics` of an input data set, in version 1-0-3.
 
     Returns
     -------
     dict
-        `rowCount`; `lastUpdated`, the latest event time; and `columnMetrics`, path → `nullCount`, `count`,
-        `distinctCount` (estimated), and of numbers `sum` (of the finite ones), `min`, `max` and `quantiles`. What is
-        not known or no finite number is left out, and so are `bytes` and `fileCount`, which no profile knows. Integers
+        `rowCount`; `lastUpdated`, the latest event time; and `columnMetrics`, path → `nullCount`, `count` and estimated
+        `distinctCount`. Numbers also have `sum` (of the finite ones), `min`, `max` and `quantiles`. Unknown figures and
+        figures that are not finite are omitted, and so are `bytes` and `fileCount`, which no profile knows. Integers
         beyond 2^53 are rounded to doubles.
     """
     updated = {} if profile.last_event_us is None else {"lastUpdated": _text(profile.last_event_us)}
@@ -78,9 +82,9 @@ def data_quality_metrics(profile: Profile) -> dict[str, Any]:
     }
 
 
-def _column_metrics(column: ColumnProfile) -> dict[str, Any]:
+def _column_metrics(column: ColumnProfile) -> Json:
     distinct = column.distinct
-    metrics: dict[str, Any] = {"nullCount": column.null_count, "count": column.count}
+    metrics: Json = {"nullCount": column.null_count, "count": column.count}
     if distinct is not None:
         metrics["distinctCount"] = round(distinct.estimate)
     if primary(column).name != "number":
@@ -90,21 +94,21 @@ def _column_metrics(column: ColumnProfile) -> dict[str, Any]:
     return metrics | _finite(numbers) | {"quantiles": _finite(quantiles)}
 
 
-def _finite(numbers: dict[str, Any]) -> dict[str, float]:
-    found = {name: _number(value) for name, value in numbers.items()}
-    return {name: value for name, value in found.items() if value is not None}
+def _finite(figures: Json) -> dict[str, float]:
+    numbers = {name: _number(value) for name, value in figures.items()}
+    return {name: number for name, number in numbers.items() if number is not None}
 
 
-def _number(value: Any) -> float | None:
-    """A number that every reader of JSON takes; None where there is none."""
-    if isinstance(value, int) and abs(value) <= _EXACT:
+def _number(value: int | float | None) -> float | None:  # noqa: PYI041 - mypy tells the two apart
+    """A number that every reader of JSON accepts; None if it is not finite."""
+    if isinstance(value, int) and abs(value) <= _MAX_EXACT:
         return value
     number = double(value)
     return number if number is not None and math.isfinite(number) else None
 
 
-def _run_facets(profile: Profile) -> dict[str, Any]:
-    facets: dict[str, Any] = {
+def _run_facets(profile: Profile) -> Json:
+    facets: Json = {
         "processing_engine": {
             **_facet("1-1-1/ProcessingEngineRunFacet"),
             "name": "polarsprof",
@@ -122,22 +126,22 @@ def _run_facets(profile: Profile) -> dict[str, Any]:
 
 
 def _facet(schema: str) -> dict[str, str]:
-    """What every facet says of itself."""
+    """The fields that every facet has."""
     _, _, name = schema.partition("/")
     return {"_producer": _PRODUCER, "_schemaURL": f"{_SPEC}/facets/{schema}.json#/$defs/{name}"}
 
 
 def _run_id(profile: Profile, namespace: str, job: str) -> UUID:
-    """Of panes from their ids, else from all that the profile holds."""
+    """The id of the run, from the ids of the panes or the content of the profile."""
     panes = sorted(profile.panes)
-    held = repr(panes) if panes else sha256(profile.to_bytes()).hexdigest()
-    return uuid5(_RUNS, repr((namespace, job, profile.dataset, held)))
+    content = repr(panes) if panes else sha256(profile.to_bytes()).hexdigest()
+    return uuid5(_RUNS, repr((namespace, job, profile.dataset, content)))
 
 
-def _event_us(profile: Profile, given: datetime | None) -> int:
-    """When the window was over; now, where it is not or there is none."""
-    if given is not None:
-        return utc_us(given, "event_time")
+def _event_us(profile: Profile, event_time: datetime | None) -> int:
+    """The end of the window; now if it is in the future or there is no window."""
+    if event_time is not None:
+        return utc_us(event_time, "event_time")
     now_us = utc_us(datetime.now(UTC))
     return now_us if profile.window is None else min(profile.window.end_us, now_us)
 
@@ -146,7 +150,7 @@ def _text(moment_us: int) -> str:
     return utc_datetime(moment_us).isoformat().replace("+00:00", "Z")
 
 
-def _filled(name: str, text: str) -> str:
+def _nonempty(name: str, text: str) -> str:
     if not plain_text(name, text):
         raise argument_error(name, text, "text of one character or more")
     return text

@@ -1,7 +1,7 @@
-"""Figures of columns of the open windows: which columns, how many, and how often they are taken.
+"""Figures of columns in open windows: which columns, how many, and how often.
 
-They are taken in the thread of a scrape. The stream is held up while the columns that were asked for become bytes,
-every five seconds at the most; where it is at work for longer than a second, the figures from before are shown again.
+The thread of a scrape computes them, at most every five seconds. The stream pauses while the selected columns are
+serialized. If the stream is busy for more than a second, the scrape shows the previous figures again.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from polarsprof.errors import PolarsprofError
 from polarsprof.interop.prometheus.families import Labels
@@ -26,110 +26,124 @@ if TYPE_CHECKING:
     from polarsprof.profiles.profile import Profile
     from polarsprof.stream.session import Session
 
-_EVERY_S: Final = 5.0
-_PATIENCE_S: Final = 1.0  # with all data sets together
+    Figure = tuple[str, tuple[str, ...], float]
+
+_UPDATE_INTERVAL_S: Final = 5.0
+_TIMEOUT_S: Final = 1.0  # for all data sets together
 _QUANTILES: Final = (0.5, 0.95, 0.99)
-SERIES_OF_COLUMN: Final = 6 + len(_QUANTILES)
+SERIES_PER_COLUMN: Final = 6 + len(_QUANTILES)
 
 
 @dataclass(frozen=True, slots=True)
-class _Taken:
-    """The figures of a data set: (metric, values of the labels after that of the data set, value)."""
+class _Snapshot:
+    """The figures of a data set at one time.
+
+    Attributes
+    ----------
+    at_s
+        Time in seconds since 1970.
+    figures
+        Metric, labels after the data set, value.
+    columns, left_out
+        Number of columns shown, and of matching columns beyond the bound.
+    """
 
     at_s: float
-    figures: tuple[tuple[str, tuple[str, ...], float], ...]
+    figures: tuple[Figure, ...]
     columns: int
     left_out: int
 
 
 class ColumnFigures:
-    """The figures of the columns that fit some patterns; thread-safe.
+    """The figures of the columns that match some patterns; thread-safe.
 
     Parameters
     ----------
     sessions
-        Whose data sets. Of one name in several sessions, that of the first is shown.
+        The sessions with the data sets. If several have a data set of one name, the first one counts.
     patterns
         Names of columns, or patterns with `*`, `?` and `[…]`.
-    most_columns
-        How many columns are shown at a time.
+    max_columns
+        Largest number of columns shown.
     """
 
-    def __init__(self, sessions: Sequence[Session], patterns: Sequence[str], most_columns: int) -> None:
+    def __init__(self, sessions: Sequence[Session], patterns: Sequence[str], max_columns: int) -> None:
         self._sessions = sessions
         self._patterns = patterns
-        self._most_columns = most_columns
-        self._taken: dict[str, _Taken] = {}
+        self._max_columns = max_columns
+        self._snapshots: dict[str, _Snapshot] = {}
         self._next_s = 0.0
-        self._lock = threading.Lock()  # of who takes the figures
+        self._lock = threading.Lock()  # one scrape at a time updates the figures
 
     def add(self, samples: Samples, datasets: set[str]) -> None:
-        """The samples of those data sets."""
-        # While another scrape takes the figures, those from before are shown.
+        """Add the samples of some data sets."""
+        # While another scrape updates the figures, this one shows the previous figures.
         if self._patterns and self._lock.acquire(blocking=False):
             try:
-                self._take_if_due(sorted(datasets))
+                self._update_if_due(sorted(datasets))
             finally:
                 self._lock.release()
         labels = Labels()
-        for name, taken in self._taken.items():
+        for name, snapshot in self._snapshots.items():
             dataset = labels.of(name)
             if dataset is not None and name in datasets:
-                _add(samples, dataset, taken)
+                _add(samples, dataset, snapshot)
 
-    def _take_if_due(self, datasets: list[str]) -> None:
+    def _update_if_due(self, datasets: list[str]) -> None:
         if time.monotonic() < self._next_s:
             return
-        room, taken = self._most_columns, {}
-        until_s = time.monotonic() + _PATIENCE_S
+        room = self._max_columns
+        snapshots: dict[str, _Snapshot] = {}
+        deadline_s = time.monotonic() + _TIMEOUT_S
         for name in datasets:
-            found = self._of_dataset(name, room, max(0.0, until_s - time.monotonic())) or self._taken.get(name)
-            if found is not None:
-                taken[name] = found
-                room = max(0, room - found.columns)
-        self._taken, self._next_s = taken, time.monotonic() + _EVERY_S
+            timeout_s = max(0.0, deadline_s - time.monotonic())
+            snapshot = self._snapshot(name, room, timeout_s) or self._snapshots.get(name)
+            if snapshot is not None:
+                snapshots[name] = snapshot
+                room = max(0, room - snapshot.columns)
+        self._snapshots, self._next_s = snapshots, time.monotonic() + _UPDATE_INTERVAL_S
 
-    def _of_dataset(self, name: str, room: int, patience_s: float) -> _Taken | None:
-        chosen: list[str] = []
+    def _snapshot(self, name: str, room: int, timeout_s: float) -> _Snapshot | None:
+        selected: list[str] = []
         left_out = 0
 
-        def choose(paths: set[str]) -> list[str]:
+        def select(paths: set[str]) -> list[str]:
             nonlocal left_out
-            fitting = sorted(filter(self._fits, paths))
-            chosen[:], left_out = fitting[:room], len(fitting[room:])
-            return chosen
+            matching = sorted(filter(self._matches, paths))
+            selected[:], left_out = matching[:room], len(matching[room:])
+            return selected
 
         for session in self._sessions:
             try:
-                part = session.select(name, choose, patience_s)
-            except PolarsprofError:  # a window that cannot be written; the logger warns of it
-                part = None
-            if part is not None:
-                return _Taken(time.time(), tuple(_figures(part, chosen)), len(chosen), left_out)
+                profile = session.select(name, select, timeout_s)
+            except PolarsprofError:  # a window cannot be serialized; the logger warns of it
+                profile = None
+            if profile is not None:
+                return _Snapshot(time.time(), tuple(_figures(profile, selected)), len(selected), left_out)
         return None
 
-    def _fits(self, path: str) -> bool:
+    def _matches(self, path: str) -> bool:
         return any(path == pattern or fnmatchcase(path, pattern) for pattern in self._patterns)
 
 
-def _add(samples: Samples, dataset: str, taken: _Taken) -> None:
-    for metric, labels, value in taken.figures:
+def _add(samples: Samples, dataset: str, snapshot: _Snapshot) -> None:
+    for metric, labels, value in snapshot.figures:
         samples.setdefault(metric, []).append(((dataset, *labels), value))
-    samples.setdefault("columns_left_out", []).append(((dataset,), taken.left_out))
-    samples.setdefault("columns_timestamp_seconds", []).append(((dataset,), taken.at_s))
+    samples.setdefault("columns_left_out", []).append(((dataset,), snapshot.left_out))
+    samples.setdefault("columns_timestamp_seconds", []).append(((dataset,), snapshot.at_s))
 
 
-def _figures(profile: Profile, paths: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...], float]]:
+def _figures(profile: Profile, paths: Sequence[str]) -> Iterator[Figure]:
     labels = Labels()
     for path in paths:
         label = labels.of(path)
-        if label is not None and path in profile:  # its window may have been sealed meanwhile
+        if label is not None and path in profile:  # the window of the column can be sealed by now
             for metric, more, value in _figures_of(profile[path]):
                 yield metric, (label, *more), value
 
 
-def _figures_of(column: ColumnProfile) -> Iterator[tuple[str, tuple[str, ...], float]]:
-    """The figures that the column has."""
+def _figures_of(column: ColumnProfile) -> Iterator[Figure]:
+    """The figures of a column, without those it does not have."""
     yield "column_values", (), column.count
     if column.rows:
         yield "column_null_ratio", (), column.null_count / column.rows
@@ -146,8 +160,11 @@ def _figures_of(column: ColumnProfile) -> Iterator[tuple[str, tuple[str, ...], f
             yield "column_quantile", (str(q),), number
 
 
-def _number(value: Any, group: str) -> float | None:
-    """A number, or a moment or duration in seconds; None for anything else, and beyond the years that Python knows."""
+def _number(value: object, group: str) -> float | None:
+    """A number, or a moment or duration in seconds.
+
+    None for other values, and for moments beyond the years of Python's datetime.
+    """
     match value:
         case int() | float():
             return double(value) if group == "number" else None

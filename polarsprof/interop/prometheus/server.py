@@ -1,6 +1,7 @@
-"""`serving`: metrics over HTTP for as long as a block lasts; text and server are prometheus_client's.
+"""`serving` serves metrics over HTTP during a block.
 
-The server runs on daemon threads, ends with the block, and is closed in a forked child, where it would hold the port.
+The server of prometheus_client runs in daemon threads and stops at the end of the block. A forked child closes its copy
+of the socket, so that it does not hold the port.
 """
 
 from __future__ import annotations
@@ -9,43 +10,52 @@ import os
 import re
 import weakref
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from polarsprof.errors import PolarsprofError, argument_error
 from polarsprof.interop.prometheus.families import client
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from wsgiref.simple_server import WSGIServer
+
+    from prometheus_client import Metric
 
 _ADDRESS: Final = re.compile(r"(?:(?P<host>[\w.-]*|\[[0-9A-Fa-f:.%\w]+\]):)?(?P<port>\d{1,5})", re.ASCII)
 _LOOPBACK: Final = "127.0.0.1"
 _servers: weakref.WeakSet[WSGIServer] = weakref.WeakSet()
 
 
+class Collector(Protocol):
+    """A collector of prometheus_client, such as `SessionCollector`."""
+
+    def collect(self) -> Iterable[Metric]:
+        """Every metric with its current samples."""
+
+
 @contextmanager
-def serving(address: str, collector: Any) -> Iterator[str]:
+def serving(address: str, collector: Collector) -> Iterator[str]:
     """Serve a collector over HTTP while the block lasts.
 
     Parameters
     ----------
     address
         "PORT" or "HOST:PORT", such as "9464", "0.0.0.0:9464", "[::1]:9464". Without a host, only this machine can
-        connect. Port 0 takes one that is free.
+        connect. Port 0 selects a free port.
     collector
         A `SessionCollector`, or another collector of prometheus_client.
 
     Yields
     ------
     str
-        The URL, with the port that was taken.
+        The URL with the selected port.
 
     Raises
     ------
     ArgumentError
-        For what is no address.
+        If the address is not valid.
     PolarsprofError
-        Where it cannot be listened on, and where prometheus_client is not installed.
+        If the server cannot listen on the address, or prometheus_client is not installed.
     """
     host, port = _host_and_port(address)
     prometheus = client()
@@ -54,25 +64,25 @@ def serving(address: str, collector: Any) -> Iterator[str]:
     try:
         server, thread = prometheus.start_http_server(port, host, registry)
     except (OSError, UnicodeError) as error:
-        why = getattr(error, "strerror", None) or error
-        msg = f"metrics cannot be served at {host}:{port}: {why}"
+        reason = getattr(error, "strerror", None) or error
+        msg = f"metrics cannot be served at {host}:{port}: {reason}"
         raise PolarsprofError(msg) from error
     _servers.add(server)
     process = os.getpid()
     try:
         yield f"http://{f'[{host}]' if ':' in host else host}:{server.server_port}/metrics"
     finally:
-        if os.getpid() == process:  # in a child nobody would answer
+        if os.getpid() == process:  # a forked child has no server thread
             server.shutdown()
             thread.join()
         server.server_close()
 
 
 def _host_and_port(address: object) -> tuple[str, int]:
-    found = _ADDRESS.fullmatch(address) if isinstance(address, str) else None
-    if found is None or int(found["port"]) > 65_535:
+    match = _ADDRESS.fullmatch(address) if isinstance(address, str) else None
+    if match is None or int(match["port"]) > 65_535:
         raise argument_error("address", address, 'HOST:PORT or PORT, such as "9464" or "0.0.0.0:9464"')
-    return (found["host"] or _LOOPBACK).strip("[]"), int(found["port"])
+    return (match["host"] or _LOOPBACK).strip("[]"), int(match["port"])
 
 
 def _close_in_child() -> None:

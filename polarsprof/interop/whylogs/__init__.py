@@ -1,7 +1,7 @@
-"""Profiles of whylogs, 0.x and 1.x: their files as native ones, and native profiles as files that whylogs 1.6 opens.
+"""Profiles of whylogs 0.x and 1.x: reading their files, and writing files of 1.x.
 
-Nothing of whylogs is needed for it. A file of whylogs is hostile until it is parsed: it is refused with
-`CorruptProfile`, its sizes are bounded, and its sketches are read by no native code before they were checked.
+whylogs need not be installed, and whylogs 1.6 opens the written files. Files of whylogs are untrusted: sizes are
+bounded, native code reads a sketch only after a check, and a wrong file raises `CorruptProfile`.
 """
 
 from __future__ import annotations
@@ -17,20 +17,22 @@ MAX_FILE_BYTES = wire.MAX_FILE_BYTES
 
 
 def is_whylogs(head: bytes) -> bool:
-    """Whether a file that begins so, with `HEAD_BYTES` bytes of it, is one of whylogs."""
+    """Returns whether a file is of whylogs, from its first `HEAD_BYTES` bytes."""
     return head.startswith(v1.MAGIC) or v0.is_v0(head)
 
 
 def native_files(data: bytes) -> list[bytes]:
-    """Each profile in a file of whylogs as the bytes of a native file; files of 1.x hold one.
+    """The profiles in a file of whylogs, each as the bytes of a native file.
+
+    Files of 1.x contain one profile. A column whose sketch is not valid is read without it, and the column is
+    incomplete.
 
     Raises
     ------
     CorruptProfile
-        For bytes that are truncated, altered or beyond a limit. A sketch that is refused is none of it: its column
-        stays, and says so.
+        If the bytes are truncated, altered or beyond a limit.
     """
     if len(data) > MAX_FILE_BYTES:
         raise wire.corrupt(f"{len(data):,} bytes, more than {MAX_FILE_BYTES:,}")
-    found = [v1.profile(data)] if data.startswith(v1.MAGIC) else list(v0.profiles(data))
-    return [native_file(profile) for profile in found]
+    profiles = [v1.profile(data)] if data.startswith(v1.MAGIC) else v0.profiles(data)
+    return [native_file(profile) for profile in profiles]

@@ -1,7 +1,7 @@
-"""Frequent values of whylogs, which are all text, sorted into those of the numbers, of the strings and of the booleans.
+"""Frequent values of whylogs, which are texts, as values of their types.
 
-The bounds hold for each value as whylogs counted it. What cannot be told apart is said in the documentation: the text
-"5" in a column that also has numbers counts with the number 5.
+The bounds hold for each value as whylogs counted it. Equal texts cannot be told apart: in a column with numbers, the
+text "5" counts as the number 5.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from polarsprof.kernels.batch import ColumnBatch
 from polarsprof.kernels.numbers import number_item
 from polarsprof.kernels.spec import ProfileSpec
 from polarsprof.kernels.strings import LONGEST_ITEM, text_items
-from polarsprof.sketches import FrequentItems
-from polarsprof.sketches.frequent import parse_number
-from polarsprof.sketches.images import adopted_frequent_items
+from polarsprof.sketches.frequent import FrequentItems
+from polarsprof.sketches.images import import_frequent_items
+from polarsprof.sketches.values import parse_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from polarsprof.files import profile_pb2 as pb
     from polarsprof.kernels.batch import Item
 
-CUT_CHARACTERS: Final = 128  # where whylogs cuts text
+CUT_CHARACTERS: Final = 128  # whylogs cuts longer text
 _NUMBER: Final = re.compile(r"-?\d{1,300}(\.\d{1,300})?([eE][+-]?\d{1,3})?|-?inf|nan", re.ASCII)
 _BOOLEANS: Final = {"True": True, "False": False}
 _DEFAULT_LG: Final = 10
@@ -34,16 +34,18 @@ _DEFAULT_LG: Final = 10
 
 @dataclass(slots=True)
 class Items:
-    """What a sketch of frequent strings holds.
+    """The content of a sketch of frequent strings.
 
     Attributes
     ----------
     weights
-        Text → how often it came for certain.
+        Text → lower bound of its count.
     total
-        How many values were counted.
+        Number of values counted.
     offset
-        How often any text may have come beyond that.
+        Largest difference between the count of a text and its lower bound.
+    lg_items
+        Base-2 logarithm of the size of the sketch.
     """
 
     weights: dict[str, int] = field(default_factory=dict)
@@ -52,46 +54,46 @@ class Items:
     lg_items: int = _DEFAULT_LG
 
     @classmethod
-    def of_image(cls, image: bytes) -> Items:
-        """The items of an image; raises CorruptProfile for one that is not valid."""
-        texts, weights, total, offset, lg_items = adopted_frequent_items(image)
+    def from_image(cls, image: bytes) -> Items:
+        """The items of an image; raises CorruptProfile if it is not valid."""
+        texts, weights, total, offset, lg_items = import_frequent_items(image)
         return cls(dict(zip(texts, weights, strict=True)), total, offset, lg_items)
 
     def covering(self, count: int) -> Items:
-        """The same, where values that were not counted may be any."""
+        """The same items of `count` values, of which any text can be an uncounted one."""
         return Items(self.weights, max(count, self.total), self.offset + max(0, count - self.total), self.lg_items)
 
 
 @dataclass(slots=True)
-class Sorted:
-    """The weights of the values of each kind."""
+class TypedItems:
+    """Weights of values by type."""
 
     numbers: dict[Item, int] = field(default_factory=dict)
     strings: dict[Item, int] = field(default_factory=dict)
     booleans: dict[bool, int] = field(default_factory=dict)
 
 
-def sorted_items(weights: dict[str, int], *, numbers: bool, strings: bool, booleans: bool) -> Sorted:
-    """The values that the texts stand for, of the kinds that a column has."""
-    found = Sorted()
+def typed_items(weights: dict[str, int], *, numbers: bool, strings: bool, booleans: bool) -> TypedItems:
+    """The values that texts represent, of the types that a column has."""
+    typed = TypedItems()
     for text, weight in weights.items():
         number = _number(text) if numbers else None
         if booleans and text in _BOOLEANS:
-            found.booleans[_BOOLEANS[text]] = weight
+            typed.booleans[_BOOLEANS[text]] = weight
         elif number is not None:
-            found.numbers[number] = found.numbers.get(number, 0) + weight
+            typed.numbers[number] = typed.numbers.get(number, 0) + weight
         elif strings:
-            found.strings[text] = weight
-    return found
+            typed.strings[text] = weight
+    return typed
 
 
 def _number(text: str) -> Item | None:
-    """The number that a text says, as our own items have it; None for other text."""
+    """The number that a text represents, as a frequent item; None for other text."""
     return number_item(parse_number(text)) if _NUMBER.fullmatch(text) else None
 
 
 def write_items(weights: dict[Item, int], items: Items, count: int, message: pb.FrequentItems) -> None:
-    """Write the part of the items that a group of so many values has."""
+    """Write the items of a group with `count` values."""
     summary = FrequentItems(ProfileSpec(lg_items=items.lg_items))
     batch = ColumnBatch("", "", items=list(weights), weights=list(weights.values()), counters={"count": count})
     batch.items_offset = min(items.offset, count)
@@ -99,8 +101,11 @@ def write_items(weights: dict[Item, int], items: Items, count: int, message: pb.
     summary.to_message(message)
 
 
-def shortened(weights: dict[Item, int]) -> dict[Item, int]:
-    """Texts as our own items have them: of a long one its start and a hash; one that whylogs has cut stays as it is."""
+def shorten(weights: dict[Item, int]) -> dict[Item, int]:
+    """Texts as native frequent items: a long text becomes its start and a hash.
+
+    A text that whylogs has cut stays as it is.
+    """
     whole: list[Item] = [
         text for text in weights if isinstance(text, str) and LONGEST_ITEM < len(text) < CUT_CHARACTERS
     ]
@@ -110,6 +115,6 @@ def shortened(weights: dict[Item, int]) -> dict[Item, int]:
     return {names.get(text, text): weight for text, weight in weights.items()}
 
 
-def number_cut(texts: Iterable[object]) -> int:
-    """How many texts whylogs may have cut."""
+def count_cut_texts(texts: Iterable[object]) -> int:
+    """Number of texts that are long enough to be cut by whylogs."""
     return sum(isinstance(text, str) and len(text) >= CUT_CHARACTERS for text in texts)

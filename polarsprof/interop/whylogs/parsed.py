@@ -1,4 +1,7 @@
-"""What a file of whylogs says, in the terms of neither of its formats. Plain data; sketches are still bytes."""
+"""A parsed file of whylogs, independent of its format version.
+
+Plain data; sketches are still images.
+"""
 
 from __future__ import annotations
 
@@ -20,21 +23,21 @@ class Numbers:
     Attributes
     ----------
     integral, fractional
-        How many there are of each, NaN and infinities among the latter.
+        Number of integers, and of fractions with NaN and infinities.
     nan, infinite
-        How many of them are NaN, how many infinite.
+        Number of NaN, and of infinities.
     booleans, true
-        Booleans that count in mean, m2 and histogram as 0 and 1, and how many of them are true.
+        Booleans that mean, m2 and histogram include as 0 and 1, and the number of true ones.
     extremes
-        Of all that are not NaN; None: the histogram has them.
+        Minimum and maximum without NaN; None if the histogram has them.
     integer_extremes
-        Of the integral ones, exact.
+        Exact minimum and maximum of the integers.
     mean, m2
-        Of the finite ones and the booleans; NaN where they are not known.
+        Of the finite numbers and the booleans; NaN if unknown.
     total
-        Sum of the finite ones: an integer where it is exact; None where it is not known.
+        Sum of the finite numbers, an integer if it is exact; None if unknown.
     histogram
-        The image of a KLL sketch; None: there is none.
+        Image of a KLL sketch; None without a sketch.
     """
 
     integral: int = 0
@@ -52,28 +55,30 @@ class Numbers:
 
     @property
     def count(self) -> int:
-        """How many numbers there are."""
+        """Number of numbers."""
         return self.integral + self.fractional
 
 
 @dataclass(slots=True, kw_only=True)
-class Observed:
+class ParsedColumn:
     """One column.
 
     Attributes
     ----------
+    path
+        Path of the column.
     rows
-        Values and nulls.
+        Number of values and nulls.
     numbers, lengths
         Its numbers; the lengths of its strings in characters.
     booleans, true, strings, lists, objects
-        How many values there are of each; how many booleans are true, None where that is not known.
+        Number of values of each type; the number of true booleans is None if unknown.
     distinct
-        The image of an HLL sketch of all values; None: there is none.
+        Image of an HLL sketch of all values; None without a sketch.
     items, text_items
-        Images of sketches of frequent strings: of all values as text, of the strings alone; None: there is none.
-    foreign
-        Component → figure, of what has no counterpart.
+        Images of sketches of frequent strings, of all values as text and of the strings alone; None without a sketch.
+    foreign_metrics
+        Component → figure, for components without a counterpart.
     """
 
     path: str
@@ -88,19 +93,33 @@ class Observed:
     distinct: bytes | None = None
     items: bytes | None = None
     text_items: bytes | None = None
-    foreign: dict[str, Figure] = field(default_factory=dict)
+    foreign_metrics: dict[str, Figure] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
-class ObservedProfile:
-    """One profile: the facts of the whole, and its columns; without a number of rows it has as many as its columns."""
+class ParsedProfile:
+    """One profile.
+
+    Attributes
+    ----------
+    version
+        Major version of the format.
+    columns
+        Its columns.
+    dataset, window, tags, metadata, panes
+        As in a native profile.
+    foreign_metrics
+        Component → figure of the whole profile, for components without a counterpart.
+    rows
+        Number of rows; None for the largest number of rows of a column.
+    """
 
     version: str
-    columns: list[Observed]
+    columns: list[ParsedColumn]
     dataset: str = ""
     window: Window | None = None
     tags: dict[str, str] = field(default_factory=dict)
     metadata: dict[str, str] = field(default_factory=dict)
-    foreign: dict[str, Figure] = field(default_factory=dict)
+    foreign_metrics: dict[str, Figure] = field(default_factory=dict)
     panes: frozenset[tuple[str, int]] = frozenset()
     rows: int | None = None

@@ -1,6 +1,7 @@
-"""Files of whylogs 0.x: a length and one message, or several, or one without its length; no magic, no checksum.
+"""Files of whylogs 0.x: messages with length prefixes, or a single message.
 
-whylogs 1.x writes such a file too where model-performance metrics are kept; its sketches and counts are those of 1.x.
+The format has no magic number and no checksum. whylogs 1.x also writes it for profiles with model-performance metrics;
+their sketches and counts are those of 1.x.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from polarsprof.errors import CorruptProfile
 from polarsprof.interop.whylogs import whylogs_pb2 as wl
 from polarsprof.interop.whylogs import wire
-from polarsprof.interop.whylogs.parsed import Numbers, Observed, ObservedProfile
+from polarsprof.interop.whylogs.parsed import Numbers, ParsedColumn, ParsedProfile
 from polarsprof.interop.whylogs.properties import dataset_window, segment_tags
 from polarsprof.sketches.images import theta_estimate
 
@@ -26,34 +27,34 @@ _MAJOR_ONE: Final = b"\x08\x01"  # the first field of the properties
 _UNKNOWN, _NULL, _FRACTIONAL, _INTEGRAL, _BOOLEAN, _STRING = range(6)
 _MODEL_TYPES: Final = ("unknown", "classification", "regression", "embeddings", "nlp")
 _MAX_PROFILES: Final = 1_000
-_EXACT: Final = 2**53
+_MAX_EXACT: Final = 2**53
 HEAD_BYTES: Final = 24
 
 
 def is_v0(head: bytes) -> bool:
-    """Whether a file that begins so has properties of schema version 1 where they belong."""
-    return _is_message(head) or (_length_ends(head) is not None and _is_message(head[_length_ends(head) :]))
+    """Returns whether the first bytes have properties of schema version 1."""
+    return _is_message(head) or (_prefix_end(head) is not None and _is_message(head[_prefix_end(head) :]))
 
 
 def _is_message(head: bytes) -> bool:
-    end = _length_ends(head[1:])
+    end = _prefix_end(head[1:])
     return head[:1] == bytes([_PROPERTIES]) and end is not None and head[1 + end : 3 + end] == _MAJOR_ONE
 
 
-def _length_ends(head: bytes) -> int | None:
+def _prefix_end(head: bytes) -> int | None:
     try:
         return wire.varint(head, 0)[1]
     except CorruptProfile:
         return None
 
 
-def profiles(data: bytes) -> Iterator[ObservedProfile]:
+def profiles(data: bytes) -> Iterator[ParsedProfile]:
     """The profiles in a file, in its order.
 
     Raises
     ------
     CorruptProfile
-        For bytes that are truncated, altered or beyond a limit.
+        If the bytes are truncated, altered or beyond a limit.
     """
     if _is_message(data[:HEAD_BYTES]):
         yield _profile(data)
@@ -67,68 +68,68 @@ def profiles(data: bytes) -> Iterator[ObservedProfile]:
         yield _profile(body)
 
 
-def _profile(body: bytes) -> ObservedProfile:
+def _profile(body: bytes) -> ParsedProfile:
     found = wire.message(
-        wl.ProfileV0, body, "a profile", most_bytes=wire.MAX_FILE_BYTES, most_fields=wire.MAX_HEADER_FIELDS
+        wl.ProfileV0, body, "a profile", max_bytes=wire.MAX_FILE_BYTES, max_fields=wire.MAX_HEADER_FIELDS
     )
     properties = wire.message(wl.PropertiesV0, found.properties, "the properties")
     if properties.schema_major_version != 1:
-        raise wire.corrupt(f"version {properties.schema_major_version} of the schema")
+        raise wire.corrupt(f"schema version {properties.schema_major_version} is unknown")
     tags, metadata = wire.pairs(properties.tags), wire.pairs(properties.metadata)
     dataset = tags.pop("name", "")
     for name in ("session_id", "session_timestamp_ms"):
         if getattr(properties, name):
             metadata.setdefault(f"whylogs.{name}", str(getattr(properties, name)))
     entries = [
-        wire.message(wl.ColumnEntryV0, entry, "a column", most_bytes=wire.MAX_PART_BYTES, most_fields=4)
+        wire.message(wl.ColumnEntryV0, entry, "a column", max_bytes=wire.MAX_PART_BYTES, max_fields=4)
         for entry in found.columns
     ]
-    list(wire.first_of_each(entry.key for entry in entries))
-    return ObservedProfile(
+    wire.check_unique(entry.key for entry in entries)
+    return ParsedProfile(
         version="0",
         columns=[_column(entry.key, entry.value) for entry in entries],
         dataset=dataset,
         window=dataset_window(properties.data_timestamp_ms),
         tags=segment_tags(tags),
         metadata=metadata,
-        foreign=_model(found.model),
+        foreign_metrics=_model(found.model),
     )
 
 
-def _column(path: str, body: bytes) -> Observed:
-    what = f"column {path!r:.80}"
-    found = wire.message(wl.ColumnV0, body, what, most_bytes=wire.MAX_PART_BYTES, most_fields=64)
-    schema = wire.message(wl.SchemaV0, found.schema, what, most_bytes=1 << 12)
+def _column(path: str, body: bytes) -> ParsedColumn:
+    label = f"column {path!r:.80}"
+    found = wire.message(wl.ColumnV0, body, label, max_bytes=wire.MAX_PART_BYTES, max_fields=64)
+    schema = wire.message(wl.SchemaV0, found.schema, label, max_bytes=1 << 12)
     types = dict.fromkeys(range(6), 0) | {entry.key: entry.value for entry in schema.type_counts}
     strings, counters = found.strings, found.counters
     typed = sum(count for kind, count in types.items() if kind != _NULL)
     nulls = max(types[_NULL], counters.nulls.value)
     rows = max(counters.count, typed)
-    # Text that looks like a date counts as unknown, but among the strings all the same.
+    # Text that looks like a date counts as unknown, and also as a string.
     texts = min(max(types[_STRING], strings.count), types[_STRING] + types[_UNKNOWN])
     numbers = _numbers(found.numbers, types)
-    numbers.nan = min(max(0, typed + nulls - rows), types[_FRACTIONAL])  # whylogs 1.x counts NaN as null, too
-    return Observed(
+    numbers.nan = min(max(0, typed + nulls - rows), types[_FRACTIONAL])  # whylogs 1.x also counts NaN as null
+    return ParsedColumn(
         path=path,
         rows=rows,
         numbers=numbers,
         lengths=_lengths(strings.length),
         booleans=types[_BOOLEAN],
-        true=None,  # what the format calls so is the number of booleans
+        true=None,  # the field of that name is the number of booleans
         strings=texts,
-        # Of lists only the number of rows is kept.
+        # Of lists, the file has only the number of rows.
         objects=types[_UNKNOWN] + types[_STRING] - texts + max(0, rows - typed - nulls),
         distinct=found.cardinality.image or None,
         items=found.frequent_items.image or None,
         text_items=strings.items if texts and strings.items else None,
-        foreign=_foreign(found, alone=not found.cardinality.image or bool(texts and numbers.count)),
+        foreign_metrics=_foreign_metrics(found, alone=not found.cardinality.image or bool(texts and numbers.count)),
     )
 
 
 def _numbers(found: wl.NumbersV0, types: dict[int, int]) -> Numbers:
     numbers = Numbers(integral=types[_INTEGRAL], fractional=types[_FRACTIONAL], histogram=found.histogram or None)
     kind = found.WhichOneof("extremes")
-    if kind is None:  # of whylogs 1.x, whose mean and histogram hold the booleans as well
+    if kind is None:  # from whylogs 1.x: mean and histogram include the booleans
         numbers.booleans = types[_BOOLEAN]
     else:
         extremes = getattr(found, kind)
@@ -140,9 +141,11 @@ def _numbers(found: wl.NumbersV0, types: dict[int, int]) -> Numbers:
 
 
 def _total(total: float, numbers: Numbers, count: int) -> float:
-    """The sum, an integer where no step of it was rounded."""
+    """The sum, an integer if no addition was rounded."""
     largest = max(map(abs, numbers.extremes or (math.inf,)))
-    if isinstance(total, int) or (not numbers.fractional and largest * count <= _EXACT and float(total).is_integer()):
+    if isinstance(total, int) or (
+        not numbers.fractional and largest * count <= _MAX_EXACT and float(total).is_integer()
+    ):
         return int(total) if not numbers.fractional and count == numbers.integral else float(total)
     return total
 
@@ -156,8 +159,11 @@ def _lengths(found: wl.NumbersV0) -> Numbers:
 # -------------------------------------------------------------------------------------------------------------- foreign
 
 
-def _foreign(found: wl.ColumnV0, *, alone: bool) -> dict[str, Figure]:
-    """What has no counterpart; the theta sketches are read where no other sketch counts the same values."""
+def _foreign_metrics(found: wl.ColumnV0, *, alone: bool) -> dict[str, Figure]:
+    """Figures without a counterpart.
+
+    `alone` says that no other sketch counts the same values, so the theta sketches are read.
+    """
     strings = found.strings
     figures = _figures("token_length", strings.token_length)
     for name, image in (("numbers", found.numbers.compact_theta), ("strings", strings.compact_theta)):
@@ -201,7 +207,7 @@ def _characters(body: bytes) -> dict[str, Figure]:
 
 
 def _model(body: bytes) -> dict[str, Figure]:
-    """Model-performance metrics, name by name."""
+    """Model-performance metrics by name."""
     if not body:
         return {}
     found = wire.message(wl.ModelV0, body, "model-performance metrics")
@@ -219,7 +225,7 @@ def _model(body: bytes) -> dict[str, Figure]:
 
 
 def _score_matrix(name: str, matrix: wl.ScoreMatrixV0) -> dict[str, Figure]:
-    """Of each pair of labels how often it came; the prediction names the row."""
+    """The count of each pair of labels; rows are predictions."""
     labels = list(matrix.labels)
     figures: dict[str, Figure] = {f"{name}/labels": json.dumps(labels, ensure_ascii=False)}
     for field in ("prediction_field", "target_field", "score_field"):
@@ -228,6 +234,6 @@ def _score_matrix(name: str, matrix: wl.ScoreMatrixV0) -> dict[str, Figure]:
     for position, score in enumerate(matrix.scores):
         row, column = divmod(position, len(labels)) if labels else (0, position)
         if row < len(labels):
-            # Of 1.x, minimum and maximum are not those of the scores.
+            # In files of 1.x, minimum and maximum are not those of the scores.
             figures |= _count_and_mean(f"{name}/{labels[row]}/{labels[column]}", score)
     return figures

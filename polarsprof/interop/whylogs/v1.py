@@ -1,10 +1,13 @@
-"""Files of whylogs 1.x: a magic, a header with the place of every column, one chunk of components for each column."""
+"""Files of whylogs 1.x: a magic number, a header with offsets, chunks.
+
+Each column has chunks of components, which are the parts of its metrics.
+"""
 
 from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError
@@ -15,22 +18,23 @@ from polarsprof.files import profile_pb2 as pb
 from polarsprof.interop.whylogs import whylogs_pb2 as wl
 from polarsprof.interop.whylogs import wire
 from polarsprof.interop.whylogs.items import Items
-from polarsprof.interop.whylogs.parsed import Numbers, Observed, ObservedProfile
-from polarsprof.interop.whylogs.properties import CREATED, OWN, dataset_window, segment_tags, take_facts
+from polarsprof.interop.whylogs.parsed import Numbers, ParsedColumn, ParsedProfile
+from polarsprof.interop.whylogs.properties import CREATED, OWN, dataset_window, restore_header, segment_tags
 from polarsprof.kernels.spec import ProfileSpec
-from polarsprof.sketches import Distinct, Quantiles
-from polarsprof.sketches.images import adopted_distinct, adopted_quantiles
+from polarsprof.sketches.distinct import Distinct
+from polarsprof.sketches.images import import_distinct, import_quantiles
+from polarsprof.sketches.quantiles import Quantiles
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from polarsprof.interop.whylogs.parsed import Extremes
     from polarsprof.profiles.foreign_metrics import Figure
 
 MAGIC: Final = b"WHY1"
 COLUMN: Final = 2
-NOTHING_SEEN: Final = 2**63 - 1  # the smallest integer of none, and but for the sign the largest
-_READ: Final = frozenset(
+EMPTY_MINIMUM: Final = 2**63 - 1  # the minimum without integers; the maximum is its negative
+_TRANSLATED: Final = frozenset(
     [
         *(f"counts/{name}" for name in ("n", "null", "nan", "inf", "true")),
         *(f"types/{name}" for name in ("integral", "fractional", "boolean", "string", "object", "tensor")),
@@ -38,29 +42,31 @@ _READ: Final = frozenset(
         *("cardinality/hll", "frequent_items/frequent_strings"),
     ]
 )
-_LONGEST_STRUCT: Final = 1 << 16
-_SHOWN_ITEMS: Final = 10
+_MAX_STRUCT_BYTES: Final = 1 << 16
+_MAX_ITEMS: Final = 10
 _LENGTHS: Final = "unicode_range/string_length:"
 
 
-def profile(data: bytes) -> ObservedProfile:
-    """The profile in a file; of one with several segments, which whylogs never wrote, the first.
+def profile(data: bytes) -> ParsedProfile:
+    """The profile in a file.
+
+    Only the first segment counts; no version of whylogs writes several.
 
     Raises
     ------
     CorruptProfile
-        For bytes that are truncated, altered or beyond a limit.
+        If the bytes are truncated, altered or beyond a limit.
     """
     segments, offset = wire.delimited(data, len(MAGIC), wire.MAX_SMALL_BYTES)
     segment = wire.message(wl.SegmentHeader, segments, "the segment header")
     head, offset = wire.delimited(data, offset, wire.MAX_HEADER_BYTES)
     header = wire.message(
-        wl.ProfileHeader, head, "the header", most_bytes=wire.MAX_HEADER_BYTES, most_fields=wire.MAX_HEADER_FIELDS
+        wl.ProfileHeader, head, "the header", max_bytes=wire.MAX_HEADER_BYTES, max_fields=wire.MAX_HEADER_FIELDS
     )
     if not head or header.length > len(data) - offset:
-        raise wire.corrupt("no header, or columns that are not there")
+        raise wire.corrupt("the header or columns are missing")
     paths = {entry.key: entry.value for entry in header.metric_paths}
-    list(wire.first_of_each(entry.key for entry in header.column_offsets))
+    wire.check_unique(entry.key for entry in header.column_offsets)
     chunks = _Chunks(data, offset)
     columns = [
         _column(entry.key, chunks.components(entry.key, entry.value.offsets, paths)) for entry in header.column_offsets
@@ -71,26 +77,26 @@ def profile(data: bytes) -> ObservedProfile:
     if properties.creation_timestamp_ms:
         metadata.setdefault(CREATED, str(properties.creation_timestamp_ms))
     written = metadata.pop(OWN, "")
-    found = ObservedProfile(
+    found = ParsedProfile(
         version="1",
         columns=columns,
         window=dataset_window(properties.dataset_timestamp_ms),
         tags=segment_tags(tags),
         metadata=metadata,
     )
-    take_facts(found, written, data[offset : offset + header.length])
+    restore_header(found, written, data[offset : offset + header.length])
     return found
 
 
 class _Chunks:
-    """The part of a file behind its header; what is read of it in all is no more than it has."""
+    """The chunks behind the header of a file; each byte is read at most once."""
 
     def __init__(self, data: bytes, start: int) -> None:
         self._data, self._start = data, start
-        self._left = len(data) - start
+        self._unread = len(data) - start
 
-    def components(self, path: str, offsets: Any, names: Mapping[int, str]) -> dict[str, wl.Component]:
-        """Metric path → component, of the chunks of one column."""
+    def components(self, path: str, offsets: Iterable[int], names: Mapping[int, str]) -> dict[str, wl.Component]:
+        """Metric path → component, from the chunks of one column."""
         found: dict[str, wl.Component] = {}
         for offset in offsets:
             for entry in self._chunk(path, offset).components:
@@ -100,17 +106,17 @@ class _Chunks:
         return found
 
     def _chunk(self, path: str, offset: int) -> wl.Chunk:
-        what = f"column {path!r:.80}"
+        label = f"column {path!r:.80}"
         head, start = wire.delimited(self._data, self._start + offset, 1 << 10)
-        header = wire.message(wl.ChunkHeader, head, what)
-        self._left -= len(head) + header.length
-        if header.type != COLUMN or self._left < 0:
-            raise wire.corrupt(f"{what} lies where no column is")
-        body = wire.taken(self._data, start, header.length, wire.MAX_PART_BYTES)
-        return wire.message(wl.Chunk, body, what, most_bytes=wire.MAX_PART_BYTES, most_fields=wire.MAX_PART_FIELDS)
+        header = wire.message(wl.ChunkHeader, head, label)
+        self._unread -= len(head) + header.length
+        if header.type != COLUMN or self._unread < 0:
+            raise wire.corrupt(f"the offset of {label} is wrong")
+        body = wire.part(self._data, start, header.length, wire.MAX_PART_BYTES)
+        return wire.message(wl.Chunk, body, label, max_bytes=wire.MAX_PART_BYTES, max_fields=wire.MAX_PART_FIELDS)
 
 
-def _column(path: str, components: Mapping[str, wl.Component]) -> Observed:
+def _column(path: str, components: Mapping[str, wl.Component]) -> ParsedColumn:
     def count(name: str) -> int:
         return components[name].integer if name in components else 0
 
@@ -119,13 +125,14 @@ def _column(path: str, components: Mapping[str, wl.Component]) -> Observed:
     numbers = _numbers(components)
     strings = count("types/string")
     typed = numbers.count + booleans + strings + objects + lists
-    # Of frames a NaN is a null and nothing else; of rows it is a null and a fraction, so that both together exceed n.
-    twice = max(0, typed + count("counts/null") - count("counts/n")) if "counts/n" in components else 0
-    numbers.nan = min(twice, count("counts/nan"), numbers.fractional)
-    foreign = _foreign(components)
+    # In profiles of frames, NaN counts as null only. In profiles of rows, it counts as null and as a fraction, so that
+    # both together exceed n.
+    counted_twice = max(0, typed + count("counts/null") - count("counts/n")) if "counts/n" in components else 0
+    numbers.nan = min(counted_twice, count("counts/nan"), numbers.fractional)
+    foreign_metrics = _foreign_metrics(components)
     if count("counts/nan") > numbers.nan:
-        foreign["counts/nan"] = count("counts/nan") - numbers.nan
-    return Observed(
+        foreign_metrics["counts/nan"] = count("counts/nan") - numbers.nan
+    return ParsedColumn(
         path=path,
         rows=max(count("counts/n"), typed),
         numbers=numbers,
@@ -137,7 +144,7 @@ def _column(path: str, components: Mapping[str, wl.Component]) -> Observed:
         objects=objects,
         distinct=_image(components, "cardinality/hll", "hll"),
         items=_image(components, "frequent_items/frequent_strings", "frequent_items"),
-        foreign=foreign,
+        foreign_metrics=foreign_metrics,
     )
 
 
@@ -176,7 +183,7 @@ def _integer_extremes(components: Mapping[str, wl.Component]) -> Extremes | None
     if "ints/min" not in components or "ints/max" not in components:
         return None
     low, high = components["ints/min"].integer, components["ints/max"].integer
-    return None if (low, high) == (NOTHING_SEEN, -NOTHING_SEEN) else (low, high)
+    return None if (low, high) == (EMPTY_MINIMUM, -EMPTY_MINIMUM) else (low, high)
 
 
 def _histogram_count(image: bytes) -> int:
@@ -188,18 +195,18 @@ def _histogram_count(image: bytes) -> int:
 
 def _quantiles(image: bytes) -> Quantiles:
     quantiles = Quantiles(ProfileSpec())
-    quantiles.from_message(pb.Quantiles(kll_doubles=adopted_quantiles(image)))
+    quantiles.from_message(pb.Quantiles(kll_doubles=import_quantiles(image)))
     return quantiles
 
 
 # -------------------------------------------------------------------------------------------------------------- foreign
 
 
-def _foreign(components: Mapping[str, wl.Component]) -> dict[str, Figure]:
-    """What has no counterpart, in a form that can be read."""
+def _foreign_metrics(components: Mapping[str, wl.Component]) -> dict[str, Figure]:
+    """Figures without a counterpart, in readable form."""
     figures: dict[str, Figure] = {}
     for name, component in sorted(components.items()):
-        if name.removeprefix(_LENGTHS) not in _READ:
+        if name.removeprefix(_LENGTHS) not in _TRANSLATED:
             try:
                 figures |= _figures(name, component)
             except CorruptProfile as error:
@@ -237,19 +244,19 @@ def _ranks(name: str, image: bytes) -> dict[str, Figure]:
 
 def _distinct(image: bytes) -> float:
     distinct = Distinct(ProfileSpec())
-    distinct.from_message(pb.Distinct(hll=adopted_distinct(image)))
+    distinct.from_message(pb.Distinct(hll=import_distinct(image)))
     estimate = distinct.estimate()
     return 0.0 if estimate is None else estimate.estimate
 
 
 def _top(image: bytes) -> str:
-    items = Items.of_image(image)
+    items = Items.from_image(image)
     ranked = sorted(items.weights.items(), key=lambda item: (-item[1], item[0]))
-    return json.dumps(dict(ranked[:_SHOWN_ITEMS]), ensure_ascii=False)
+    return json.dumps(dict(ranked[:_MAX_ITEMS]), ensure_ascii=False)
 
 
 def _json(body: bytes) -> str:
-    if len(body) > _LONGEST_STRUCT:
+    if len(body) > _MAX_STRUCT_BYTES:
         return f"{len(body):,} bytes"
     found = Struct()
     try:

@@ -1,7 +1,8 @@
-"""Framed protobuf messages out of bytes that nobody vouches for: sizes and fields are checked before a parse.
+"""Framed protobuf messages in untrusted bytes, with checks before parsing.
 
-An empty message takes two bytes in a file and a hundred in memory, so a message is parsed whole only where it is small
-or where its fields were counted; what is large in these formats is bytes, which cost what they are.
+Sizes and fields are checked. An empty message takes two bytes in a file and a hundred in memory. So a message is parsed
+only if it is small or its fields are counted. Large fields of these formats are bytes, which take as much memory as in
+the file.
 """
 
 from __future__ import annotations
@@ -11,73 +12,72 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from google.protobuf.message import Message
 
 from polarsprof.errors import CorruptProfile
-from polarsprof.files.codec import check_fields, parsed
+from polarsprof.files.codec import check_fields, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from polarsprof.interop.whylogs import whylogs_pb2 as wl
 
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 
 MAX_FILE_BYTES: Final = 1 << 28
-MAX_SMALL_BYTES: Final = 1 << 20  # of a message of whatever structure: some 50 MB in memory at the worst
+MAX_SMALL_BYTES: Final = 1 << 20  # of a message without a limit of fields: at most about 50 MB in memory
 MAX_HEADER_BYTES: Final = 1 << 23
 MAX_PART_BYTES: Final = 1 << 24  # of one column
 MAX_HEADER_FIELDS: Final = 250_000
 MAX_PART_FIELDS: Final = 10_000
-_LONGEST_VARINT: Final = 10
+_MAX_VARINT_BYTES: Final = 10
 
 
 def varint(data: bytes, offset: int) -> tuple[int, int]:
-    """The number at the offset, and where it ends."""
+    """The number at the offset, and the offset behind it."""
     number = 0
-    for position, byte in enumerate(data[offset : offset + _LONGEST_VARINT]):
+    for position, byte in enumerate(data[offset : offset + _MAX_VARINT_BYTES]):
         number |= (byte & 127) << (7 * position)
         if byte < 128:
             return number, offset + position + 1
-    raise corrupt("a length without an end")
+    raise corrupt("a length prefix does not end")
 
 
-def delimited(data: bytes, offset: int, most_bytes: int) -> tuple[bytes, int]:
-    """The part that follows its length, and where it ends."""
+def delimited(data: bytes, offset: int, max_bytes: int) -> tuple[bytes, int]:
+    """The part after its length prefix, and the offset behind it."""
     length, start = varint(data, offset)
-    return taken(data, start, length, most_bytes), start + length
+    return part(data, start, length, max_bytes), start + length
 
 
-def taken(data: bytes, start: int, length: int, most_bytes: int) -> bytes:
-    """A part of the data that is said to lie there."""
-    if length > most_bytes or start + length > len(data):
-        raise corrupt(f"a part of {length:,} bytes at offset {start:,}")
+def part(data: bytes, start: int, length: int, max_bytes: int) -> bytes:
+    """A part of the data; raises CorruptProfile if it is too large or out of range."""
+    if length > max_bytes or start + length > len(data):
+        raise corrupt(f"a part of {length:,} bytes at offset {start:,} is out of range")
     return data[start : start + length]
 
 
 def message(
-    kind: type[AnyMessage], data: bytes, what: str, *, most_bytes: int = MAX_SMALL_BYTES, most_fields: int | None = None
+    kind: type[AnyMessage], data: bytes, label: str, *, max_bytes: int = MAX_SMALL_BYTES, max_fields: int | None = None
 ) -> AnyMessage:
-    """The message, where it is no larger and has no more fields than that."""
-    if len(data) > most_bytes:
-        raise corrupt(f"{what} of {len(data):,} bytes, more than {most_bytes:,}")
-    if most_fields is not None:
-        check_fields(data, most_fields, what)
-    return parsed(kind, data)
+    """Parse a message; raises CorruptProfile if it exceeds a limit."""
+    if len(data) > max_bytes:
+        raise corrupt(f"{label} of {len(data):,} bytes, more than {max_bytes:,}")
+    if max_fields is not None:
+        check_fields(data, max_fields, label)
+    return parse(kind, data)
 
 
 def pairs(entries: Iterable[wl.TextEntry]) -> dict[str, str]:
-    """The entries of a map of texts; of one key the last counts, as protobuf has it."""
+    """The entries of a map of texts; the last entry of a key counts, as in protobuf."""
     return {entry.key: entry.value for entry in entries}
 
 
-def first_of_each(keys: Iterable[str]) -> Iterator[str]:
-    """The keys; a second one of the same name is refused."""
-    seen: set[str] = set()
-    for key in keys:
-        if key in seen:
-            raise corrupt(f"column {key!r:.80} stands twice")
-        seen.add(key)
-        yield key
+def check_unique(paths: Iterable[str]) -> None:
+    """Raise CorruptProfile if a column occurs twice."""
+    known: set[str] = set()
+    for path in paths:
+        if path in known:
+            raise corrupt(f"column {path!r:.80} occurs twice")
+        known.add(path)
 
 
-def corrupt(what: str) -> CorruptProfile:
-    """The error for bytes that are no whylogs profile."""
-    return CorruptProfile(f"not a readable profile of whylogs: {what}")
+def corrupt(label: str) -> CorruptProfile:
+    """The error for bytes that are no profile of whylogs."""
+    return CorruptProfile(f"not a readable profile of whylogs: {label}")

@@ -1,45 +1,48 @@
-"""A profile as a file of whylogs 1.x, which whylogs 1.6.4 opens, merges, summarizes and draws.
+"""A profile as a file of whylogs 1.x, which whylogs 1.6.4 opens, merges and draws.
 
-Each column has the metrics that whylogs itself gives to one of its types, with all their components. Counts, extremes
-of integers, mean and variance are those of the profile; sketches hold the same values in the bytes that whylogs' fork
-of DataSketches reads. What whylogs has no place for is left out: exact sums, skewness, kurtosis, lengths, extremes of
-strings and temporals.
+Each column has the metrics that whylogs computes for its types, with all their components. Counts, extremes of
+integers, mean and variance are those of the profile. Sketches contain the same values, in the format of the fork of
+DataSketches that whylogs uses. Figures without a place in whylogs are omitted: exact sums, skewness, kurtosis, lengths,
+and extremes of strings and temporals.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from polarsprof.files import profile_pb2 as pb
 from polarsprof.interop.whylogs import whylogs_pb2 as wl
-from polarsprof.interop.whylogs.properties import CREATED, OWN, TAG, US_PER_MS, written_facts
-from polarsprof.interop.whylogs.v1 import COLUMN, MAGIC, NOTHING_SEEN
+from polarsprof.interop.whylogs.properties import CREATED, OWN, TAG, US_PER_MS, header_json
+from polarsprof.interop.whylogs.v1 import COLUMN, EMPTY_MINIMUM, MAGIC
 from polarsprof.kernels.batch import ColumnBatch, EvenRanks
 from polarsprof.kernels.spec import ProfileSpec
-from polarsprof.sketches import Distinct, FrequentItems, Moments, Quantiles
-from polarsprof.sketches.distinct import coupons_image
+from polarsprof.sketches.distinct import Distinct, coupons_image
+from polarsprof.sketches.frequent import FrequentItems
 from polarsprof.sketches.frequent_write import item_text
+from polarsprof.sketches.moments import Moments
+from polarsprof.sketches.quantiles import Quantiles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from google.protobuf.message import Message
 
+    from polarsprof.kernels.batch import Item
     from polarsprof.profiles.column import ColumnProfile
     from polarsprof.profiles.group import GroupProfile
     from polarsprof.profiles.profile import Profile
 
     Components = dict[str, wl.Component]
 
-_SMALLEST, _LARGEST = 1, 2  # type ids
+_MINIMUM, _MAXIMUM = 1, 2  # type ids of components
 _INT64_MAX: Final = 2**63 - 1
-_DEFAULT: Final = ProfileSpec(k=1024, lg_items=10)  # those of whylogs
+_DEFAULT: Final = ProfileSpec(k=1024, lg_items=10)  # the sizes of whylogs
 _MILLISECONDS: Final = re.compile(r"\d{1,15}", re.ASCII)
-_GAP_AT: Final = 20  # where the fork has four zero bytes that Apache has not
+_GAP_OFFSET: Final = 20  # here the fork has four zero bytes that Apache does not have
 
 
 def whylogs_file(profile: Profile, header: pb.Header, timestamp_us: int) -> bytes:
@@ -48,11 +51,11 @@ def whylogs_file(profile: Profile, header: pb.Header, timestamp_us: int) -> byte
     Parameters
     ----------
     profile
-        What to write.
+        The profile to write.
     header
-        The facts of its native file.
+        The header of its native file.
     timestamp_us
-        The dataset timestamp, of which whylogs keeps the millisecond.
+        The dataset timestamp in microseconds; whylogs truncates it to milliseconds.
     """
     columns = {path: _components(column) for path, column in profile.columns.items()}
     names = sorted({name for components in columns.values() for name in components})
@@ -62,7 +65,7 @@ def whylogs_file(profile: Profile, header: pb.Header, timestamp_us: int) -> byte
         head.column_offsets.add(key=path).value.offsets.append(len(body))
         body += _chunk({index[name]: component for name, component in components.items()})
     head.length = len(body)
-    properties = _properties(profile, written_facts(header, bytes(body)), timestamp_us // US_PER_MS)
+    properties = _properties(profile, header_json(header, bytes(body)), timestamp_us // US_PER_MS)
     head.properties = properties.SerializeToString(deterministic=True)
     for name, position in index.items():
         head.metric_paths.add(key=position, value=name)
@@ -99,17 +102,17 @@ def _delimited(message: Message) -> bytes:
 
 
 def _components(column: ColumnProfile) -> Components:
-    """Metric path → component: the metrics that whylogs gives to a column of such values."""
-    found = _counts(column) | _types(column)
+    """Metric path → component, for the metrics of a column of these types."""
+    components = _counts(column) | _types(column)
     types = column.types
     if not types:
-        return found
-    found |= _distribution(column) | _cardinality(column)
+        return components
+    components |= _distribution(column) | _cardinality(column)
     if types.keys() & {"integral", "boolean"}:
-        found |= _integers(column.group("number"))
+        components |= _integers(column.group("number"))
     if types.keys() != {"fractional"}:
-        found |= _frequent_items(column)
-    return found
+        components |= _frequent_items(column)
+    return components
 
 
 def _named(metric: str, counts: Mapping[str, int]) -> Components:
@@ -117,7 +120,7 @@ def _named(metric: str, counts: Mapping[str, int]) -> Components:
 
 
 def _counts(column: ColumnProfile) -> Components:
-    """In whylogs a NaN is a null, too."""
+    """Counts; whylogs also counts NaN as null."""
     counters = column.group("number").counters
     infinite = counters["positive_infinity"] + counters["negative_infinity"]
     counts = {"null": column.null_count + counters["nan"], "nan": counters["nan"], "inf": infinite}
@@ -125,7 +128,7 @@ def _counts(column: ColumnProfile) -> Components:
 
 
 def _types(column: ColumnProfile) -> Components:
-    """In whylogs a list is a tensor, and what it does not know is an object."""
+    """Types; whylogs counts lists as tensors, and other types as objects."""
     types = column.types
     counts = {name: types.get(name, 0) for name in ("integral", "fractional", "boolean", "string")}
     counts["tensor"] = types.get("list", 0)
@@ -134,9 +137,9 @@ def _types(column: ColumnProfile) -> Components:
 
 def _integers(numbers: GroupProfile) -> Components:
     low, high = numbers.min, numbers.max
-    if low is None or numbers.counters["integral"] < numbers.count:  # of the integral ones alone they are not known
-        low, high = NOTHING_SEEN, -NOTHING_SEEN
-    ends = [("min", _SMALLEST, low), ("max", _LARGEST, high)]
+    if low is None or numbers.counters["integral"] < numbers.count:  # extremes of the integers alone are unknown
+        low, high = EMPTY_MINIMUM, -EMPTY_MINIMUM
+    ends = [("min", _MINIMUM, low), ("max", _MAXIMUM, high)]
     return {
         f"ints/{name}": wl.Component(type_id=kind, integer=min(max(int(value), -_INT64_MAX - 1), _INT64_MAX))
         for name, kind, value in ends
@@ -144,7 +147,10 @@ def _integers(numbers: GroupProfile) -> Components:
 
 
 def _distribution(column: ColumnProfile) -> Components:
-    """Of the numbers and the booleans, which whylogs takes for 0 and 1; nothing where quantiles are not tracked."""
+    """Distribution of numbers, and of booleans as 0 and 1.
+
+    Empty if quantiles are not tracked.
+    """
     numbers, booleans = column.group("number"), column.group("boolean")
     if numbers.quantile_sketch is None or numbers.moments is None:
         return {}
@@ -155,12 +161,12 @@ def _distribution(column: ColumnProfile) -> Components:
     if booleans.count and column.true_count is not None:
         _add_booleans(quantiles, moments, booleans.count, column.true_count)
     mean, variance = moments.mean, moments.variance if moments.n > 1 else 0.0
-    unknown = 0.0 if not moments.n else math.nan
+    default = 0.0 if not moments.n else math.nan
     image = quantiles.image() or b"\x02\x01\x0f\x01" + _DEFAULT.k.to_bytes(2, "little") + b"\x08\0"
     return {
-        "distribution/kll": wl.Component(kll=wl.Sketch(image=_of_fork(image))),
-        "distribution/mean": wl.Component(fractional=unknown if mean is None else mean),
-        "distribution/m2": wl.Component(fractional=unknown if variance is None else variance * max(moments.n - 1, 0)),
+        "distribution/kll": wl.Component(kll=wl.Sketch(image=_fork_image(image))),
+        "distribution/mean": wl.Component(fractional=default if mean is None else mean),
+        "distribution/m2": wl.Component(fractional=default if variance is None else variance * max(moments.n - 1, 0)),
     }
 
 
@@ -171,22 +177,25 @@ def _quantiles_message(quantiles: Quantiles) -> pb.Quantiles:
 
 
 def _add_booleans(quantiles: Quantiles, moments: Moments, count: int, true: int) -> None:
-    """Some hundred values stand for all, each for a power of two: whylogs' quantiles are off by the weight of one."""
+    """Add booleans as a few hundred values, each with a power of two as its weight.
+
+    The rank error of quantiles in whylogs is the weight of one value.
+    """
     top = max(0, count.bit_length() - 9)
     for value, times in ((0.0, count - true), (1.0, true)):
         for level in range(top + 1):
-            standing = times >> top if level == top else times >> level & 1
-            if standing:
-                ranks = EvenRanks(level, np.full(standing, value), np.empty(0), value, value)
+            copies = times >> top if level == top else times >> level & 1
+            if copies:
+                ranks = EvenRanks(level, np.full(copies, value), np.empty(0), value, value)
                 quantiles.update(ColumnBatch("", "number", even_ranks=ranks))
     m2 = true * (count - true) / count
     batch = ColumnBatch("", "number", integer_sum=true, moments=(count, true / count, m2, math.nan, math.nan))
     moments.update(batch)
 
 
-def _of_fork(image: bytes) -> bytes:
-    """The image as whylogs' fork of DataSketches writes it."""
-    return image if image[0] != 5 else b"\x06" + image[1:_GAP_AT] + bytes(4) + image[_GAP_AT:]
+def _fork_image(image: bytes) -> bytes:
+    """The image in the format of whylogs' fork of DataSketches."""
+    return image if image[0] != 5 else b"\x06" + image[1:_GAP_OFFSET] + bytes(4) + image[_GAP_OFFSET:]
 
 
 def _cardinality(column: ColumnProfile) -> Components:
@@ -201,12 +210,15 @@ def _cardinality(column: ColumnProfile) -> Components:
 
 
 def _frequent_items(column: ColumnProfile) -> Components:
-    """The values of numbers and strings as text, and the booleans, in one sketch, whose offset holds for each."""
+    """Numbers, strings and booleans as text in one sketch.
+
+    The offset of the sketch holds for each of them.
+    """
     groups = [column.group(name) for name in ("number", "string")]
     summaries = [group.item_summary for group in groups if group.item_summary is not None]
     if not summaries:
         return {}
-    weights: dict[Any, int] = {}
+    weights: dict[Item, int] = {}
     for summary in summaries:
         for item in summary.items():
             text = item_text(item.value)  # type: ignore[arg-type]

@@ -1,1 +1,1 @@
-"""What of a stream is durable, and when."""
+"""Checkpoints: the durable state of a writer, and the decision when to save it."""

@@ -1,4 +1,4 @@
-"""What a checkpoint and the entries of a journal say ⇄ bytes: MessagePack, checked against these types when read."""
+"""Checkpoints and journal entries as MessagePack, checked against types when read."""
 
 from __future__ import annotations
 
@@ -8,32 +8,53 @@ from typing import Final, TypeVar
 import msgspec
 
 from polarsprof.errors import CorruptProfile
-from polarsprof.ingest.records import RecordBatch, packed, unpacked
-from polarsprof.stream.rotation import RotationState, Windowing  # noqa: TC001 - msgspec reads the annotations
+from polarsprof.ingest.records import RecordBatch, deserialize, serialize
+from polarsprof.windowing.windowing import Windowing  # noqa: TC001 - msgspec reads the annotations
 
 _Kind = TypeVar("_Kind")
 _ROWS: Final = b"R"
 _SEALED: Final = b"S"
 
 
+@dataclass(frozen=True, slots=True)
+class OpenWindow:
+    """An open window in a checkpoint, with its profile as a file.
+
+    `start_us` is its start, `seal_at_us` the watermark that seals it, in microseconds.
+    """
+
+    start_us: int
+    seal_at_us: int
+    profile: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RotationState:
+    """The state of a rotation in a checkpoint; instants in microseconds."""
+
+    latest_us: int | None = None
+    last_row_us: int = 0
+    open: tuple[OpenWindow, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriterState:
-    """All that a writer knows.
+    """The state of a writer.
 
     Attributes
     ----------
     dataset, late_dataset, windowing, spec_json, tags, metadata
-        What it was made with, so that anyone can go on from here.
+        The settings of the writer, so that another process can go on.
     panes
-        How many panes it made.
+        Number of panes sealed.
     dropped_told
-        How many rows of dropped panes stand in panes already.
+        Rows of dropped panes that later panes report.
     counts
-        Those of the windows that are sealed.
+        Counters of the sealed windows, by name.
     positions
-        Source → the next position to read.
+        Source → next position to read.
     rotation, late
-        The open windows, those of the rows that are too late apart.
+        The open windows, and the open windows of rows that are too late.
     """
 
     dataset: str
@@ -52,14 +73,14 @@ class WriterState:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What was sealed up to a checkpoint, in the journal after it, for those who find the checkpoint damaged.
+    """Windows sealed before a checkpoint, repeated in its journal in case of damage.
 
     Attributes
     ----------
     panes
-        How many panes the writer had made.
+        Number of panes sealed.
     windows
-        (start in microseconds, whether of rows that are too late) of the windows sealed since the checkpoint before.
+        (start in microseconds, whether of rows that are too late) of each window sealed since the last checkpoint.
     """
 
     panes: int
@@ -67,12 +88,12 @@ class Sealed:
 
 
 def state_bytes(state: WriterState) -> bytes:
-    """What a checkpoint holds."""
+    """Encode the state of a writer."""
     return msgspec.msgpack.encode(state)
 
 
 def state_of(data: bytes) -> WriterState:
-    """What a checkpoint says.
+    """Decode the state of a writer.
 
     Raises
     ------
@@ -88,7 +109,7 @@ class _Positions:
 
 
 def positions_of(data: bytes) -> dict[str, int]:
-    """The positions that a checkpoint says; all else in it is passed over.
+    """Decode only the positions of the state of a writer.
 
     Raises
     ------
@@ -99,18 +120,18 @@ def positions_of(data: bytes) -> dict[str, int]:
 
 
 def rows_entry(batch: RecordBatch) -> tuple[bytes, bytes] | None:
-    """An entry of rows, in parts; None where it could not give them back as they are."""
-    data = packed(batch)
+    """Encode an entry of rows, in parts; None if decoding would change a value."""
+    data = serialize(batch)
     return None if data is None else (_ROWS, data)
 
 
 def sealed_entry(sealed: Sealed) -> bytes:
-    """An entry of what was sealed."""
+    """Encode an entry of sealed windows."""
     return _SEALED + msgspec.msgpack.encode(sealed)
 
 
 def entry_of(data: bytes) -> RecordBatch | Sealed:
-    """What an entry says.
+    """Decode an entry.
 
     Raises
     ------
@@ -118,7 +139,7 @@ def entry_of(data: bytes) -> RecordBatch | Sealed:
         For other bytes.
     """
     kind, content = data[:1], data[1:]
-    return unpacked(content) if kind == _ROWS else _decoded(content, Sealed)
+    return deserialize(content) if kind == _ROWS else _decoded(content, Sealed)
 
 
 def _decoded(data: bytes, kind: type[_Kind]) -> _Kind:

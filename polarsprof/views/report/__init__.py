@@ -1,25 +1,25 @@
-"""Profiles of windows → one HTML page that needs nothing else: no script, no network, no other file.
+"""Profiles of windows as one self-contained HTML page.
 
-Below 1 MB for 100 columns over 200 windows. A content security policy in the page forbids everything but its own style
-sheet, by its hash. All text from the data is cleaned, cut to 200 characters and escaped.
+The page needs no script, no network and no other file. It stays below 1 MB for 100 columns over 200 windows. A content
+security policy in the page forbids everything except its own style sheet, identified by its hash. Text from the data is
+cleaned, cut to 200 characters and escaped.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from polarsprof.analysis.drift import drift as drift_of
 from polarsprof.errors import argument_error, plain_text
-from polarsprof.views.report.drift_section import checked_drift
+from polarsprof.profiles.profile import Profile
+from polarsprof.views.report.drift_section import drift_argument
 from polarsprof.views.report.model import report_model
 from polarsprof.views.report.page import page
 from polarsprof.views.report.sections import sections
 
 if TYPE_CHECKING:
     import polars as pl
-
-    from polarsprof.profiles.profile import Profile
 
 __all__ = ["report"]
 
@@ -31,45 +31,48 @@ def report(
     drift: pl.DataFrame | None = None,
     title: str | None = None,
 ) -> str:
-    """A page about a profile, or about the windows of a stream: overview, windows, columns, drift, what went wrong.
+    """A page about a profile, or about the windows of a stream.
+
+    It has an overview, and sections on windows, drift, columns, rejected and late rows, and the profile itself.
 
     Parameters
     ----------
     profiles
-        A profile; or one per window in the order of time, such as `store.profiles("clicks")`. They are taken one by
-        one, merged as `pp.merge` does, and stay as they are. Of those that track other things than the first, the
-        figures over time are shown alone, and the page says so.
+        A profile; or one per window in order of time, such as `store.profiles("clicks")`. They are read one by one,
+        merged as by `pp.merge`, and stay unchanged. A profile that tracks other statistics than the first one appears
+        only in the figures over time, and the page says so.
     reference
-        What to compare all of it with, as `pp.drift` does by default.
+        A profile to compare the merged profiles with, as `pp.drift` does by default.
     drift
-        Instead of a reference: a frame of `pp.drift`, to be shown. Without either there is no section on drift.
+        A frame of `pp.drift` to show instead of a comparison with a reference. Without either, the page has no section
+        on drift.
     title
-        The heading; default: the name of the data set.
+        The heading. Default: the name of the data set.
 
     Returns
     -------
     str
-        HTML in ASCII. `pathlib.Path("clicks.html").write_text(page)` writes it. About 5 KB a column, and 1 KB for each
-        of its lines over 200 windows.
+        HTML in ASCII, about 5 KB per column, and 1 KB for each of its lines over 200 windows.
+        `pathlib.Path("clicks.html").write_text(page)` writes it.
 
     Raises
     ------
     ArgumentError
-        For what is no profile, no frame of drift or no text, for a reference and a frame of drift together, and where
-        two profiles hold the same pane.
+        If an argument is no profile, no drift frame or no text, if both a reference and a drift frame are given, or if
+        two profiles contain the same pane.
     """
     heading = None if title is None else plain_text("title", title)
-    table = None if drift is None else checked_drift(drift)
+    table = None if drift is None else drift_argument(drift)
     if reference is not None and drift is not None:
         raise argument_error("drift", drift, "None beside a reference")
-    found = report_model(_each(profiles))
-    if reference is not None and found.whole is not None:
-        table = drift_of(reference, found.whole)
-    return page(sections(found, table, heading))
+    model = report_model(_profiles_argument(profiles))
+    if reference is not None and model.whole is not None:
+        table = drift_of(reference, model.whole)
+    return page(sections(model, table, heading))
 
 
-def _each(profiles: Any) -> Iterable[Profile]:
-    if hasattr(profiles, "merge_sections"):
+def _profiles_argument(profiles: object) -> Iterable[Profile]:
+    if isinstance(profiles, Profile):
         return [profiles]
     if isinstance(profiles, Iterable) and not isinstance(profiles, str | bytes):
         return profiles

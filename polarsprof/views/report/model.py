@@ -1,15 +1,15 @@
-"""What a report says, taken from the profiles of windows one by one: the whole, and a few figures of each window.
+"""The model of a report: all profiles merged, and some figures of each window.
 
-Some 64 profiles are in memory at a time, and 0.5 KB a column and window.
+Profiles are read in chunks of 64. The model takes 0.5 KB per column and window.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from polarsprof.analysis.figures import figures_of
+from polarsprof.analysis.figures import figures_of, figures_without_column
 from polarsprof.analysis.timeline import frame, window_row
 from polarsprof.errors import SpecMismatch, argument_error
 
@@ -18,75 +18,79 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from polarsprof.analysis.timeline import WindowRow
     from polarsprof.profiles.profile import Profile
 
-_MERGED_AT_ONCE: Final = 64
+_CHUNK_PROFILES: Final = 64
 QUANTILES: Final = ("q05", "q25", "q50", "q75", "q95")
 METRICS: Final = (*QUANTILES, "null_share", "distinct", "length_mean", "true_share")
 
 
 @dataclass
 class ReportModel:
-    """What a report is made of.
+    """The content of a report.
 
     Attributes
     ----------
     whole
-        All profiles merged, but for those in `apart`; None for no profile at all.
+        All profiles merged, except those in `apart`; None without any profile.
     apart
-        Why some profiles are not in the whole: they track other things.
+        Why some profiles are not part of the whole: they track other statistics.
     windows
-        A row per window, see `timeline.window_row`.
+        One row per window, without figures.
     figures
-        Path → position of the window → the figures of the column there.
+        Path → position of the window → figures of the column in that window.
     """
 
     whole: Profile | None = None
     apart: list[str] = field(default_factory=list)
-    windows: list[dict[str, Any]] = field(default_factory=list)
-    figures: dict[str, dict[int, dict[str, Any]]] = field(default_factory=dict)
+    windows: list[WindowRow] = field(default_factory=list)
+    figures: dict[str, dict[int, dict[str, object]]] = field(default_factory=dict)
 
     def timeline(self, path: str) -> pl.DataFrame:
-        """The figures of one column over the windows; where it had not come it is all null."""
-        found = self.figures.get(path, {})
-        rows = [row | found.get(i, {"null_share": 1.0 if row["rows"] else None}) for i, row in enumerate(self.windows)]
+        """Figures of one column over the windows; all null in windows without it."""
+        figures = self.figures.get(path, {})
+        rows = [
+            replace(window, figures=figures.get(position) or figures_without_column(window.rows))
+            for position, window in enumerate(self.windows)
+        ]
         return frame(rows, METRICS)
 
 
 def report_model(profiles: Iterable[Profile]) -> ReportModel:
-    """Take in profiles, in the order of time."""
-    found = ReportModel()
-    waiting = iter(profiles)
-    while chunk := list(islice(waiting, _MERGED_AT_ONCE)):
+    """Build the model from profiles in order of time."""
+    model = ReportModel()
+    iterator = iter(profiles)
+    while chunk := list(islice(iterator, _CHUNK_PROFILES)):
         for profile in chunk:
-            _take_figures(found, profile)
-        _merge(found, chunk)
-    return found
+            _add_window(model, profile)
+        _merge(model, chunk)
+    return model
 
 
-def _take_figures(found: ReportModel, profile: Profile) -> None:
+def _add_window(model: ReportModel, profile: Profile) -> None:
     if not hasattr(profile, "window"):
         raise argument_error("profiles", profile, "an iterable of Profile")
     if profile.window is None:
         return
-    position = len(found.windows)
-    found.windows.append(window_row(profile))
+    position = len(model.windows)
+    model.windows.append(window_row(profile, profile.window, {}))
     for path, column in profile.columns.items():
-        found.figures.setdefault(path, {})[position] = figures_of(column, METRICS)
+        model.figures.setdefault(path, {})[position] = figures_of(column, METRICS)
 
 
-def _merge(found: ReportModel, chunk: list[Profile]) -> None:
-    if found.whole is None:
-        found.whole = chunk.pop(0).copy()
+def _merge(model: ReportModel, chunk: list[Profile]) -> None:
+    if model.whole is None:
+        model.whole = chunk.pop(0).copy()
     try:
-        found.whole.merge(*chunk)
-    except SpecMismatch:  # nothing was merged: find out which of them fit
+        model.whole.merge(*chunk)
+    except SpecMismatch:  # nothing was merged, so merge one by one
         for profile in chunk:
-            _merge_one(found, found.whole, profile)
+            _merge_one(model, model.whole, profile)
 
 
-def _merge_one(found: ReportModel, whole: Profile, profile: Profile) -> None:
+def _merge_one(model: ReportModel, whole: Profile, profile: Profile) -> None:
     try:
         whole.merge(profile)
     except SpecMismatch as error:
-        found.apart.append(str(error))
+        model.apart.append(str(error))

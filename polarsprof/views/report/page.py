@@ -1,4 +1,4 @@
-"""Sections → a page: its policy, its style sheet, its table of contents, and how it prints."""
+"""The page around the sections: security policy, styles, table of contents."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ a{color:var(--accent)}
 nav{margin:14px 0}
 nav a{display:inline-block;margin-right:16px}
 small{overflow-wrap:anywhere}
-.facts{display:flex;flex-wrap:wrap;gap:10px;margin:14px 0;padding:0;list-style:none}
-.facts li{border:1px solid var(--line);border-radius:6px;padding:8px 14px;min-width:6em}
-.facts b{display:block;font-size:19px;font-weight:600;font-variant-numeric:tabular-nums}
+.tiles{display:flex;flex-wrap:wrap;gap:10px;margin:14px 0;padding:0;list-style:none}
+.tiles li{border:1px solid var(--line);border-radius:6px;padding:8px 14px;min-width:6em}
+.tiles b{display:block;font-size:19px;font-weight:600;font-variant-numeric:tabular-nums}
 .wide{overflow-x:auto}
 .polarsprof .wide td,.polarsprof .wide th{padding:3px 10px}
 .polarsprof .wide td.wrap{white-space:normal;min-width:22em;max-width:40em;overflow-wrap:anywhere}
@@ -51,7 +51,7 @@ caption{text-align:left;opacity:.75;padding:4px 0}
 @media screen and (prefers-color-scheme:dark){body{background:#14171a;color:#dfe3e8}}
 @page{margin:13mm}
 @media print{main{max-width:none;padding:0}body{background:#fff;color:#000}.polarsprof{font-size:10px}
-h2,h3,summary{break-after:avoid}.card,tr,.facts li,.strip>svg{break-inside:avoid}nav{display:none}
+h2,h3,summary{break-after:avoid}.card,tr,.tiles li,.strip>svg{break-inside:avoid}nav{display:none}
 .wide{overflow:visible}.polarsprof{overflow:visible}
 details::details-content{content-visibility:visible;display:block;block-size:auto}
 .card .parts{grid-template-columns:9em 13em minmax(120px,1fr) 200px;gap:6px 16px}
@@ -59,7 +59,7 @@ details::details-content{content-visibility:visible;display:block;block-size:aut
 svg{print-color-adjust:exact}}
 """
 ).replace("\n", "")
-# Nothing is loaded, nothing runs, no form is sent; the one style sheet is known by its hash.
+# The page loads nothing, runs no script and sends no form; a hash allows its style sheet.
 _POLICY: Final = (
     "default-src 'none'; base-uri 'none'; form-action 'none'; "
     f"style-src 'sha256-{b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'"
@@ -68,16 +68,16 @@ _POLICY: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One part of the page, escaped already.
+    """One section of the page; all texts are escaped.
 
     Attributes
     ----------
     id
-        Its anchor.
+        The anchor.
     heading
-        Its heading, which stands in the table of contents too.
+        The heading, also shown in the table of contents.
     content
-        HTML.
+        HTML below the heading.
     """
 
     id: str
@@ -87,7 +87,17 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A page without its frame: its title, what stands below it, its sections."""
+    """The content of a page; all texts are escaped.
+
+    Attributes
+    ----------
+    title
+        The heading of the page.
+    lead
+        HTML below the title.
+    sections
+        The sections in order.
+    """
 
     title: str
     lead: str
@@ -95,7 +105,7 @@ class Body:
 
 
 def page(body: Body) -> str:
-    """The whole page, in ASCII, so that no encoding can be mistaken."""
+    """The whole page in ASCII, so that it reads the same in any encoding."""
     contents = "".join(f'<a href="#{section.id}">{section.heading}</a>' for section in body.sections)
     parts = "".join(
         f'<section id="{section.id}" aria-labelledby="h-{section.id}"><h2 id="h-{section.id}">{section.heading}</h2>'

@@ -1,20 +1,24 @@
-"""What was gathered → the sections of the page: overview, windows, columns, drift, what went wrong, how it was made."""
+"""The sections of the page, from the model of the report."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from polarsprof.analysis.timeline import frame, is_drawn
+from polarsprof.analysis.drift import drift_counts
+from polarsprof.analysis.figures import all_null_columns
+from polarsprof.analysis.timeline import frame, window_marks
 from polarsprof.profiles import text
 from polarsprof.views import column_html, strip
 from polarsprof.views.html import tags
-from polarsprof.views.report.drift_section import drift_facts, drift_html
+from polarsprof.views.report.drift_section import drift_html
 from polarsprof.views.report.model import METRICS, QUANTILES
 from polarsprof.views.report.page import Body, Section
 from polarsprof.views.style import escaped
+from polarsprof.views.timeline_columns import is_drawable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     import polars as pl
 
@@ -24,40 +28,40 @@ if TYPE_CHECKING:
 
 _MARKS: Final = '<use href="#marks"/>'
 _LABELS: Final = {"length_mean": "mean length", "true_share": "true", "distinct": "distinct", "null_share": "nulls"}
-_EXAMPLES_APART: Final = 3
+_MAX_EXAMPLES: Final = 3
 
 
-def sections(found: ReportModel, drift: pl.DataFrame | None, title: str | None) -> Body:
-    """The page without its frame."""
-    whole = found.whole
+def sections(model: ReportModel, drift: pl.DataFrame | None, title: str | None) -> Body:
+    """The content of the page."""
+    whole = model.whole
     if whole is None:
         return Body(escaped(title or "") or "Profile", "", [Section("overview", "Overview", "<p>No profiles.</p>")])
     anchors = {path: f"c{i}" for i, path in enumerate(whole.columns)}
-    named = title if title is not None else whole.dataset
-    windows = frame(found.windows, ())
+    heading = title if title is not None else whole.dataset
+    windows = frame(model.windows, ())
     parts = [
-        Section("overview", "Overview", _overview(found, whole, drift, anchors)),
+        Section("overview", "Overview", _overview(model, whole, drift, anchors)),
         *([Section("windows", "Windows", _windows(windows))] if windows.height else []),
         *([Section("drift", "Drift", drift_html(drift, anchors))] if drift is not None else []),
-        Section("columns", "Columns", _columns(found, whole, anchors)),
-        Section("wrong", "Rejected and late", _wrong(whole, windows)),
+        Section("columns", "Columns", _columns(model, whole, anchors)),
+        Section("wrong", "Rejected and late", _rejected_and_late(whole, windows)),
         Section("about", "About this profile", _about(whole)),
     ]
-    lead = f"<p>{' · '.join(escaped(fact) for fact in text.facts(whole))}</p>{tags(whole)}"
-    return Body(escaped(named) or "Profile", lead, parts)
+    lead = f"<p>{' · '.join(escaped(fact) for fact in text.header_phrases(whole))}</p>{tags(whole)}"
+    return Body(escaped(heading) or "Profile", lead, parts)
 
 
 # ------------------------------------------------------------------------------------------------------------ overview
 
 
-def _overview(found: ReportModel, whole: Profile, drift: pl.DataFrame | None, anchors: Mapping[str, str]) -> str:
+def _overview(model: ReportModel, whole: Profile, drift: pl.DataFrame | None, anchors: Mapping[str, str]) -> str:
     counts: dict[str, int] = {"rows": whole.rows, "columns": len(whole.columns)}
-    if found.windows:
-        counts |= {"windows": len(found.windows)}
+    if model.windows:
+        counts |= {"windows": len(model.windows)}
     counts |= {"rejected rows": whole.rejected_rows, "late rows": whole.late_rows}
     if drift is not None:
-        counts |= {"drifted columns": drift_facts(drift)["drifted"]}
-    tiles = "".join(f"<li><b>{count:,}</b>{what}</li>" for what, count in counts.items())
+        counts |= {"drifted columns": drift_counts(drift)["drifted"]}
+    tiles = "".join(f"<li><b>{count:,}</b>{label}</li>" for label, count in counts.items())
     drifted = set() if drift is None else set(drift.filter(drift["drifted"].fill_null(value=False))["column"])
     rows = [_overview_row(path, column, anchors[path], drifted) for path, column in whole.columns.items()]
     headings = [
@@ -74,7 +78,7 @@ def _overview(found: ReportModel, whole: Profile, drift: pl.DataFrame | None, an
         if rows
         else "<p>There are no columns.</p>"
     )
-    return f'<ul class="facts">{tiles}</ul>{_apart(found)}{_emptiness(whole)}{index}'
+    return f'<ul class="tiles">{tiles}</ul>{_apart(model)}{_emptiness(whole)}{index}'
 
 
 def _overview_row(path: str, column: ColumnProfile, anchor: str, drifted: set[str]) -> str:
@@ -89,29 +93,30 @@ def _overview_row(path: str, column: ColumnProfile, anchor: str, drifted: set[st
     )
 
 
-def _apart(found: ReportModel) -> str:
-    if not found.apart:
+def _apart(model: ReportModel) -> str:
+    if not model.apart:
         return ""
-    examples = "".join(f"<li>{escaped(reason, 400)}</li>" for reason in dict.fromkeys(found.apart[:_EXAMPLES_APART]))
+    examples = "".join(f"<li>{escaped(reason, 400)}</li>" for reason in dict.fromkeys(model.apart[:_MAX_EXAMPLES]))
     return (
-        f'<p class="warn">{len(found.apart):,} of the profiles track other things than the first one. They are not in '
-        f"the figures of the whole, only in those over time.</p><ul>{examples}</ul>"
+        f'<p class="warn">{len(model.apart):,} of the profiles track other statistics than the first one. They appear '
+        f"in the figures over time, not in the figures of the whole.</p><ul>{examples}</ul>"
     )
 
 
 def _emptiness(whole: Profile) -> str:
-    columns = whole.columns
-    nothing = sum(not column.count for column in columns.values())
     if not whole.rows:
         return "<p>No row was profiled.</p>"
-    return f"<p>{nothing:,} of the columns hold nothing but nulls.</p>" if nothing else ""
+    columns = all_null_columns(whole)
+    return f"<p>{columns:,} of the columns contain only nulls.</p>" if columns else ""
 
 
 # ------------------------------------------------------------------------------------------------------------- windows
 
 
 def _windows(windows: pl.DataFrame) -> str:
-    rows = [_window_row(row) for row in windows.iter_rows(named=True)]
+    missing = set(window_marks(windows).missing)
+    fields = windows.select("window_start", "window_end", "rows", "late_rows", "rejected_rows", "panes").iter_rows()
+    rows = [_window_row(*row, is_missing=position in missing) for position, row in enumerate(fields)]
     headings = [("start", ""), ("end", ""), *[(name, "n") for name in ("rows", "late", "rejected", "panes")]]
     return (
         f'<div class="strip">{strip.rows_strip(windows, shared="marks")}{strip.legend(windows)}</div>'
@@ -120,77 +125,77 @@ def _windows(windows: pl.DataFrame) -> str:
     )
 
 
-def _window_row(row: Mapping[str, Any]) -> str:
-    start, end = (text.shown(row[side]) for side in ("window_start", "window_end"))
-    counts = (row["rows"], row["late_rows"], row["rejected_rows"], row["panes"])
+def _window_row(start: datetime, end: datetime, *counts: int, is_missing: bool) -> str:
     cells = "".join(f'<td class="n">{count:,}</td>' if count else "<td></td>" for count in counts)
-    missing = '<td class="n">missing</td><td></td><td></td><td></td>'
-    return f"<tr><td>{start}</td><td>{end}</td>{cells if row['panes'] or row['rows'] else missing}</tr>"
+    if is_missing:
+        cells = '<td class="n">missing</td><td></td><td></td><td></td>'
+    return f"<tr><td>{text.shown(start)}</td><td>{text.shown(end)}</td>{cells}</tr>"
 
 
 # ------------------------------------------------------------------------------------------------------------- columns
 
 
-def _columns(found: ReportModel, whole: Profile, anchors: Mapping[str, str]) -> str:
-    cards = [_card(found, path, column, anchors[path]) for path, column in whole.columns.items()]
+def _columns(model: ReportModel, whole: Profile, anchors: Mapping[str, str]) -> str:
+    cards = [_card(model, path, column, anchors[path]) for path, column in whole.columns.items()]
     return "".join(cards) or "<p>There are no columns.</p>"
 
 
-def _card(found: ReportModel, path: str, column: ColumnProfile, anchor: str) -> str:
+def _card(model: ReportModel, path: str, column: ColumnProfile, anchor: str) -> str:
     counts = f"<dl><dt>nulls</dt><dd>{column_html.nulls(column)}</dd>"
     distinct = column_html.distinct(column)
     counts += f"<dt>distinct</dt><dd>{distinct}</dd></dl>" if distinct else "</dl>"
     parts = (counts, column_html.values(column), column_html.distribution(column), column_html.top(column))
     content = "".join(f"<div>{part}</div>" for part in parts)
-    shown = f'<div class="parts">{content}</div>' if column.count else "<p>Nothing but nulls.</p>"
+    shown = f'<div class="parts">{content}</div>' if column.count else "<p>Only nulls.</p>"
     return (
         f'<section class="card" id="{anchor}" aria-labelledby="h-{anchor}"><h3 id="h-{anchor}">'
         f"{column_html.name_of(path)}</h3><small>{column_html.types_of(column)}</small>{shown}"
-        f"{_over_time(found, path)}{column_html.more(column)}</section>"
+        f"{_over_time(model, path)}{column_html.more(column)}</section>"
     )
 
 
-def _over_time(found: ReportModel, path: str) -> str:
-    """The strips of a column: quantiles, or what its kind has instead, nulls and distinct values."""
-    if len(found.windows) < 2:
+def _over_time(model: ReportModel, path: str) -> str:
+    """The strips of a column: quantiles, lengths, shares and distinct values it has."""
+    if len(model.windows) < 2:
         return ""
-    timeline = found.timeline(path)
+    timeline = model.timeline(path)
     known = {name for name in METRICS if timeline[name].count()}
     names: list[str] = [name for name in ("length_mean", "true_share", "distinct") if name in known]
     has_nulls = timeline.filter(timeline["null_share"] > 0).height
-    drawn = [strip.quantile_strip(timeline, _MARKS)] if known >= {*QUANTILES} and _has_quantiles(timeline) else []
+    strips = [strip.quantile_strip(timeline, _MARKS)] if known >= {*QUANTILES} and _has_quantiles(timeline) else []
     names += ["null_share"] * bool(has_nulls)
-    drawn += [strip.metric_strip(timeline, name, _MARKS, _LABELS[name]) for name in names]
-    return f'<div class="strip">{"".join(drawn)}</div>' if drawn else ""
+    strips += [strip.metric_strip(timeline, name, _MARKS, _LABELS[name]) for name in names]
+    return f'<div class="strip">{"".join(strips)}</div>' if strips else ""
 
 
 def _has_quantiles(timeline: pl.DataFrame) -> bool:
-    return all(is_drawn(timeline[name].dtype) for name in QUANTILES)
+    return all(is_drawable(timeline[name].dtype) for name in QUANTILES)
 
 
-# --------------------------------------------------------------------------------------------------- what went wrong
+# ---------------------------------------------------------------------------------------------- rejected and late
 
 
-def _wrong(whole: Profile, windows: pl.DataFrame) -> str:
+def _rejected_and_late(whole: Profile, windows: pl.DataFrame) -> str:
+    marks = window_marks(windows)
     counts = {
-        "rows that came after their window had been sealed": whole.late_rows,
-        "rows without usable time, filed under their arrival": whole.untimed_rows,
+        "rows that arrived after their window was sealed": whole.late_rows,
+        "rows without a usable time, assigned by their arrival": whole.untimed_rows,
         "rows too far in the future to move the watermark": whole.future_rows,
-        "rows of panes that no store would take": whole.dropped_rows,
-        "windows with late rows": int((windows["late_rows"] > 0).sum()),
-        "windows missing between others": int(((windows["panes"] == 0) & (windows["rows"] == 0)).sum()),
+        "rows of panes that no store accepted": whole.dropped_rows,
+        "windows with late rows": len(marks.late),
+        "windows missing between others": len(marks.missing),
     }
     tables = (
-        _counted("Rows kept out, by reason", whole.rejected.items()),
-        _counted("Values changed, or kept out of figures they cannot join, by reason", whole.degraded.items()),
-        _counted("Time", [(what, count) for what, count in counts.items() if count]),
+        _count_table("Rejected rows by reason", whole.rejected.items()),
+        _count_table("Values changed or excluded from figures, by reason", whole.degraded.items()),
+        _count_table("Time", [(label, count) for label, count in counts.items() if count]),
     )
     return "".join(tables) or "<p>Nothing was rejected, changed, late or missing.</p>"
 
 
-def _counted(caption: str, counts: Iterable[tuple[str, int]]) -> str:
+def _count_table(caption: str, counts: Iterable[tuple[str, int]]) -> str:
     ordered = sorted(counts, key=lambda entry: (-entry[1], entry[0]))
-    rows = [f'<tr><td class="wrap">{escaped(what)}</td><td class="n">{count:,}</td></tr>' for what, count in ordered]
+    rows = [f'<tr><td class="wrap">{escaped(label)}</td><td class="n">{count:,}</td></tr>' for label, count in ordered]
     headings = [("reason", ""), ("count", "n")]
     return f'<div class="wide">{column_html.table(rows, headings, caption)}</div>' if rows else ""
 

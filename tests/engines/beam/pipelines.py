@@ -1,7 +1,7 @@
-"""Pipelines on Beam's own runners, in the environment of Beam: `test_beam.py` runs this file there.
+"""Pipelines on the runners of Beam; `test_beam.py` runs this file in the environment of Beam.
 
-Batches run on the `FnApiRunner`, streams on the `BundleBasedDirectRunner`, which knows `TestStream`; these are what
-`DirectRunner` stands for where there is no Prism.
+Batches run on the `FnApiRunner`, streams on the `BundleBasedDirectRunner`, which supports `TestStream`. `DirectRunner`
+uses these two without Prism.
 """
 
 from __future__ import annotations
@@ -94,16 +94,16 @@ def window(start, end):
 @given(st.lists(st.lists(records | tables, max_size=5), max_size=5), st.booleans())
 def test_bundles_give_what_one_pass_over_all_elements_gives(bundles, sent):
     fn, coder = ProfileFn(), AccumulatorCoder()
-    gathered = [fn.compact(fn.add_inputs(fn.create_accumulator(), bundle)) for bundle in bundles]
-    gathered = [coder.decode(coder.encode(one)) if sent else one for one in gathered]
-    merged = fn.extract_output(fn.merge_accumulators(iter([fn.create_accumulator(), *gathered])))
+    accumulators = [fn.compact(fn.add_inputs(fn.create_accumulator(), bundle)) for bundle in bundles]
+    accumulators = [coder.decode(coder.encode(one)) if sent else one for one in accumulators]
+    merged = fn.extract_output(fn.merge_accumulators(iter([fn.create_accumulator(), *accumulators])))
     expected = pp.Profile()
     for element in (element for bundle in bundles for element in bundle):
         expected.merge(pp.profile([element] if isinstance(element, dict) else element))
     assert_profile_equal(merged, expected)
 
 
-def test_nothing_is_the_identity_and_accumulators_stay_as_they_are():
+def test_an_empty_accumulator_is_neutral_and_merging_changes_none():
     fn = ProfileFn(pp.ProfileSpec(k=100))
     one = fn.add_inputs(fn.create_accumulator(), [{"x": i} for i in range(1_000)])
     before = one.to_bytes()
@@ -116,7 +116,7 @@ def test_nothing_is_the_identity_and_accumulators_stay_as_they_are():
     assert fn.extract_output(fn.create_accumulator()).spec == pp.ProfileSpec(k=100)
 
 
-def test_the_function_and_the_transforms_travel():
+def test_the_function_and_the_transforms_can_be_pickled():
     fn = pickler.loads(pickler.dumps(ProfileFn(pp.ProfileSpec(lg_k=10))))
     profile = fn.apply([{"x": 1}, beam.Row(x=2, y="z"), b'{"x": 3}'])
     assert (profile["x"].sum, profile["y"].count, profile.spec.lg_k) == (6, 1, 10)
@@ -126,7 +126,7 @@ def test_the_function_and_the_transforms_travel():
         assert_that(found, equal_to(["clicks"]))
 
 
-def test_coders_are_registered_and_refuse_what_is_no_profile():
+def test_coders_are_registered_and_refuse_other_bytes():
     coder = registry.get_coder(pp.Profile)
     profile = pp.profile([{"x": 1}])
     assert type(coder) is ProfileCoder
@@ -139,7 +139,7 @@ def test_coders_are_registered_and_refuse_what_is_no_profile():
                 coder.decode(bad)
 
 
-def test_wrong_arguments_are_told_where_the_pipeline_is_built(tmp_path):
+def test_wrong_arguments_fail_when_the_pipeline_is_built(tmp_path):
     for wrong in (
         lambda: ProfileFn("k=100"),
         lambda: ProfileWindows(""),
@@ -159,13 +159,13 @@ def test_wrong_arguments_are_told_where_the_pipeline_is_built(tmp_path):
 # ------------------------------------------------------------------------------------------------------------ batches
 
 
-def test_a_batch_of_records_tables_and_rubbish_loses_no_row():
+def test_a_batch_of_records_tables_and_garbage_loses_no_row():
     rows = [{"x": i, "t": f"t{i % 7}", "f": i / 3 if i % 5 else float("nan")} for i in range(3_000)]
     table = pl.DataFrame(rows[1_000:])
     with batch() as pipeline:
         elements = pipeline | beam.Create([*rows[:500], *map(json.dumps, rows[500:1_000]), table, table.to_arrow()])
-        rubbish = pipeline | "rubbish" >> beam.Create([7, None, "no JSON", b"[1]", ("a", 1)])
-        profile = (elements, rubbish) | beam.Flatten() | beam.CombineGlobally(ProfileFn())
+        garbage = pipeline | "garbage" >> beam.Create([7, None, "no JSON", b"[1]", ("a", 1)])
+        profile = (elements, garbage) | beam.Flatten() | beam.CombineGlobally(ProfileFn())
         assert_that(profile, lambda found: _check_counts(found, rows))
 
 
@@ -182,7 +182,7 @@ def _check_counts(found, rows):
 
 
 @pytest.mark.parametrize("size", [1, 100])
-def test_of_nothing_there_is_an_empty_profile_or_none(size):
+def test_no_elements_give_an_empty_profile_or_none(size):
     with batch() as pipeline:
         nothing = pipeline | beam.Create([])
         assert_that(nothing | beam.CombineGlobally(ProfileFn()), equals(pp.Profile()), "global")
@@ -196,8 +196,8 @@ def test_segments_are_keys():
     with batch() as pipeline:
         keyed = pipeline | beam.Create(rows) | beam.WithKeys(lambda row: row["country"])
         found = keyed | beam.CombinePerKey(ProfileFn()) | beam.MapTuple(lambda key, p: (key, p.rows, p["x"].sum))
-        sums = [(f"c{c}", 100, sum(range(c, 300, 3))) for c in range(3)]
-        assert_that(found, equal_to(sums))
+        failures = [(f"c{c}", 100, sum(range(c, 300, 3))) for c in range(3)]
+        assert_that(found, equal_to(failures))
 
 
 def test_lineitem_through_beam_is_lineitem(tmp_path):
@@ -296,7 +296,7 @@ FIRINGS = [  # window, number, rows, of which late
 EAGER = partial(AfterWatermark, early=AfterProcessingTime(10), late=AfterCount(1))
 
 
-def told(profile):
+def firing_of(profile):
     ((_, number),) = profile.panes
     return profile.window, number, numbers(profile), profile.late_rows
 
@@ -314,7 +314,7 @@ def test_each_firing_of_a_stream_is_a_pane_and_every_row_counts_once(tmp_path):
             )
         )
         profiles = windows | ProfileWindows("clicks")
-        assert_that(profiles | beam.Map(told), equal_to(FIRINGS))
+        assert_that(profiles | beam.Map(firing_of), equal_to(FIRINGS))
         _ = profiles | WritePanes(tmp_path)
     store = pp.ProfileStore(tmp_path)
     everything = store.read("clicks")
@@ -337,7 +337,7 @@ def test_the_default_trigger_makes_late_rows_panes_too(tmp_path):
     assert (numbers(everything), everything.late_rows) == ([1, 2, 3, 4, 5, 6, 8], 3)
 
 
-def test_accumulating_firings_hold_the_window_again_and_are_no_panes(tmp_path):
+def test_accumulating_firings_repeat_rows_and_are_not_panes(tmp_path):
     accumulating = beam.WindowInto(
         FixedWindows(MINUTE), trigger=EAGER(), accumulation_mode=AccumulationMode.ACCUMULATING, allowed_lateness=100
     )
@@ -349,15 +349,15 @@ def test_accumulating_firings_hold_the_window_again_and_are_no_panes(tmp_path):
         assert_that(first, equal_to(growing))
     with pytest.raises(ArgumentError, match="ACCUMULATING"), stream() as pipeline:
         _ = pipeline | arriving() | accumulating | ProfileWindows("clicks") | WritePanes(tmp_path)
-    # A window that is set anew does not hide what the profiles are.
-    anew = "anew" >> beam.WindowInto(FixedWindows(MINUTE))
+    # A second WindowInto does not hide that the profiles are not panes.
+    rewindow = "rewindow" >> beam.WindowInto(FixedWindows(MINUTE))
     with pytest.raises(Exception, match="WritePanes"), stream() as pipeline:
-        _ = pipeline | arriving() | accumulating | ProfileWindows("clicks") | anew | WritePanes(tmp_path)
+        _ = pipeline | arriving() | accumulating | ProfileWindows("clicks") | rewindow | WritePanes(tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("windows", [SlidingWindows(60, 30), GlobalWindows()], ids=["sliding", "global"])
-def test_windows_of_which_panes_cannot_be_made_are_refused(windows, tmp_path):
+def test_windows_that_cannot_be_panes_are_refused(windows, tmp_path):
     with pytest.raises(ArgumentError, match="windowing"), batch() as pipeline:
         _ = (
             pipeline
@@ -372,7 +372,7 @@ def test_windows_of_which_panes_cannot_be_made_are_refused(windows, tmp_path):
 
 
 class FailsAfterwards(engine._Put):
-    """Puts a bundle, and fails at its end for the first two times: the runner tries it again."""
+    """Writes a bundle, and fails at its end the first two times, so that it is retried."""
 
     def __init__(self, store_url, marks):
         super().__init__(store_url, {})
@@ -382,43 +382,43 @@ class FailsAfterwards(engine._Put):
         tries = len(list(Path(self._marks).iterdir()))
         if tries < 2:
             Path(self._marks, str(tries)).touch()
-            raise RuntimeError("the worker dies after it wrote")
+            raise RuntimeError("the worker crashes after the write")
 
 
-def test_a_bundle_that_is_tried_again_counts_once(tmp_path):
+def test_a_retried_bundle_counts_once(tmp_path):
     marks, place = tmp_path / "marks", tmp_path / "store"
     marks.mkdir()
     transform = WritePanes(place)
     transform._put = FailsAfterwards(str(place), str(marks))
-    sums = 0
-    for _ in range(3):  # the runner itself gives up at once, so the pipeline is run again: of the same run
+    failures = 0
+    for _ in range(3):  # the runner does not retry, so the pipeline runs again as the same run
         try:
             with batch() as pipeline:
                 rows = pipeline | beam.Create(events(*((i, i) for i in range(300))))
                 windows = rows | beam.WindowInto(FixedWindows(100)) | ProfileWindows("clicks", run="2026-01-05")
                 _ = windows | transform
         except RuntimeError:
-            sums += 1
+            failures += 1
     store = pp.ProfileStore(place)
-    assert (sums, store.read("clicks").rows, len(store.files("clicks"))) == (2, 300, 3)
+    assert (failures, store.read("clicks").rows, len(store.files("clicks"))) == (2, 300, 3)
 
 
-def written(tmp_path, rows, run):
+def rows_after_writing(tmp_path, rows, run):
     with batch() as pipeline:
         windows = pipeline | beam.Create(rows) | beam.WindowInto(FixedWindows(100))
         _ = windows | ProfileWindows("clicks", run=run) | WritePanes(tmp_path)
     return pp.ProfileStore(tmp_path).read("clicks").rows
 
 
-def test_the_same_run_counts_once_another_one_again_and_other_rows_are_refused(tmp_path):
+def test_the_same_run_counts_once_and_other_rows_are_refused(tmp_path):
     rows = events(*((i, i) for i in range(300)))
-    assert written(tmp_path, rows, "monday") == 300
-    assert written(tmp_path, list(reversed(rows)), "monday") == 300
-    assert written(tmp_path, rows, "tuesday") == 600
-    assert written(tmp_path, rows, None) == 900
-    assert written(tmp_path, rows, None) == 1_200
+    assert rows_after_writing(tmp_path, rows, "monday") == 300
+    assert rows_after_writing(tmp_path, list(reversed(rows)), "monday") == 300
+    assert rows_after_writing(tmp_path, rows, "tuesday") == 600
+    assert rows_after_writing(tmp_path, rows, None) == 900
+    assert rows_after_writing(tmp_path, rows, None) == 1_200
     with pytest.raises(Exception, match="holds pane 1 of writer"):
-        written(tmp_path, rows + events((7, 7)), "monday")
+        rows_after_writing(tmp_path, rows + events((7, 7)), "monday")
 
 
 def test_objects_in_a_store_take_panes_once(tmp_path):
@@ -435,9 +435,9 @@ def test_objects_in_a_store_take_panes_once(tmp_path):
         list(put.process(Pane(other.to_bytes(), "clicks", pane.label, "w", 1, 2)))
 
 
-def test_counters_tell_what_was_written(tmp_path):
+def test_counters_count_written_panes_and_rows(tmp_path):
     pipeline = batch()
-    rows = pipeline | beam.Create([*events((1, 1), (2, 2)), TimestampedValue("rubbish", 3)])
+    rows = pipeline | beam.Create([*events((1, 1), (2, 2)), TimestampedValue("garbage", 3)])
     _ = rows | beam.WindowInto(FixedWindows(100)) | ProfileWindows("clicks") | WritePanes(tmp_path)
     result = pipeline.run()
     result.wait_until_finish()

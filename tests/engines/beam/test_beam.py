@@ -1,7 +1,7 @@
-"""Apache Beam: `pipelines.py` and the doctests of the module pass where Beam is.
+"""Apache Beam: `pipelines.py` and the doctests of the module pass in the environment of Beam.
 
-Beam wants older releases of protobuf and pyarrow than these tests run with, so it lies in an environment of its own,
-whose interpreter POLARSPROF_TEST_BEAM names. What passes there passes with those releases too.
+Beam needs older releases of protobuf and pyarrow than these tests, so it has a separate environment, whose interpreter
+POLARSPROF_TEST_BEAM names. The tests there also cover those releases.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[3]
 SECONDS = 300
 
 
-def in_its_environment(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run_in_environment_of_beam(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [interpreter("POLARSPROF_TEST_BEAM", "Apache Beam, pytest and Hypothesis"), *arguments],
         cwd=ROOT,
@@ -31,17 +31,17 @@ def in_its_environment(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_pipelines_pass_where_beam_is():
+def test_the_pipelines_pass_in_the_environment_of_beam():
     options = ["-q", "-p", "no:cacheprovider", "-o", "addopts=--strict-markers --doctest-modules -ra"]
     files = ["tests/engines/beam/pipelines.py", "polarsprof/engines/beam.py"]
-    ran = in_its_environment("-m", "pytest", *options, *files)
+    ran = run_in_environment_of_beam("-m", "pytest", *options, *files)
     assert ran.returncode == 0, ran.stdout[-10_000:] + ran.stderr[-2_000:]
     passed = re.search(r"(\d+) passed", ran.stdout)
     assert passed, ran.stdout
     assert int(passed[1]) >= 20
 
 
-def test_beam_is_in_a_group_of_its_own():
+def test_beam_is_in_a_separate_dependency_group():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     assert settings["dependency-groups"]["beam"]
     project = settings["project"]

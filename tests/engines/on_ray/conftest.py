@@ -1,4 +1,4 @@
-"""The laws are collected where Ray is."""
+"""The laws are collected only if Ray is installed."""
 
 from __future__ import annotations
 

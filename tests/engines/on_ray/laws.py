@@ -1,4 +1,4 @@
-"""Runs in the environment of Ray, started by `test_ray.py`: `pytest tests/engines/on_ray/laws.py`."""
+"""Profiles by Ray; `test_ray.py` runs this file in the environment of Ray."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def lineitem(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def items(lineitem):
-    """In memory, because each reading starts processes, and by Polars, because Ray cannot hold views of strings."""
+    """In memory, because reading starts processes; by Polars, because Ray lacks string views."""
     return ray.data.from_arrow([pl.read_parquet(file).to_arrow() for file in sorted(Path(lineitem).iterdir())])
 
 
@@ -85,7 +85,7 @@ def test_blocks_may_have_different_columns():
 
 
 def text_of(key):
-    """A key as text, since no NaN is equal to another; with numbers by their value, and one zero."""
+    """A key as text, because NaN is not equal to NaN; numbers by value, with one zero."""
     return repr([value + 0.0 if isinstance(value, float | int) else value for value in key])
 
 
@@ -125,7 +125,7 @@ def test_tensors_are_lists():
 
 @given(st.data())
 @settings(max_examples=8)
-def test_any_cut_into_blocks_gives_the_same(data):
+def test_any_blocks_give_the_same_profile(data):
     frame = data.draw(strategies.frames(max_rows=20))
     parts = [frame[rows] for rows in data.draw(strategies.cuts(frame.height))]
     found = profile_dataset(ray.data.from_arrow([part.to_arrow() for part in parts]))
@@ -141,15 +141,15 @@ def test_any_cut_into_blocks_gives_the_same(data):
         (7, "the name of a column"),
         ([], "the name of a column"),
         ([1], "the name of a column"),
-        (["k", "k"], "names that differ"),
+        (["k", "k"], "different names"),
     ],
 )
-def test_a_column_that_makes_no_groups_is_told(by, expected):
+def test_a_column_that_cannot_be_grouped_is_named(by, expected):
     with pytest.raises(ArgumentError, match=expected):
         profile_dataset(ray.data.from_arrow(tables()), by=by)
 
 
-def test_what_is_no_data_set_is_told():
+def test_an_object_that_is_not_a_data_set_is_refused():
     with pytest.raises(ArgumentError, match=r"a ray\.data\.Dataset"):
         profile_dataset(pa.table({"a": [1]}))
 

@@ -1,6 +1,6 @@
-"""Profiles by Ray are those of one process.
+"""Profiles by Ray equal those of one process.
 
-Ray runs in an environment of its own, whose interpreter POLARSPROF_TEST_RAY names; the laws are in `laws.py`.
+Ray runs in a separate environment, whose interpreter POLARSPROF_TEST_RAY names; the laws are in `laws.py`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ROOT = LAWS.parents[3]
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory):
-    """Law → what failed in it, empty where nothing did."""
+    """Law → its failures; empty if it holds."""
     python = interpreter("POLARSPROF_TEST_RAY", "polarsprof[ray], pytest, hypothesis and tpchgen-cli")
     report = tmp_path_factory.mktemp("ray") / "junit.xml"
     quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
@@ -40,7 +40,7 @@ def outcomes(tmp_path_factory):
     )
     assert report.exists(), ran.stdout[-5_000:]
     found: dict[str, str] = {}
-    for case in ET.parse(report).getroot().iter("testcase"):  # noqa: S314 - pytest wrote it a moment ago
+    for case in ET.parse(report).getroot().iter("testcase"):  # noqa: S314 - pytest wrote it
         law = case.get("name", "").partition("[")[0]
         failed = [part.text or "" for kind in ("failure", "error") for part in case.iter(kind)]
         found[law] = "\n".join([*filter(None, [found.get(law, "")]), *failed])
@@ -53,7 +53,7 @@ def test_a_law_holds_in_ray(law, outcomes):
     assert not outcomes[law]
 
 
-def test_without_ray_it_is_said_what_to_install(monkeypatch):
+def test_without_ray_an_error_names_the_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ImportError, match=r"pip install 'polarsprof\[ray\]'"):
         profile_dataset(None)

@@ -1,6 +1,7 @@
-"""Runs in the environment of PySpark: `queries.py PARQUET`, with a JSON list of SQL texts on standard input.
+"""Runs SQL queries in the environment of PySpark: `queries.py PARQUET`.
 
-They ask the view `windows`, which is the file. To standard output goes a list of rows for each, bytes in hexadecimal.
+Standard input has a JSON list of SQL texts, which query the view `windows` of the file. Standard output gets a list of
+rows for each, with bytes in hexadecimal.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def main(path: str) -> None:
     from pyspark.sql import SparkSession
 
     answers = os.dup(1)
-    os.dup2(2, 1)  # Java writes to the standard output what it pleases
+    os.dup2(2, 1)  # Java writes messages to the standard output
     builder = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
     builder = builder.config("spark.sql.shuffle.partitions", "1").config("spark.sql.session.timeZone", "UTC")
     spark = builder.config("spark.driver.memory", "1g").getOrCreate()

@@ -1,6 +1,6 @@
-"""Apache Spark reads what we write: HLL and KLL images in SQL, and ours is what Spark makes of the same values.
+"""Apache Spark reads HLL and KLL images in SQL, and creates the same ones.
 
-Spark runs in an environment of its own, whose interpreter POLARSPROF_TEST_SPARK names.
+Spark runs in an environment of its own; POLARSPROF_TEST_SPARK names its interpreter.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def test_sums_over_windows_count_nothing_twice(answers):
     assert answers["sums"] == [[ROWS, 0, ROWS, 0.0, max(values), sum(values)]]
 
 
-def test_what_spark_makes_of_the_same_values_is_what_we_make(profiles, answers):
+def test_sketches_of_spark_and_ours_are_the_same(profiles, answers):
     number, text, few, doubles, floats = (bytes.fromhex(image) for image in answers["theirs"][0])
     merged = pp.merge(profiles)
     theirs = pp.Profile.from_images(

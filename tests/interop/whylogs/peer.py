@@ -1,7 +1,7 @@
-"""Opens with whylogs what was written for it: `python peer.py FOLDER`, in an environment of whylogs 1.6.4.
+"""Opens written files with whylogs 1.6.4: `python peer.py FOLDER`.
 
-FOLDER holds ours.bin and rows.json; theirs.bin, of the same rows, and merged.bin, of both, are written beside them, and
-summary.json with every summary key of all three.
+FOLDER contains ours.bin and rows.json. The script adds theirs.bin, a profile of the same rows, merged.bin, a merge of
+both, and summary.json with every summary key of all three.
 """
 
 import json
