@@ -206,3 +206,32 @@ def test_the_p_value_of_classes_is_that_of_scipy(one, other, joined):
         row = drift_of(counts_as_values(first), counts_as_values(second))
         assert row["method"] == "frequent_items"
         assert row["p_value"] == pytest.approx(p_value_of(first, second, joined), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("counts", "joined"),
+    [
+        ([10, 0, 0, 0, 0, 0, 10, 10, 10, 10], [[0], [1, 2], [3, 4], [5, 6], [7], [8], [9]]),
+        ([10, 10, 10, 10, 10, 0, 0, 0, 0, 0], [[0], [1], [2], [3], [4], [5, 6], [7, 8, 9]]),  # too few are left after 8
+        ([5, 5, 5, 5, 5, 5, 5, 5, 5, 5], [[at] for at in range(10)]),
+        ([50, 0, 0, 0, 0, 0, 0, 0, 0, 0], [[0], [1, 2], [3, 4], [5, 6], [7, 8, 9]]),
+        ([6, 4, 6, 4, 6, 4, 6, 4, 5, 5], [[0], [1, 2], [3, 4], [5, 6], [7, 8, 9]]),
+    ],
+)
+def test_the_p_value_of_ordered_values_is_the_smallest_of_three_tests(counts, joined):
+    """Ten bins of 20 values; fewer than 5 expected of the 50 values on the other side join the next bins."""
+    reference = [at + 0.5 for at in range(200)]
+    current = [20 * at + (number + 1) * 20 / (count + 1) for at, count in enumerate(counts) for number in range(count)]
+    x, y = np.full(10, 20), np.array(counts)
+    row = drift_of(reference, current)
+    assert (row["method"], row["ks_lower"]) == ("quantiles", row["ks_upper"])
+    distance = stats.ks_2samp(reference, current).statistic
+    assert row["ks"] == pytest.approx(distance)
+    massart = 2 * np.exp(-2 * 200 * 50 / 250 * distance**2)
+    pearson = stats.chi2_contingency([[part[at].sum() for at in joined] for part in (x, y)], correction=False).pvalue
+    tails = [
+        2
+        * stats.fisher_exact([[a, 200 - a], [b, 50 - b]], alternative="less" if a / 200 < b / 50 else "greater").pvalue
+        for a, b in zip(x, y, strict=True)
+    ]
+    assert row["p_value"] == pytest.approx(min(1.0, 3 * min(massart, pearson, 10 * min(tails))), rel=1e-6)

@@ -176,7 +176,7 @@ def test_batches_are_read_one_after_the_other():
 def test_a_damaged_stream_file_is_refused_by_name(tmp_path, damage):
     ROWS.write_ipc_stream(tmp_path / "good.arrows")
     (tmp_path / "bad.arrows").write_bytes(damage((tmp_path / "good.arrows").read_bytes()))
-    with pytest.raises(ArgumentError, match=r"bad\.arrows.*expected an Arrow IPC stream"):
+    with pytest.raises(ArgumentError, match=r"bad.*expected an Arrow IPC stream"):
         pp.profile(tmp_path / "bad.arrows")
 
 

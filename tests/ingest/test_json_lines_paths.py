@@ -235,3 +235,33 @@ def test_polars_is_tried_less_and_less_often_while_it_fails(counted, monkeypatch
     for asked in range(1, 4):
         list(lines.batches(plain))
         assert tried == before + asked
+
+
+def test_windows_of_lines_have_the_columns_that_their_own_lines_have(tmp_path, counted):
+    """Lines read at once share their columns, of which a window gets those of its lines, nulls included."""
+    days: list[dict[str, object]] = [
+        {"note": NOTE},
+        {"note": None},
+        {"deep": {"a": 1, "b": None}},
+        {"deep": None, "items": [1, 2]},
+        {"items": [], "deep": {}},
+        {"items": None, "price": 1.5},
+        {"price": 2.0, "other": [{"a": None}]},
+        {"price": None},
+    ]
+    records = [
+        {"at": f"2026-01-{1 + number % len(days):02}T00:00:00Z", "id": number, "text": NOTE, **days[number % len(days)]}
+        for number in range(8_000)
+    ]
+    lines = lines_of(records)
+    assert len("\n".join(lines)) > 1 << 20
+    with pp.Session(tmp_path) as session:
+        options = {"with_rotation_time": "d", "timestamp": "at", "max_open_windows": 100}
+        with session.logger("orders", **options) as logger:
+            logger.log_json("\n".join(lines))
+        assert counted["pyarrow"] > 0
+        windows = session.store.windows("orders")
+        assert len(windows) == len(days)
+        for day, window in enumerate(windows):
+            found = session.store.read("orders", window.start, window.end)
+            assert_profile_equal(found, line_by_line("\n".join(lines[day :: len(days)]).encode()))

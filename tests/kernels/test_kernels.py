@@ -233,6 +233,7 @@ def every_way(series: pl.Series, monkeypatch: pytest.MonkeyPatch, spec: ProfileS
     return profiles
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LEAVES, ids=lambda kind: kind.name)
 @given(data=st.data())
 def test_every_method_of_counting_gives_the_same_figures(kind: Any, data: st.DataObject) -> None:

@@ -117,6 +117,7 @@ def _with_sizes(data, **sizes):
     return bytes(head)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "damage",
     [

@@ -228,16 +228,16 @@ def test_with_a_damaged_checkpoint_both_journals_count(tmp_path):
 def test_panes_are_listed_in_order_and_removed_one_by_one(tmp_path):
     storage = new(tmp_path)
     for number in (10, 9, 2):
-        storage.keep(number, b"pane %d" % number)
-    assert storage.kept_numbers() == [2, 9, 10]
-    assert storage.kept(9) == b"pane 9"
-    storage.keep(9, b"another")
-    assert storage.kept(9) == b"another"
-    storage.forget(9)
-    storage.forget(9)
-    assert storage.kept_numbers() == [2, 10]
+        storage.write_pane(number, b"pane %d" % number)
+    assert storage.pane_numbers() == [2, 9, 10]
+    assert storage.read_pane(9) == b"pane 9"
+    storage.write_pane(9, b"another")
+    assert storage.read_pane(9) == b"another"
+    storage.delete_pane(9)
+    storage.delete_pane(9)
+    assert storage.pane_numbers() == [2, 10]
     with pytest.raises(FileNotFoundError):
-        storage.kept(9)
+        storage.read_pane(9)
 
 
 def test_a_writer_that_lives_is_not_among_the_crashed(tmp_path):
@@ -296,7 +296,7 @@ def test_removing_leaves_nothing_and_leaving_everything(tmp_path):
     storage = new(tmp_path)
     storage.save(b"state 1")
     storage.save(b"state 2")
-    storage.keep(1, b"pane")
+    storage.write_pane(1, b"pane")
     assert not storage.gone
     crash(storage)
     assert names(tmp_path) == ["1.checkpoint", "1.journal", "1.pane", "2.checkpoint", "2.journal", "lock"]
@@ -324,7 +324,7 @@ def test_removal_ends_with_the_newest_checkpoint_and_the_lock(tmp_path, monkeypa
     storage = new(tmp_path)
     for number in range(1, 4):
         storage.save(b"state %d" % number)
-    storage.keep(1, b"pane")
+    storage.write_pane(1, b"pane")
     removed: list[str] = []
     remove = module.remove
 

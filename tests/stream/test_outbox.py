@@ -42,15 +42,15 @@ class MemorySpool:
     def __init__(self, *numbers: int) -> None:
         self.panes = {number: data_of(number) for number in numbers}
 
-    def keep(self, number: int, pane: bytes) -> None:
+    def write_pane(self, number: int, pane: bytes) -> None:
         self.panes[number] = pane
 
-    def kept(self, number: int) -> bytes:
+    def read_pane(self, number: int) -> bytes:
         if number not in self.panes:
             raise FileNotFoundError(number)
         return self.panes[number]
 
-    def forget(self, number: int) -> None:
+    def delete_pane(self, number: int) -> None:
         self.panes.pop(number, None)
 
 
@@ -194,12 +194,12 @@ def test_counters_and_published_panes_are_those_of_the_first_store_that_took_eac
     outbox = outbox_of(away, works, panes=2)
     outbox.publish(NOW_US, 2)
     assert (outbox.panes_written, outbox.bytes_written) == (2, 2 * PANE_BYTES)
-    assert outbox.take_published() == [data_of(1), data_of(2)]
-    assert outbox.take_published() == []
+    assert outbox.drain_published() == [data_of(1), data_of(2)]
+    assert outbox.drain_published() == []
     away.away = False
     outbox.publish(NOW_US, 2, at_once=True)
     assert (outbox.panes_written, outbox.bytes_written) == (2, 2 * PANE_BYTES)
-    assert outbox.take_published() == []
+    assert outbox.drain_published() == []
 
 
 def test_an_outage_is_one_warning_and_the_next_outage_another():
@@ -337,7 +337,7 @@ def test_a_pane_in_memory_is_published_from_there_though_there_is_a_spool():
 def test_a_pane_that_the_spool_lost_is_dropped_and_the_next_one_published():
     store = CountingStore()
     outbox = spooled(store, 1, 2)
-    outbox.spool.forget(1)
+    outbox.spool.delete_pane(1)
     outbox.publish(NOW_US, 2)
     assert store.numbers == [2]
     assert (outbox.rows_dropped, outbox.waiting_bytes, outbox.panes_written) == (10, 0, 1)
@@ -349,10 +349,10 @@ def test_a_spool_that_cannot_be_read_is_tried_again():
     class Broken(MemorySpool):
         broken = True
 
-        def kept(self, number: int) -> bytes:
+        def read_pane(self, number: int) -> bytes:
             if self.broken:
                 raise OSError("input/output error")
-            return super().kept(number)
+            return super().read_pane(number)
 
     store = CountingStore()
     outbox = Outbox([store], 1_000)

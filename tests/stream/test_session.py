@@ -455,6 +455,7 @@ def test_two_threads_that_close_a_logger_while_others_log_lose_no_accepted_row(t
     assert found == sum(accepted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "ending",
     ["", "import sys; sys.exit(3)", "raise RuntimeError('boom')", "import gc; del logger, session; gc.collect()"],

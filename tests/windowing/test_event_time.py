@@ -214,6 +214,7 @@ def test_integers_of_any_size_are_exact(sample, unit):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "dtype", [pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.Int128, pl.UInt8, pl.UInt32, pl.UInt64, pl.UInt128]
 )
@@ -287,6 +288,7 @@ def test_a_narrow_float_is_its_value(number, unit):
     )
 
 
+@pytest.mark.slow
 @given(number=st.integers(-(2**53), 2**53), unit=units)
 def test_equal_numbers_of_every_kind_are_equal_times(number, unit):
     expected = of_integer(number, unit)
@@ -302,6 +304,7 @@ def test_equal_numbers_of_every_kind_are_equal_times(number, unit):
         assert one(same, unit) == expected, repr(same)
 
 
+@pytest.mark.slow
 @given(number=st.decimals(-(10**24), 10**24, places=8, allow_nan=False, allow_infinity=False), unit=units)
 def test_a_decimal_is_its_digits(number, unit):
     column = pl.Series([f"{number:f}"]).str.to_decimal(scale=8)
@@ -462,6 +465,7 @@ def test_a_value_has_the_same_time_in_any_company(sample, unit):
     assert times.to_list() == [one(value, unit) for value in sample]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dtype", "values"),
     [
