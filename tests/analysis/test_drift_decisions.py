@@ -123,9 +123,14 @@ def test_fewer_values_may_have_fewer_distinct_ones_in_proportion():
 
 
 def test_errors_of_the_sketch_are_no_change_of_distinct_values():
-    """30,000 values are estimated to within some percent, which a factor of 1 does not take for a change."""
-    for shift in range(0, 60_000, 30_000):
-        assert not judged("distinct", list(range(30_000)), list(range(shift, shift + 30_000)), 1.0)
+    """Estimates of 30,000 values differ by some percent, which a factor of 1 does not take for a change."""
+    profiles = [pp.profile(pl.DataFrame({"x": range(at, at + 30_000)})) for at in range(0, 600_000, 30_000)]
+    thresholds = {**NO_THRESHOLDS, "distinct": 1.0}
+    estimates = [profile["x"].distinct.estimate for profile in profiles]
+    assert max(estimates) - min(estimates) > 600  # chance alone explains less
+    for reference in profiles[:5]:
+        for current in profiles:
+            assert pp.drift(reference, current, thresholds=thresholds)["reasons"].to_list() == [[]]
 
 
 # ------------------------------------------------------------------------------------------------------ width of bounds
@@ -215,6 +220,7 @@ def test_the_p_value_of_classes_is_that_of_scipy(one, other, joined):
         ([10, 10, 10, 10, 10, 0, 0, 0, 0, 0], [[0], [1], [2], [3], [4], [5, 6], [7, 8, 9]]),  # too few are left after 8
         ([5, 5, 5, 5, 5, 5, 5, 5, 5, 5], [[at] for at in range(10)]),
         ([50, 0, 0, 0, 0, 0, 0, 0, 0, 0], [[0], [1, 2], [3, 4], [5, 6], [7, 8, 9]]),
+        ([10, 0, 0, 10, 0, 0, 10, 0, 0, 20], [[0], [1, 2], [3], [4, 5], [6], [7, 8], [9]]),  # Pearson's is smallest
         ([6, 4, 6, 4, 6, 4, 6, 4, 5, 5], [[0], [1, 2], [3, 4], [5, 6], [7, 8, 9]]),
     ],
 )

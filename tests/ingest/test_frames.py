@@ -262,7 +262,7 @@ def test_the_length_of_a_csv_row_is_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr("polarsprof.ingest.csv._BLOCK_BYTES", 1 << 20)
     assert csv_profile(tmp_path, text)["y"].length.max == 5_000_000
     monkeypatch.setattr("polarsprof.ingest.csv._LARGE_BLOCK_BYTES", 1 << 20)
-    with pytest.raises(ArgumentError, match=r"data\.csv.*expected a CSV file"):
+    with pytest.raises(ArgumentError, match=r"expected a CSV file"):
         csv_profile(tmp_path, text)
 
 

@@ -210,6 +210,21 @@ def test_lines_without_nesting_are_learned_again_after_others(counted):
         assert counted["polars"] - calls == by_polars, data[:200]
 
 
+def test_a_column_of_timestamps_stays_when_it_is_null_everywhere():
+    """Its dtype is declared from then on, and a declared column comes back from lines without its key too."""
+    lines = JsonLines()
+    for at in ("2026-01-01T00:00:00Z", None):
+        data = "\n".join(lines_of([order(n, at=at, deep={"x": n}) for n in range(ROWS)]))
+        assert_profile_equal(profile_of(lines.batches(data)), line_by_line(data.encode()))
+    without_it = "\n".join(lines_of([order(n, deep={"x": n}) for n in range(ROWS)]))
+    assert_profile_equal(profile_of(lines.batches(without_it)), line_by_line(without_it.encode()))
+
+
+@pytest.mark.parametrize("number", ["9223372036854775808.0", "-9223372036854775808.0", "9223372036854774784.0"])
+def test_fractions_at_the_ends_of_64_bits_are_integers_if_they_fit(counted, number):
+    assert "by line" not in reader_of(with_line(f'{{"price":{number}}}'), counted)
+
+
 def test_polars_is_tried_less_and_less_often_while_it_fails(counted, monkeypatch):
     """After each failure it is left out of twice as many blocks, 64 at most; a success ends that."""
     tried = 0
