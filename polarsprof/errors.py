@@ -7,12 +7,14 @@ profile, and a `DataWarning` names each kind once.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 _SHOWN_CHARACTERS = 80
+_PATH_CHARACTERS = 4_096  # an error names its file in full
 
 
 class PolarsprofError(Exception):
@@ -62,8 +64,9 @@ class DataWarning(UserWarning):
 def argument_error(name: str, got: object, expected: str, hint: str = "") -> ArgumentError:
     """Build the error for wrong use: argument name, value, expected value, hint."""
     shown = " ".join(repr(got).split())
-    if len(shown) > _SHOWN_CHARACTERS:
-        shown = f"{shown[:_SHOWN_CHARACTERS]}…"
+    limit = _PATH_CHARACTERS if isinstance(got, str | os.PathLike) and os.sep in shown else _SHOWN_CHARACTERS
+    if len(shown) > limit:
+        shown = f"{shown[:limit]}…"
     text = f"{name}: got {shown} ({type(got).__name__}), expected {expected}"
     error = ArgumentError(f"{text}; {hint}" if hint else text)
     error.argument = name

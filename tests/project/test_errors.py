@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -63,3 +64,10 @@ def test_text_with_a_lone_surrogate_is_refused() -> None:
     assert plain_text("name", "ä") == "ä"
     with pytest.raises(ArgumentError, match="text that UTF-8 can encode; it holds a lone surrogate"):
         plain_text("name", "\ud800")
+
+
+def test_an_error_names_a_long_path_in_full():
+    path = "/data/" + "x" * 300 + "/orders.parquet"
+    for got in (path, Path(path)):
+        assert path in str(argument_error("path", got, "a file"))
+    assert len(str(argument_error("name", "x" * 300, "a name"))) < 150
