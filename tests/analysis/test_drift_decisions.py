@@ -133,6 +133,12 @@ def test_errors_of_the_sketch_are_no_change_of_distinct_values():
             assert pp.drift(reference, current, thresholds=thresholds)["reasons"].to_list() == [[]]
 
 
+@pytest.mark.parametrize("alpha", [0, 1, 1.5, -0.01, True, float("nan"), "0.1"])
+def test_a_level_of_significance_lies_between_0_and_1(alpha):
+    with pytest.raises(pp.errors.ArgumentError, match="alpha"):
+        drift_of([1], [1], alpha=alpha)
+
+
 # ------------------------------------------------------------------------------------------------------ width of bounds
 
 EXACT: dict[str, tuple[list[Any], list[Any]]] = {

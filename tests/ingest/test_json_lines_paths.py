@@ -280,3 +280,11 @@ def test_windows_of_lines_have_the_columns_that_their_own_lines_have(tmp_path, c
         for day, window in enumerate(windows):
             found = session.store.read("orders", window.start, window.end)
             assert_profile_equal(found, line_by_line("\n".join(lines[day :: len(days)]).encode()))
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "with a byte order mark"])
+def test_files_are_read_from_their_first_line_to_their_last(tmp_path, counted, mark):
+    data = "\n".join(PLAIN)
+    (tmp_path / "orders.ndjson").write_text(mark + data, "utf-8")
+    assert_profile_equal(pp.profile(tmp_path / "orders.ndjson"), line_by_line(data.encode()))
+    assert counted["pyarrow"] == 1

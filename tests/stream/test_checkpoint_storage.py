@@ -306,6 +306,21 @@ def test_removing_leaves_nothing_and_leaving_everything(tmp_path):
     assert storage.gone
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="asks Linux which files are open")
+@pytest.mark.parametrize("end", ["leave", "remove", "save"])
+def test_no_journal_stays_open(tmp_path, end):
+    def journals() -> list[str]:
+        links = Path("/proc/self/fd").iterdir()
+        paths = [link.readlink() for link in links if link.is_symlink() and link.exists()]
+        return [path.name for path in paths if path.parent == tmp_path and path.suffix == ".journal"]
+
+    storage = new(tmp_path)
+    storage.save(b"state 1")
+    assert journals() == ["orders.w.1.journal"]
+    storage.save(b"state 2") if end == "save" else getattr(storage, end)()
+    assert journals() == (["orders.w.2.journal"] if end == "save" else [])
+
+
 def test_files_that_cannot_be_listed_are_left_to_the_next_writer(tmp_path, monkeypatch):
     storage = new(tmp_path)
     storage.save(b"state")
@@ -332,7 +347,13 @@ def test_removal_ends_with_the_newest_checkpoint_and_the_lock(tmp_path, monkeypa
         removed.append(path.name.split(".", 2)[2])
         remove(path)
 
+    def synced(folder: Path) -> None:
+        removed.append("synced")
+        assert folder == tmp_path
+
     monkeypatch.setattr(module, "remove", noted)
+    monkeypatch.setattr(module, "sync_folder", synced)
     storage.remove()
+    assert [removed.pop(), removed.pop(-3)] == ["synced", "synced"]
     assert set(removed[:-2]) == {"1.pane", *numbered(2)}
     assert removed[-2:] == ["3.journal", "3.checkpoint"]
