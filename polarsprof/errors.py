@@ -7,6 +7,7 @@ profile, and a `DataWarning` names each kind once.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -67,6 +68,14 @@ def argument_error(name: str, got: object, expected: str, hint: str = "") -> Arg
     text = f"{name}: got {shown} ({type(got).__name__}), expected {expected}"
     error = ArgumentError(f"{text}; {hint}" if hint else text)
     error.argument = name
+    return error
+
+
+def file_error(path: str | os.PathLike[str], expected: str, hint: str = "") -> ArgumentError:
+    """Build the error for a file whose content is wrong; its path is never cut."""
+    text = f"path: got {os.fspath(path)!r}, expected {expected}"
+    error = ArgumentError(f"{text}; {' '.join(hint.split())}" if hint else text)
+    error.argument = "path"
     return error
 
 
