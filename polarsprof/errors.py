@@ -73,6 +73,14 @@ def argument_error(name: str, got: object, expected: str, hint: str = "") -> Arg
     return error
 
 
+def file_error(path: str | os.PathLike[str], expected: str, hint: str = "") -> ArgumentError:
+    """Build the error for a file whose content is wrong; its path is never cut."""
+    text = f"path: got {os.fspath(path)!r}, expected {expected}"
+    error = ArgumentError(f"{text}; {' '.join(hint.split())}" if hint else text)
+    error.argument = "path"
+    return error
+
+
 def plain_text(name: str, value: object, expected: str = "text") -> str:
     """Return the value; raise `ArgumentError` unless it is text that UTF-8 can encode."""
     if not isinstance(value, str):

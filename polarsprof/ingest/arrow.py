@@ -6,7 +6,6 @@ sees it. If no such type exists, it becomes a column of Python objects, whose va
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from contextlib import suppress
 from operator import itemgetter
@@ -21,10 +20,7 @@ from polarsprof.errors import argument_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-STREAM_SUFFIX: Final = ".arrows"
-_CONTINUATION: Final = b"\xff\xff\xff\xff"  # before each message of a stream
 _DECIMAL_DIGITS: Final = 38  # of 128 bits
 _METHODS: Final = ("__arrow_c_stream__", "__arrow_c_array__", "fetch_record_batch")
 
@@ -72,15 +68,16 @@ def _is_dataset(data: object) -> bool:
     return type(data).__module__ == "pyarrow._dataset" and (hasattr(data, "scanner") or hasattr(data, "to_reader"))
 
 
-def batches(data: ArrowTable) -> pa.RecordBatchReader:
+def batches(data: ArrowTable) -> Iterator[pa.RecordBatch]:
     """The batches of a foreign Arrow table.
 
-    Accepts an Arrow C stream or array, an ADBC cursor, or a pyarrow file or data set.
+    Accepts an Arrow C stream or array, an ADBC cursor, or a pyarrow file or data set. Batches that pyarrow reads from
+    bytes are validated completely, those of memory only in their sizes.
 
     Raises
     ------
     ArgumentError
-        If Arrow cannot represent the data, or a column name repeats.
+        If Arrow cannot represent the data, a batch is invalid, or a column name repeats.
     """
     try:
         reader = _reader(data)
@@ -88,13 +85,45 @@ def batches(data: ArrowTable) -> pa.RecordBatchReader:
         hint = f"Arrow says: {error}; records of mixed types go through log_records"
         expected = "a table whose columns have one type each and names of their own"
         raise argument_error("data", data, expected, hint) from error
-    name, count = max(Counter(reader.schema.names).items(), key=itemgetter(1), default=("", 0))
-    if count > 1:
+    if (name := repeated_name(reader.schema)) is not None:
         raise argument_error("data", data, "a table whose columns have names of their own", f"{name!r} comes twice")
-    return reader
+    is_read = isinstance(data, pa.RecordBatchFileReader | pa.RecordBatchStreamReader) or _is_dataset(data)
+    for batch in reader:
+        try:
+            batch.validate(full=is_read)
+        except pa.ArrowException as error:
+            raise argument_error("data", data, "valid Arrow data", f"Arrow says: {error}") from error
+        yield batch
+
+
+def _own_reader(
+    data: pa.RecordBatchReader | pa.Table | pa.RecordBatch | pa.RecordBatchFileReader,
+) -> pa.RecordBatchReader:
+    """The reader of an object of pyarrow.
+
+    Not by the C interface, which does not pass the sizes of buffers that `validate` checks.
+    """
+    match data:
+        case pa.Table():
+            return data.to_reader()
+        case pa.RecordBatch():
+            return pa.RecordBatchReader.from_batches(data.schema, [data])
+        case pa.RecordBatchFileReader():
+            batches = map(data.get_batch, range(data.num_record_batches))
+            return pa.RecordBatchReader.from_batches(data.schema, batches)
+        case _:
+            return data
+
+
+def repeated_name(schema: pa.Schema) -> str | None:
+    """A name that two columns have; None if there is none."""
+    name, count = max(Counter(schema.names).items(), key=itemgetter(1), default=("", 0))
+    return name if count > 1 else None
 
 
 def _reader(data: ArrowTable) -> pa.RecordBatchReader:
+    if isinstance(data, pa.RecordBatchReader | pa.Table | pa.RecordBatch | pa.RecordBatchFileReader):
+        return _own_reader(data)
     if hasattr(data, "__arrow_c_stream__"):
         return pa.RecordBatchReader.from_stream(data)
     if hasattr(data, "__arrow_c_array__"):
@@ -102,35 +131,20 @@ def _reader(data: ArrowTable) -> pa.RecordBatchReader:
         return pa.RecordBatchReader.from_batches(batch.schema, [batch])
     if hasattr(data, "fetch_record_batch"):
         return data.fetch_record_batch()
-    if isinstance(data, pa.RecordBatchFileReader):
-        return pa.RecordBatchReader.from_batches(data.schema, map(data.get_batch, range(data.num_record_batches)))
     dataset = cast("ArrowDataset", data)
     return (dataset if hasattr(dataset, "to_reader") else dataset.scanner()).to_reader()
 
 
-def is_stream_file(path: Path) -> bool:
-    """Whether a file is an IPC stream, by its suffix or its first bytes."""
-    if path.suffix.lower() == STREAM_SUFFIX:
-        return True
-    with path.open("rb") as file:
-        return file.read(len(_CONTINUATION)) == _CONTINUATION
+def is_readable(schema: pa.Schema) -> bool:
+    """Whether Polars itself reads all columns correctly, and none of them has the name of another."""
+    return repeated_name(schema) is None and all(map(_is_readable, schema.types))
 
 
-def stream_file_batches(path: Path) -> Iterator[pa.RecordBatch]:
-    """The batches of an IPC stream in a file.
-
-    Raises
-    ------
-    ArgumentError
-        If the file is no stream or is truncated.
-    """
+def _is_readable(kind: pa.DataType) -> bool:
     try:
-        with pa.OSFile(os.fspath(path)) as file:
-            yield from batches(pa.ipc.open_stream(file))
-    except (pa.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:  # of the operating system, not of the content
-            raise
-        raise argument_error("path", os.fspath(path), "an Arrow IPC stream", f"Arrow says: {error}") from error
+        return not isinstance(kind, pa.BaseExtensionType) and bool(_readable_type(kind) == kind)
+    except pa.ArrowException:
+        return False
 
 
 def frame_of(batch: pa.RecordBatch) -> pl.DataFrame:

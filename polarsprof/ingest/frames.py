@@ -18,7 +18,7 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from polarsprof.errors import DataWarning, argument_error
-from polarsprof.ingest import arrow
+from polarsprof.ingest import arrow, ipc
 from polarsprof.ingest.csv import REJECTED, csv_frames
 from polarsprof.kernels.batch import TypedColumns
 from polarsprof.windowing.event_time import event_times
@@ -41,13 +41,9 @@ JSON_LINES: Final = (".ndjson", ".jsonl")
 # Suffix of a file → the function of Polars that scans it.
 _SCANS: Final[Mapping[str, Callable[[Path], pl.LazyFrame]]] = {
     ".parquet": partial(pl.scan_parquet, glob=False),
-    ".arrow": partial(pl.scan_ipc, glob=False),
-    ".feather": partial(pl.scan_ipc, glob=False),
-    ".ipc": partial(pl.scan_ipc, glob=False),
 }
-_IPC: Final = (".arrow", ".feather", ".ipc", arrow.STREAM_SUFFIX)
 _SHOWN_NAMES: Final = 10
-SUFFIXES: Final = (*_SCANS, arrow.STREAM_SUFFIX, ".csv", *JSON_LINES)
+SUFFIXES: Final = (".parquet", *ipc.SUFFIXES, ".csv", *JSON_LINES)
 
 
 class FrameBatch:
@@ -194,8 +190,8 @@ def _file_frames(path: Path) -> Iterator[pl.DataFrame]:
     suffix = path.suffix.lower()
     if suffix == ".csv":
         return csv_frames(path)
-    if suffix in _IPC and arrow.is_stream_file(path):
-        return _foreign_frames(arrow.stream_file_batches(path))
+    if suffix in ipc.SUFFIXES:
+        return _foreign_frames(ipc.ipc_batches(path))
     return _scan_frames(path)
 
 
