@@ -136,7 +136,7 @@ def _reader(data: ArrowTable) -> pa.RecordBatchReader:
 
 
 def is_readable(schema: pa.Schema) -> bool:
-    """Whether Polars itself reads all columns correctly, and none of them has the name of another."""
+    """Whether Polars reads all columns correctly and their names are unique."""
     return repeated_name(schema) is None and all(map(_is_readable, schema.types))
 
 

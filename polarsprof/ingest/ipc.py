@@ -87,7 +87,7 @@ def _refuse_repeated_names(schema: pa.Schema) -> None:
 
 
 def _number_of_batches(path: Path) -> int:
-    """The number of record batches before the footer; of those before the first message that is damaged."""
+    """The number of record batches before the footer or the first damaged message."""
     number = 0
     with pa.memory_map(str(path)) as file:  # bodies are not read
         file.seek(_PREFIX_BYTES)
