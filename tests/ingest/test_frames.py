@@ -84,7 +84,7 @@ def test_a_file_is_read_completely_in_spans(tmp_path, monkeypatch, suffix, rows)
         frame.write_parquet(path, row_group_size=64)
     else:
         frame.write_ipc(path, record_batch_size=64)
-    monkeypatch.setattr(frames, "_SPAN_ROWS", 100)
+    monkeypatch.setattr("polarsprof.ingest.parquet._SPAN_ROWS", 100)
     parts = list(frames.frames(path))
     assert pl.concat([frame.clear(), *parts]).equals(frame)
     assert max([part.height for part in parts], default=0) <= 100
