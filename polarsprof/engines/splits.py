@@ -11,12 +11,11 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from polarsprof.errors import argument_error
-from polarsprof.ingest.frames import FrameBatch, paths, span_frames
+from polarsprof.ingest.frames import PARQUET, FrameBatch, paths
 from polarsprof.ingest.json_lines import row_batches
+from polarsprof.ingest.pages import Footer
+from polarsprof.ingest.parquet import parquet_frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -47,7 +46,7 @@ class Split:
         """The rows, in bounded batches."""
         if self.span is None:
             return row_batches(self.files)
-        return map(FrameBatch, span_frames(Path(*self.files), *self.span))
+        return map(FrameBatch, parquet_frames(Path(*self.files), self.span))
 
 
 def splits_of(data: object) -> Iterator[Split]:
@@ -65,7 +64,7 @@ def splits_of(data: object) -> Iterator[Split]:
         if group and (group_bytes + file_bytes > _SPLIT_BYTES or len(group) == _SPLIT_FILES):
             yield Split(tuple(group))
             group, group_bytes = [], 0
-        if file_bytes > _SPLIT_BYTES and file.suffix.lower() == ".parquet":
+        if file_bytes > _SPLIT_BYTES and file.suffix.lower() == PARQUET:
             yield from _row_splits(file, file_bytes)
         else:
             group.append(str(file))
@@ -98,18 +97,13 @@ def _size_bytes(file: Path) -> int:
 def _row_splits(file: Path, file_bytes: int) -> Iterator[Split]:
     """Spans of whole row groups, because reading a part of one costs as much."""
     try:
-        group_rows = _rows_per_group(file)
-    except (pa.ArrowException, OSError):  # reading the file raises the error
+        group_rows = Footer(file).group_rows
+    except (ValueError, OSError):  # reading the file raises the error
         group_rows = []
     number = -(-file_bytes // _SPLIT_BYTES)
     min_rows = -(-sum(group_rows) // number)
     spans = list(_spans(group_rows, min_rows))
     yield from [Split((str(file),), span) for span in spans] or [Split((str(file),))]
-
-
-def _rows_per_group(file: Path) -> list[int]:
-    metadata = pq.read_metadata(file)
-    return [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
 
 
 def _spans(group_rows: Iterable[int], min_rows: int) -> Iterator[tuple[int, int]]:

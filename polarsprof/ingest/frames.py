@@ -10,40 +10,35 @@ import glob
 import os
 import warnings
 from collections import Counter
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, TypeGuard
 
 import polars as pl
-from polars.exceptions import PolarsError
+from polars.exceptions import PanicException
 
 from polarsprof.errors import DataWarning, argument_error
 from polarsprof.ingest import arrow, ipc
 from polarsprof.ingest.csv import REJECTED, csv_frames
+from polarsprof.ingest.parquet import parquet_frames
+from polarsprof.ingest.queries import BATCH_ROWS, query_batches
 from polarsprof.kernels.batch import TypedColumns
 from polarsprof.windowing.event_time import event_times
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
 
-BATCH_ROWS: Final = 262_144
 MAX_DEPTH: Final = 32
-# Rows of a file that Polars can read ahead. Without a bound, 4 million rows took 100 MiB more and the same time.
-_SPAN_ROWS: Final = 2 * BATCH_ROWS
 
 # Not read by Polars' reader, which turns values of mixed kinds into strings; see `json_lines`.
 JSON_LINES: Final = (".ndjson", ".jsonl")
 
-# Suffix of a file → the function of Polars that scans it.
-_SCANS: Final[Mapping[str, Callable[[Path], pl.LazyFrame]]] = {
-    ".parquet": partial(pl.scan_parquet, glob=False),
-}
+PARQUET: Final = ".parquet"
 _SHOWN_NAMES: Final = 10
-SUFFIXES: Final = (".parquet", *ipc.SUFFIXES, ".csv", *JSON_LINES)
+SUFFIXES: Final = (PARQUET, *ipc.SUFFIXES, ".csv", *JSON_LINES)
 
 
 class FrameBatch:
@@ -156,20 +151,12 @@ def _files_of(folder: Path) -> list[Path]:
     return known
 
 
-def scan(path: Path) -> pl.LazyFrame:
-    """The lazy frame over one file, scanned by its suffix."""
-    suffix = path.suffix.lower()
-    if suffix not in _SCANS:
-        raise argument_error("path", os.fspath(path), f"a file that ends in one of {', '.join(SUFFIXES)}")
-    return _SCANS[suffix](path)
-
-
 def _frames(data: object) -> Iterator[pl.DataFrame]:
     match data:
         case pl.DataFrame():
             yield data
         case pl.LazyFrame():
-            yield from data.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True)
+            yield from _lazy_frames(data)
         case pl.Series():
             yield data.to_frame()
         case str() | os.PathLike():
@@ -192,25 +179,17 @@ def _file_frames(path: Path) -> Iterator[pl.DataFrame]:
         return csv_frames(path)
     if suffix in ipc.SUFFIXES:
         return _foreign_frames(ipc.ipc_batches(path))
-    return _scan_frames(path)
+    if suffix == PARQUET:
+        return parquet_frames(path)
+    raise argument_error("path", os.fspath(path), f"a file that ends in one of {', '.join(SUFFIXES)}")
 
 
-def _scan_frames(path: Path) -> Iterator[pl.DataFrame]:
+def _lazy_frames(query: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    """The batches of a lazy frame; a panic of Polars is an `ArgumentError`."""
     try:
-        rows = scan(path).select(pl.len()).collect().item()
-    except PolarsError as error:
-        raise type(error)(f"{path}: {error}") from error
-    yield from span_frames(path, 0, rows)
-
-
-def span_frames(path: Path, first: int, rows: int) -> Iterator[pl.DataFrame]:
-    """The frames of `rows` rows of a scanned file, from row number `first` on."""
-    try:
-        whole = scan(path)
-        for offset in range(0, rows, _SPAN_ROWS):
-            yield from _frames(whole.slice(first + offset, min(_SPAN_ROWS, rows - offset)))
-    except PolarsError as error:
-        raise type(error)(f"{path}: {error}") from error
+        yield from query_batches(query)
+    except PanicException as error:
+        raise argument_error("data", query, "a lazy frame that Polars can collect", f"Polars says: {error}") from error
 
 
 def _foreign_frames(batches: Iterable[pa.RecordBatch]) -> Iterator[pl.DataFrame]:

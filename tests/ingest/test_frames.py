@@ -84,7 +84,7 @@ def test_a_file_is_read_completely_in_spans(tmp_path, monkeypatch, suffix, rows)
         frame.write_parquet(path, row_group_size=64)
     else:
         frame.write_ipc(path, record_batch_size=64)
-    monkeypatch.setattr(frames, "_SPAN_ROWS", 100)
+    monkeypatch.setattr("polarsprof.ingest.parquet._SPAN_ROWS", 100)
     parts = list(frames.frames(path))
     assert pl.concat([frame.clear(), *parts]).equals(frame)
     assert max([part.height for part in parts], default=0) <= 100
@@ -291,3 +291,25 @@ def test_memory_does_not_grow_with_the_size_of_a_csv_file(tmp_path):
         assert int(rows) == size * 1_000
         peaks.append(int(peak_kib))
     assert peaks[1] < peaks[0] + 30_000  # the files are 12 and 96 MiB
+
+
+@pytest.mark.parametrize("line", [b"\xe9,2", b"\xe9,2,3", b"\xe9"], ids=["fields", "more", "fewer"])
+@pytest.mark.parametrize("end", ["\n4,ü\n", ""], ids=["middle", "end"])
+def test_a_csv_line_that_is_not_utf_8_keeps_no_other_out(tmp_path, capfd, line, end):
+    profile = csv_profile(tmp_path, "a,b\n1,ö\n".encode() + line + end.encode())
+    assert (profile.rows, profile.rejected_rows, profile["a"].sum) == ((2, 1, 5) if end else (1, 1, 1))
+    assert {item.value for item in profile["b"].frequent_items()} == ({"ö", "ü"} if end else {"ö"})
+
+
+@pytest.mark.parametrize("bad", ['10,"n10,3', '10,n10,"3', '"10,n10,3'])
+@pytest.mark.parametrize("number", [1, 11, 20_000])
+@pytest.mark.parametrize("large", [False, True], ids=["within a block", "beyond a block"])
+def test_an_unclosed_quote_costs_one_csv_line(tmp_path, monkeypatch, bad, number, large):
+    if large:
+        monkeypatch.setattr("polarsprof.ingest.csv._BLOCK_BYTES", 1 << 14)
+        monkeypatch.setattr("polarsprof.ingest.csv._LARGE_BLOCK_BYTES", 1 << 16)
+    lines = ["id,name,v", *(f"{i},n{i % 97},{i % 13}" for i in range(20_000))]
+    lines[number] = bad
+    profile = csv_profile(tmp_path, "\n".join(lines) + "\n")
+    assert (profile.rows, profile.rejected_rows) == (19_999, 1)
+    assert profile["id"].sum == sum(range(20_000)) - (number - 1)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from support.arrow_types import NO_MEANING, SAME_MEANING
+from support.damage import outcomes_of_flips
 
 import polarsprof as pp
 from polarsprof.errors import ArgumentError
@@ -26,23 +25,6 @@ TABLE = pa.table({
     "pairs": pa.array([[("k", i)] for i in range(200)], pa.map_(pa.string(), pa.int64())),
 })  # fmt: skip
 
-# Profiles each damaged copy of a file, in a process that a signal would end.
-CHILD = """
-import collections, pathlib, random, sys
-import polarsprof as pp
-path, seed, flips, rows = pathlib.Path(sys.argv[1]), *map(int, sys.argv[2:])
-good, draw, outcomes = path.read_bytes(), random.Random(seed), collections.Counter()
-for _ in range(flips):
-    data = bytearray(good)
-    data[draw.randrange(len(data))] ^= 1 << draw.randrange(8)
-    path.write_bytes(data)
-    try:
-        outcomes["read" if pp.profile(path).rows == rows else "lost rows"] += 1
-    except pp.errors.ArgumentError as error:
-        outcomes["refused" if str(path) in str(error) else "refused without the path"] += 1
-print(sorted(outcomes))
-"""
-
 
 def write(path: Path, table: pa.Table, max_chunksize: int | None = None, **options: str) -> Path:
     new = pa.ipc.new_stream if path.suffix == ".arrows" else pa.ipc.new_file
@@ -55,9 +37,7 @@ def write(path: Path, table: pa.Table, max_chunksize: int | None = None, **optio
 @pytest.mark.parametrize("options", [{}, {"compression": "lz4"}], ids=["plain", "lz4"])
 def test_no_flipped_bit_ends_the_process_or_loses_a_row(tmp_path, name, options):
     path = write(tmp_path / name, TABLE, 64, **options)
-    command = [sys.executable, "-c", CHILD, str(path), "1", "300", "200"]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "['read', 'refused']\n", "")
+    assert outcomes_of_flips(path, flips=300, rows=200) == (["read", "refused"], "")
 
 
 @pytest.mark.parametrize("name", ["rows.arrows", "rows.arrow"])
