@@ -1,4 +1,4 @@
-"""The footer and the page headers of a Parquet file, checked before Polars reads the file.
+"""The footer and page headers of a Parquet file, checked before Polars reads it.
 
 Polars allocates as many bytes as a header says, and an allocation that fails ends the process. So do the properties of
 row groups and columns in pyarrow, if one of them is damaged. The check reads about 100 bytes for each page, which has

@@ -1,4 +1,4 @@
-"""Parquet files → frames, read by Polars where that is safe and by pyarrow elsewhere.
+"""Parquet files → frames, read by Polars if that is safe and by pyarrow otherwise.
 
 Polars reads most files two times as fast. But it panics on some types, aborts the process on some damaged pages, and
 can lose the rows after a damaged one. So pyarrow reads the footer first, the page headers are checked, and the number

@@ -1,4 +1,4 @@
-"""Quotes of a CSV file that are never closed, and the file without the lines that open them.
+"""Quotes of a CSV file that are never closed, and the file without their lines.
 
 A reader of CSV takes the rest of the file after such a quote for one cell.
 """
