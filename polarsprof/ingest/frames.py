@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, TypeGuard
 
 import polars as pl
-from polars.exceptions import PanicException
+from polars.exceptions import PanicException, PolarsError
 
-from polarsprof.errors import DataWarning, argument_error
+from polarsprof.errors import DataWarning, argument_error, file_error
 from polarsprof.ingest import arrow, ipc
 from polarsprof.ingest.csv import REJECTED, csv_frames
 from polarsprof.ingest.parquet import parquet_frames
@@ -177,11 +177,20 @@ def _file_frames(path: Path) -> Iterator[pl.DataFrame]:
     suffix = path.suffix.lower()
     if suffix == ".csv":
         return csv_frames(path)
+    if suffix in ipc.SUFFIXES and ipc.is_of_polars(path):
+        return _polars_ipc_frames(path)
     if suffix in ipc.SUFFIXES:
         return _foreign_frames(ipc.ipc_batches(path))
     if suffix == PARQUET:
         return parquet_frames(path)
     raise argument_error("path", os.fspath(path), f"a file that ends in one of {', '.join(SUFFIXES)}")
+
+
+def _polars_ipc_frames(path: Path) -> Iterator[pl.DataFrame]:
+    try:
+        yield from query_batches(pl.scan_ipc(path, glob=False))
+    except (PolarsError, PanicException) as error:
+        raise file_error(path, "an Arrow IPC file", f"Polars says: {error}") from error
 
 
 def _lazy_frames(query: pl.LazyFrame) -> Iterator[pl.DataFrame]:

@@ -43,6 +43,19 @@ def ipc_batches(path: Path) -> Iterator[pa.RecordBatch]:
             yield batch
 
 
+def is_of_polars(path: Path) -> bool:
+    """Whether a file has a type that only Polars reads: an integer of 128 bits."""
+    try:
+        if not _is_stream(path):
+            with pa.OSFile(str(path)) as file:
+                pa.ipc.open_file(file)
+    except pa.ArrowNotImplementedError:
+        return True
+    except (pa.ArrowException, OSError, ValueError):  # `ipc_batches` raises it with the path
+        pass
+    return False
+
+
 @contextmanager
 def file_errors(path: Path, expected: str) -> Iterator[None]:
     """Raise errors about the content of a file as `ArgumentError` with its path."""

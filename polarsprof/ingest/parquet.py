@@ -7,10 +7,12 @@ of rows is compared with the rows of the row groups.
 
 from __future__ import annotations
 
+from contextlib import ExitStack, suppress
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 from polars.exceptions import PanicException, PolarsError
 
@@ -23,8 +25,6 @@ from polarsprof.ingest.queries import BATCH_ROWS, query_batches
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    import pyarrow as pa
 
 _EXPECTED: Final = "a Parquet file"
 _BUFFER_BYTES: Final = 1 << 20  # without a buffer, pyarrow holds whole columns of a row group
@@ -47,7 +47,10 @@ def parquet_frames(path: Path, span: tuple[int, int] | None = None) -> Iterator[
     ArgumentError
         If the file is damaged, or has other rows than its row groups state.
     """
-    with file_errors(path, _EXPECTED), pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
+    with file_errors(path, _EXPECTED), ExitStack() as stack:
+        file: pq.ParquetFile | None = None
+        with suppress(pa.ArrowNotImplementedError):  # integers of 128 bits, which only Polars reads
+            file = stack.enter_context(pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES))
         table = _Table(path, file)
         yield from table.frames(*(span or (0, table.rows)))
 
@@ -61,7 +64,7 @@ class _Table:
         Sum of the rows of the row groups; the number of rows in the footer can differ.
     """
 
-    def __init__(self, path: Path, file: pq.ParquetFile) -> None:
+    def __init__(self, path: Path, file: pq.ParquetFile | None) -> None:
         self._path = path
         self._file = file
         self._footer = Footer(path)
@@ -85,7 +88,9 @@ class _Table:
 
     def _is_safe_for_polars(self, first: int, end: int) -> bool:
         footer = self._footer
-        if footer.has_intervals or footer.rows != self.rows or not arrow.is_readable(self._file.schema_arrow):
+        if footer.has_intervals or footer.rows != self.rows:
+            return False
+        if self._file is not None and not arrow.is_readable(self._file.schema_arrow):
             return False
         return footer.has_regular_pages(self._groups(first, end))
 
@@ -120,6 +125,10 @@ class _Table:
 
     def _arrow_batches(self, first: int, end: int) -> Iterator[pa.RecordBatch]:
         groups = self._groups(first, end)
+        if self._file is None:
+            if groups:
+                raise self._error("neither Polars nor pyarrow reads it")
+            return
         start = self._ends[groups[0]] - self._footer.group_rows[groups[0]] if groups else 0
         for batch in self._file.iter_batches(BATCH_ROWS, row_groups=groups):
             batch.validate(full=True)

@@ -6,6 +6,7 @@ import random
 from decimal import Decimal
 from pathlib import Path
 
+import polars as pl
 import pyarrow as pa
 import pytest
 from support.arrow_types import NO_MEANING, SAME_MEANING
@@ -126,3 +127,11 @@ def test_damage_in_a_folder_names_the_file(tmp_path):
     (tmp_path / "b.arrow").write_bytes(random.randbytes(2_000))
     with pytest.raises(ArgumentError, match=r"b\.arrow', expected an Arrow IPC file"):
         pp.profile(tmp_path)
+
+
+def test_integers_of_128_bits_are_read_by_polars(tmp_path):
+    frame = pl.DataFrame({"id": pl.Series([1, None, 1 << 100], dtype=pl.Int128)})
+    for write_file in (frame.write_ipc, frame.write_parquet):
+        path = tmp_path / ("rows.arrow" if write_file == frame.write_ipc else "rows.parquet")
+        write_file(path)
+        assert pp.profile(path)["id"].max == 1 << 100
